@@ -1,0 +1,85 @@
+package main
+
+import "net/http"
+
+func (u *unit) emitErrors(p *printer) error {
+	p.uses("millrace/internal/api")
+	for _, e := range u.exceptions() {
+		s := u.m.Shapes[e]
+		name := exported(e)
+		status, kind := http.StatusBadRequest, "ClientError"
+		if s.Fault {
+			status, kind = http.StatusInternalServerError, "ServerError"
+		}
+		if s.Error != nil && s.Error.HTTPStatusCode != 0 {
+			status = s.Error.HTTPStatusCode
+		}
+		p.f("// %s is answered with status %d.\n", name, status)
+		args, fill := "message string", ""
+		if len(extraMembers(s)) > 0 {
+			args += ", fields *" + name + "Fields"
+			fill = "\te.Fields, e.FieldsShape = fields, &shapes()[shape" + name + "Fields]\n"
+		}
+		p.f("func %s(%s) *api.Error {\n\te := api.%s(%q, message)\n", name, args, kind, e)
+		if status != http.StatusBadRequest && status != http.StatusInternalServerError {
+			p.f("\te.Status = %d\n", status)
+		}
+		p.f("%s\treturn e\n}\n\n", fill)
+	}
+	return nil
+}
+
+func (u *unit) emitService(p *printer) error {
+	protocol, err := u.m.protocol()
+	if err != nil {
+		return err
+	}
+	p.uses("context")
+	p.uses("millrace/internal/api")
+	p.f(`// Service is what serves the operations. A method gets input that its model allows and answers a
+// non-nil output or an error; an *api.Error reaches the client as it is, any other error as
+// InternalFailure. Slices and strings of the input live until the answer is sent, those of the output
+// must: see api.Call.OnSent.
+`)
+	p.f("type Service interface {\n")
+	for _, op := range u.ops {
+		p.f("%s(ctx context.Context, in *%sInput) (*%sOutput, error)\n", op, op, op)
+	}
+	p.f("}\n\n// Unimplemented answers every operation as AWS answers one that does not exist. Embed it and\n")
+	p.f("// define the methods that are served.\ntype Unimplemented struct{}\n\nvar _ Service = Unimplemented{}\n\n")
+	for _, op := range u.ops {
+		p.f("// %s is not served.\nfunc (Unimplemented) %s(context.Context, *%sInput) (*%sOutput, error) {\n", op, op, op, op)
+		p.f("return nil, api.UnknownOperation()\n}\n\n")
+	}
+	u.emitBind(p, protocol)
+	return nil
+}
+
+func (u *unit) emitBind(p *printer, protocol string) {
+	md := u.m.Metadata
+	p.f("// Bind makes svc ready for the front.\nfunc Bind(svc Service) *api.Binding {\n\ts := shapes()\n")
+	p.f("\treturn &api.Binding{\nName: %q, APIVersion: %q, TargetPrefix: %q, JSONVersion: %q, Protocol: %s,\n",
+		md.signingName(), md.APIVersion, md.TargetPrefix, md.JSONVersion, protocol)
+	p.f("Operations: map[string]*api.Operation{\n")
+	for _, op := range u.ops {
+		p.f("%q: {\nName: %q, Input: &s[shape%sInput],", op, op, op)
+		if u.m.Operations[op].Output != nil {
+			p.f(" Output: &s[shape%sOutput],", op)
+		}
+		p.f("\nNew: func() any { return new(%sInput) },\n", op)
+		p.f("Invoke: func(ctx context.Context, in any) (any, error) {\n")
+		p.f("return answer(svc.%s(ctx, in.(*%sInput)))\n},\n},\n", op, op)
+	}
+	p.f("},\n}\n}\n\n")
+	p.f(`// answer keeps a nil output from becoming a non-nil any.
+func answer[T any](out *T, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	if out == nil {
+		out = new(T)
+	}
+	return out, nil
+}
+`)
+}

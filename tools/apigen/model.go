@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// model is a service-2.json as botocore ships it; unknown keys (documentation, endpoint hints) are dropped.
+type model struct {
+	Metadata   metadata
+	Operations map[string]*operation
+	Shapes     map[string]*shape
+}
+
+type metadata struct {
+	APIVersion      string
+	EndpointPrefix  string
+	SigningName     string
+	JSONVersion     string
+	TargetPrefix    string
+	Protocol        string
+	Protocols       []string
+	ServiceFullName string
+	UID             string
+}
+
+// signingName is the service of a credential scope.
+func (m metadata) signingName() string {
+	if m.SigningName != "" {
+		return m.SigningName
+	}
+	return m.EndpointPrefix
+}
+
+type operation struct {
+	Name   string
+	Input  *ref
+	Output *ref
+	Errors []ref
+}
+
+type ref struct{ Shape string }
+
+type shape struct {
+	Type        string
+	Members     members
+	Required    []string
+	Member      *ref // of a list
+	Key, Value  *ref // of a map
+	Min, Max    *float64
+	Pattern     string
+	Enum        []string
+	Exception   bool
+	Fault       bool
+	Error       *struct{ HTTPStatusCode int }
+	EventStream bool
+	Union       bool
+	Sensitive   bool
+	Box         bool
+}
+
+type member struct {
+	name string
+	ref
+}
+
+// members keeps the order of the file: validation texts and generated fields follow it.
+type members []member
+
+// UnmarshalJSON reads an object in order.
+func (m *members) UnmarshalJSON(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if _, err := dec.Token(); err != nil {
+		return err
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		mem := member{name: fmt.Sprint(key)}
+		if err := dec.Decode(&mem.ref); err != nil {
+			return err
+		}
+		*m = append(*m, mem)
+	}
+	return nil
+}
+
+// check makes sure that every reference leads somewhere, so that the rest need not ask.
+func (m *model) check() error {
+	var missing []string
+	see := func(from string, r *ref) {
+		if r != nil && m.Shapes[r.Shape] == nil {
+			missing = append(missing, from+" -> "+r.Shape)
+		}
+	}
+	for name, op := range m.Operations {
+		see(name, op.Input)
+		see(name, op.Output)
+		for i := range op.Errors {
+			see(name, &op.Errors[i])
+		}
+	}
+	for name, s := range m.Shapes {
+		see(name, s.Member)
+		see(name, s.Key)
+		see(name, s.Value)
+		for i := range s.Members {
+			see(name, &s.Members[i].ref)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return fmt.Errorf("model names shapes it does not define: %v", missing)
+	}
+	return nil
+}
+
+// protocol is the constant of package api for the protocol the service's clients prefer.
+func (m *model) protocol() (string, error) {
+	p := m.Metadata.Protocol
+	switch p {
+	case "json":
+		return "api.ProtocolJSON", nil
+	case "rest-json":
+		return "api.ProtocolRESTJSON", nil
+	case "rest-xml":
+		return "api.ProtocolRESTXML", nil
+	case "query":
+		return "api.ProtocolQuery", nil
+	case "smithy-rpc-v2-cbor":
+		return "api.ProtocolRPCv2CBOR", nil
+	}
+	return "", fmt.Errorf("protocol %q has no constant in package api", p)
+}

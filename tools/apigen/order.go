@@ -1,0 +1,44 @@
+package main
+
+import (
+	"slices"
+	"unicode"
+)
+
+// reportOrder is the order in which AWS reports violations of a structure's members: the order of a
+// java.util.HashMap (as of Java 6 and 7) over the member names in lower camel case. It was found by
+// comparing with the answers kinesalite's tests record for AddTagsToStream (tags before streamName),
+// GetShardIterator, PutRecord and others; it agrees with each of them.
+func reportOrder(names []string) []int {
+	size := 16
+	for len(names) > size*3/4 {
+		size *= 2
+	}
+	buckets := make([][]int, size)
+	for i, name := range names {
+		b := javaBucket(lowerFirst(name), size)
+		buckets[b] = append(buckets[b], i)
+	}
+	order := make([]int, 0, len(names))
+	for _, b := range buckets {
+		slices.Reverse(b) // a new entry goes to the head of its chain
+		order = append(order, b...)
+	}
+	return order
+}
+
+func javaBucket(s string, size int) int {
+	var h uint32
+	for _, c := range s {
+		h = 31*h + uint32(c)
+	}
+	h ^= h>>20 ^ h>>12
+	h ^= h>>7 ^ h>>4
+	return int(h & uint32(size-1))
+}
+
+func lowerFirst(s string) string {
+	r := []rune(s)
+	r[0] = unicode.ToLower(r[0])
+	return string(r)
+}

@@ -1,0 +1,26 @@
+package main
+
+// release pins the wheel whose models are read.
+var release = struct{ version, file, sha256 string }{
+	version: "1.44.5",
+	file:    "botocore-1.44.5-py3-none-any.whl",
+	sha256:  "8f16a56d1dff125dd65322ae021efa7ba5195a6db5102b96862566055b748921",
+}
+
+// service names one package to write.
+type service struct {
+	pkg   string // folder and package name below internal/api
+	model string // SERVICE/DATE below botocore/data
+
+	// enumOrder overrides, for some enums, the order in which a validation text lists the values.
+	// AWS prints a Java set, whose order is not the model's; these are recorded answers.
+	enumOrder map[string][]string
+}
+
+// services is everything apigen writes; a further service is one line.
+var services = []service{
+	{pkg: "kinesisapi", model: "kinesis/2013-12-02", enumOrder: map[string][]string{
+		// kinesalite, validations/getShardIterator.js (recorded against AWS).
+		"ShardIteratorType": {"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"},
+	}},
+}
