@@ -32,7 +32,9 @@ func (m *Manual) Now() time.Time {
 
 // Advance moves the clock on by d and fires the timers that are due, earliest first, each seeing its own
 // time.
-func (m *Manual) Advance(d time.Duration) { m.move(func(now time.Time) time.Time { return now.Add(d) }) }
+func (m *Manual) Advance(d time.Duration) {
+	m.move(func(now time.Time) time.Time { return now.Add(d) })
+}
 
 // Set moves the clock to t, which may lie in the past: then no timer fires.
 func (m *Manual) Set(t time.Time) { m.move(func(time.Time) time.Time { return t }) }
