@@ -45,6 +45,9 @@ type Shape struct {
 	Union bool // exactly one member is set
 
 	Type reflect.Type // of a struct: the generated Go type
+	// Java is the class that stands for the struct in AWS's texts,
+	// "com.amazonaws.kinesis.v20131202.PutRecordsRequestEntry".
+	Java string
 }
 
 // Member is one member of a structure.

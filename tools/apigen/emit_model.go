@@ -59,6 +59,8 @@ func (u *unit) emitModel(p *printer) error {
 	for _, name := range slices.Sorted(maps.Keys(u.alias)) {
 		p.f("const shape%s = shape%s\n\n", name, u.id(u.alias[name]))
 	}
+	p.f("// java is the package of the classes in AWS's texts.\nconst java = \"com.amazonaws.%s.v%s.\"\n\n",
+		u.m.Metadata.signingName(), strings.ReplaceAll(u.m.Metadata.APIVersion, "-", ""))
 	p.f("// shapes makes the table once; its entries point at each other.\n")
 	p.f("var shapes = sync.OnceValue(func() []api.Shape {\n\ts := make([]api.Shape, shapeCount)\n")
 	for _, t := range table {
@@ -101,7 +103,7 @@ func (u *unit) shapeLiteral(t tableShape) (string, error) {
 		if t.s.Union {
 			b.WriteString(", Union: true")
 		}
-		fmt.Fprintf(&b, ", Type: reflect.TypeFor[%s]()", t.goType)
+		fmt.Fprintf(&b, ", Type: reflect.TypeFor[%s](), Java: java + %q", t.goType, t.name)
 		u.memberLiterals(&b, t)
 	}
 	b.WriteString("}")

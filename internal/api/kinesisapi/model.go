@@ -311,54 +311,57 @@ const shapeDisableEnhancedMonitoringOutput = shapeEnhancedMonitoringOutput
 
 const shapeEnableEnhancedMonitoringOutput = shapeEnhancedMonitoringOutput
 
+// java is the package of the classes in AWS's texts.
+const java = "com.amazonaws.kinesis.v20131202."
+
 // shapes makes the table once; its entries point at each other.
 var shapes = sync.OnceValue(func() []api.Shape {
 	s := make([]api.Shape, shapeCount)
-	s[shapeAcknowledgeDeadLetterQueueRecordsErrorEntry] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsErrorEntry](), Members: []api.Member{
+	s[shapeAcknowledgeDeadLetterQueueRecordsErrorEntry] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsErrorEntry](), Java: java + "AcknowledgeDeadLetterQueueRecordsErrorEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 		{Name: "ErrorCode", Shape: &s[shapeErrorCode], Index: 1, Required: true},
 		{Name: "ErrorMessage", Shape: &s[shapeErrorMessage], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
 	s[shapeAcknowledgeDeadLetterQueueRecordsErrorEntryList] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsErrorEntryList", Kind: api.KindList, Elem: &s[shapeAcknowledgeDeadLetterQueueRecordsErrorEntry]}
-	s[shapeAcknowledgeDeadLetterQueueRecordsInput] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsInput](), Members: []api.Member{
+	s[shapeAcknowledgeDeadLetterQueueRecordsInput] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsInput](), Java: java + "AcknowledgeDeadLetterQueueRecordsInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 		{Name: "Entries", Shape: &s[shapeAcknowledgeDeadLetterQueueRecordsRequestEntryList], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
-	s[shapeAcknowledgeDeadLetterQueueRecordsOutput] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsOutput](), Members: []api.Member{
+	s[shapeAcknowledgeDeadLetterQueueRecordsOutput] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsOutput](), Java: java + "AcknowledgeDeadLetterQueueRecordsOutput", Members: []api.Member{
 		{Name: "Successful", Shape: &s[shapeAcknowledgeDeadLetterQueueRecordsResultEntryList], Index: 0, Required: true},
 		{Name: "Failed", Shape: &s[shapeAcknowledgeDeadLetterQueueRecordsErrorEntryList], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
-	s[shapeAcknowledgeDeadLetterQueueRecordsRequestEntry] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsRequestEntry](), Members: []api.Member{
+	s[shapeAcknowledgeDeadLetterQueueRecordsRequestEntry] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsRequestEntry](), Java: java + "AcknowledgeDeadLetterQueueRecordsRequestEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeAcknowledgeDeadLetterQueueRecordsRequestEntryList] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsRequestEntryList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10, HasMax: true, Elem: &s[shapeAcknowledgeDeadLetterQueueRecordsRequestEntry]}
-	s[shapeAcknowledgeDeadLetterQueueRecordsResultEntry] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsResultEntry](), Members: []api.Member{
+	s[shapeAcknowledgeDeadLetterQueueRecordsResultEntry] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsResultEntry](), Java: java + "AcknowledgeDeadLetterQueueRecordsResultEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeAcknowledgeDeadLetterQueueRecordsResultEntryList] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsResultEntryList", Kind: api.KindList, Elem: &s[shapeAcknowledgeDeadLetterQueueRecordsResultEntry]}
-	s[shapeAcknowledgeQueueRecordsErrorEntry] = api.Shape{Name: "AcknowledgeQueueRecordsErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsErrorEntry](), Members: []api.Member{
+	s[shapeAcknowledgeQueueRecordsErrorEntry] = api.Shape{Name: "AcknowledgeQueueRecordsErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsErrorEntry](), Java: java + "AcknowledgeQueueRecordsErrorEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 		{Name: "ErrorCode", Shape: &s[shapeErrorCode], Index: 1, Required: true},
 		{Name: "ErrorMessage", Shape: &s[shapeErrorMessage], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
 	s[shapeAcknowledgeQueueRecordsErrorEntryList] = api.Shape{Name: "AcknowledgeQueueRecordsErrorEntryList", Kind: api.KindList, Elem: &s[shapeAcknowledgeQueueRecordsErrorEntry]}
-	s[shapeAcknowledgeQueueRecordsInput] = api.Shape{Name: "AcknowledgeQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsInput](), Members: []api.Member{
+	s[shapeAcknowledgeQueueRecordsInput] = api.Shape{Name: "AcknowledgeQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsInput](), Java: java + "AcknowledgeQueueRecordsInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 		{Name: "Entries", Shape: &s[shapeAcknowledgeQueueRecordsRequestEntryList], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
-	s[shapeAcknowledgeQueueRecordsOutput] = api.Shape{Name: "AcknowledgeQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsOutput](), Members: []api.Member{
+	s[shapeAcknowledgeQueueRecordsOutput] = api.Shape{Name: "AcknowledgeQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsOutput](), Java: java + "AcknowledgeQueueRecordsOutput", Members: []api.Member{
 		{Name: "Successful", Shape: &s[shapeAcknowledgeQueueRecordsResultEntryList], Index: 0, Required: true},
 		{Name: "Failed", Shape: &s[shapeAcknowledgeQueueRecordsErrorEntryList], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
-	s[shapeAcknowledgeQueueRecordsRequestEntry] = api.Shape{Name: "AcknowledgeQueueRecordsRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsRequestEntry](), Members: []api.Member{
+	s[shapeAcknowledgeQueueRecordsRequestEntry] = api.Shape{Name: "AcknowledgeQueueRecordsRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsRequestEntry](), Java: java + "AcknowledgeQueueRecordsRequestEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeAcknowledgeQueueRecordsRequestEntryList] = api.Shape{Name: "AcknowledgeQueueRecordsRequestEntryList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10, HasMax: true, Elem: &s[shapeAcknowledgeQueueRecordsRequestEntry]}
-	s[shapeAcknowledgeQueueRecordsResultEntry] = api.Shape{Name: "AcknowledgeQueueRecordsResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsResultEntry](), Members: []api.Member{
+	s[shapeAcknowledgeQueueRecordsResultEntry] = api.Shape{Name: "AcknowledgeQueueRecordsResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeQueueRecordsResultEntry](), Java: java + "AcknowledgeQueueRecordsResultEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeAcknowledgeQueueRecordsResultEntryList] = api.Shape{Name: "AcknowledgeQueueRecordsResultEntryList", Kind: api.KindList, Elem: &s[shapeAcknowledgeQueueRecordsResultEntry]}
-	s[shapeAddTagsToStreamInput] = api.Shape{Name: "AddTagsToStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[AddTagsToStreamInput](), Members: []api.Member{
+	s[shapeAddTagsToStreamInput] = api.Shape{Name: "AddTagsToStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[AddTagsToStreamInput](), Java: java + "AddTagsToStreamInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "Tags", Shape: &s[shapeTagMap], Index: 1, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 2},
@@ -369,7 +372,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeBucketARN] = api.Shape{Name: "BucketARN", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true, Pattern: "arn:aws[-a-z0-9]*:s3:::[a-z0-9._-]{3,63}"}
 	s[shapeChannelARN] = api.Shape{Name: "ChannelARN", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true, Pattern: "arn:aws.*:kinesis:.*:\\d{12}:channel/\\S+"}
 	s[shapeChannelCountObject] = api.Shape{Name: "ChannelCountObject", Kind: api.KindInt32, Min: 0, HasMin: true, Max: 1000000, HasMax: true}
-	s[shapeChannelDescription] = api.Shape{Name: "ChannelDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelDescription](), Members: []api.Member{
+	s[shapeChannelDescription] = api.Shape{Name: "ChannelDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelDescription](), Java: java + "ChannelDescription", Members: []api.Member{
 		{Name: "ChannelName", Shape: &s[shapeChannelName], Index: 0, Required: true},
 		{Name: "ChannelARN", Shape: &s[shapeChannelARN], Index: 1, Required: true},
 		{Name: "ChannelId", Shape: &s[shapeChannelId], Index: 2, Required: true},
@@ -384,38 +387,38 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "LoggingConfiguration", Shape: &s[shapeChannelLoggingConfiguration], Index: 11, Required: true},
 	}, Order: []uint8{0, 6, 3, 2, 11, 10, 4, 8, 9, 7, 5, 1}}
 	s[shapeChannelDestinationType] = api.Shape{Name: "ChannelDestinationType", Kind: api.KindString, Enum: []string{"S3", "S3_TABLES"}}
-	s[shapeChannelEncryptionConfiguration] = api.Shape{Name: "ChannelEncryptionConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelEncryptionConfiguration](), Members: []api.Member{
+	s[shapeChannelEncryptionConfiguration] = api.Shape{Name: "ChannelEncryptionConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelEncryptionConfiguration](), Java: java + "ChannelEncryptionConfiguration", Members: []api.Member{
 		{Name: "EncryptionType", Shape: &s[shapeChannelEncryptionType], Index: 0, Required: true},
 		{Name: "KeyId", Shape: &s[shapeKeyId], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
 	s[shapeChannelEncryptionType] = api.Shape{Name: "ChannelEncryptionType", Kind: api.KindString, Enum: []string{"KMS"}}
 	s[shapeChannelId] = api.Shape{Name: "ChannelId", Kind: api.KindString, Min: 1, HasMin: true, Max: 64, HasMax: true}
-	s[shapeChannelLoggingConfiguration] = api.Shape{Name: "ChannelLoggingConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelLoggingConfiguration](), Members: []api.Member{
+	s[shapeChannelLoggingConfiguration] = api.Shape{Name: "ChannelLoggingConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelLoggingConfiguration](), Java: java + "ChannelLoggingConfiguration", Members: []api.Member{
 		{Name: "CloudWatchLogs", Shape: &s[shapeCloudWatchLogs], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeChannelLoggingUpdateInput] = api.Shape{Name: "ChannelLoggingUpdateInput", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelLoggingUpdateInput](), Members: []api.Member{
+	s[shapeChannelLoggingUpdateInput] = api.Shape{Name: "ChannelLoggingUpdateInput", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelLoggingUpdateInput](), Java: java + "ChannelLoggingUpdateInput", Members: []api.Member{
 		{Name: "CloudWatchLogs", Shape: &s[shapeCloudWatchLogsUpdateInput], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeChannelName] = api.Shape{Name: "ChannelName", Kind: api.KindString, Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: "[a-zA-Z0-9_.-]+"}
 	s[shapeChannelStatus] = api.Shape{Name: "ChannelStatus", Kind: api.KindString, Enum: []string{"CREATING", "ACTIVE", "UPDATING", "DELETING", "FAILED"}}
 	s[shapeChannelStatusReason] = api.Shape{Name: "ChannelStatusReason", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true}
-	s[shapeChannelStreamConfiguration] = api.Shape{Name: "ChannelStreamConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelStreamConfiguration](), Members: []api.Member{
+	s[shapeChannelStreamConfiguration] = api.Shape{Name: "ChannelStreamConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelStreamConfiguration](), Java: java + "ChannelStreamConfiguration", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "RecordConfiguration", Shape: &s[shapeRecordConfiguration], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
 	s[shapeChannelStreamConfigurationList] = api.Shape{Name: "ChannelStreamConfigurationList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10000, HasMax: true, Elem: &s[shapeChannelStreamConfiguration]}
-	s[shapeChannelStreamDescription] = api.Shape{Name: "ChannelStreamDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelStreamDescription](), Members: []api.Member{
+	s[shapeChannelStreamDescription] = api.Shape{Name: "ChannelStreamDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelStreamDescription](), Java: java + "ChannelStreamDescription", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "StreamCreationTimestamp", Shape: &s[shapeTimestamp], Index: 1, Required: true},
 		{Name: "RecordConfiguration", Shape: &s[shapeRecordConfiguration], Index: 2, Required: true},
 	}, Order: []uint8{1, 2, 0}}
 	s[shapeChannelStreamDescriptionList] = api.Shape{Name: "ChannelStreamDescriptionList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10000, HasMax: true, Elem: &s[shapeChannelStreamDescription]}
-	s[shapeChannelStreamIdentifier] = api.Shape{Name: "ChannelStreamIdentifier", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelStreamIdentifier](), Members: []api.Member{
+	s[shapeChannelStreamIdentifier] = api.Shape{Name: "ChannelStreamIdentifier", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelStreamIdentifier](), Java: java + "ChannelStreamIdentifier", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "StreamCreationTimestamp", Shape: &s[shapeTimestamp], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
 	s[shapeChannelStreamIdentifierList] = api.Shape{Name: "ChannelStreamIdentifierList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10000, HasMax: true, Elem: &s[shapeChannelStreamIdentifier]}
-	s[shapeChannelSummary] = api.Shape{Name: "ChannelSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelSummary](), Members: []api.Member{
+	s[shapeChannelSummary] = api.Shape{Name: "ChannelSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ChannelSummary](), Java: java + "ChannelSummary", Members: []api.Member{
 		{Name: "ChannelName", Shape: &s[shapeChannelName], Index: 0, Required: true},
 		{Name: "ChannelARN", Shape: &s[shapeChannelARN], Index: 1, Required: true},
 		{Name: "ChannelId", Shape: &s[shapeChannelId], Index: 2, Required: true},
@@ -426,7 +429,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "Streams", Shape: &s[shapeChannelStreamIdentifierList], Index: 7, Required: true},
 	}, Order: []uint8{0, 3, 2, 4, 6, 7, 5, 1}}
 	s[shapeChannelSummaryList] = api.Shape{Name: "ChannelSummaryList", Kind: api.KindList, Elem: &s[shapeChannelSummary]}
-	s[shapeChildShard] = api.Shape{Name: "ChildShard", Kind: api.KindStruct, Type: reflect.TypeFor[ChildShard](), Members: []api.Member{
+	s[shapeChildShard] = api.Shape{Name: "ChildShard", Kind: api.KindStruct, Type: reflect.TypeFor[ChildShard](), Java: java + "ChildShard", Members: []api.Member{
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 0, Required: true},
 		{Name: "ParentShards", Shape: &s[shapeShardIdList], Index: 1, Required: true},
 		{Name: "HashKeyRange", Shape: &s[shapeHashKeyRange], Index: 2, Required: true},
@@ -434,17 +437,17 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeChildShardList] = api.Shape{Name: "ChildShardList", Kind: api.KindList, Elem: &s[shapeChildShard]}
 	s[shapeCloudWatchLogGroupName] = api.Shape{Name: "CloudWatchLogGroupName", Kind: api.KindString, Min: 1, HasMin: true, Max: 512, HasMax: true, Pattern: "[\\.\\-_/#A-Za-z0-9]+"}
 	s[shapeCloudWatchLogStreamName] = api.Shape{Name: "CloudWatchLogStreamName", Kind: api.KindString, Min: 1, HasMin: true, Max: 512, HasMax: true, Pattern: "[^:*]*"}
-	s[shapeCloudWatchLogs] = api.Shape{Name: "CloudWatchLogs", Kind: api.KindStruct, Type: reflect.TypeFor[CloudWatchLogs](), Members: []api.Member{
+	s[shapeCloudWatchLogs] = api.Shape{Name: "CloudWatchLogs", Kind: api.KindStruct, Type: reflect.TypeFor[CloudWatchLogs](), Java: java + "CloudWatchLogs", Members: []api.Member{
 		{Name: "Enabled", Shape: &s[shapeBooleanObject], Index: 0, Required: true},
 		{Name: "LogGroupName", Shape: &s[shapeCloudWatchLogGroupName], Index: 1},
 		{Name: "LogStreamName", Shape: &s[shapeCloudWatchLogStreamName], Index: 2},
 	}, Order: []uint8{0, 2, 1}}
-	s[shapeCloudWatchLogsUpdateInput] = api.Shape{Name: "CloudWatchLogsUpdateInput", Kind: api.KindStruct, Type: reflect.TypeFor[CloudWatchLogsUpdateInput](), Members: []api.Member{
+	s[shapeCloudWatchLogsUpdateInput] = api.Shape{Name: "CloudWatchLogsUpdateInput", Kind: api.KindStruct, Type: reflect.TypeFor[CloudWatchLogsUpdateInput](), Java: java + "CloudWatchLogsUpdateInput", Members: []api.Member{
 		{Name: "Enabled", Shape: &s[shapeBooleanObject], Index: 0, Required: true},
 		{Name: "LogGroupName", Shape: &s[shapeCloudWatchLogGroupName], Index: 1},
 		{Name: "LogStreamName", Shape: &s[shapeCloudWatchLogStreamName], Index: 2},
 	}, Order: []uint8{0, 2, 1}}
-	s[shapeConsumer] = api.Shape{Name: "Consumer", Kind: api.KindStruct, Type: reflect.TypeFor[Consumer](), Members: []api.Member{
+	s[shapeConsumer] = api.Shape{Name: "Consumer", Kind: api.KindStruct, Type: reflect.TypeFor[Consumer](), Java: java + "Consumer", Members: []api.Member{
 		{Name: "ConsumerName", Shape: &s[shapeConsumerName], Index: 0, Required: true},
 		{Name: "ConsumerARN", Shape: &s[shapeConsumerARN], Index: 1, Required: true},
 		{Name: "ConsumerStatus", Shape: &s[shapeConsumerStatus], Index: 2, Required: true},
@@ -452,7 +455,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	}, Order: []uint8{0, 1, 3, 2}}
 	s[shapeConsumerARN] = api.Shape{Name: "ConsumerARN", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true, Pattern: "^(arn):aws.*:kinesis:.*:\\d{12}:.*stream\\/[a-zA-Z0-9_.-]+\\/consumer\\/[a-zA-Z0-9_.-]+:[0-9]+"}
 	s[shapeConsumerCountObject] = api.Shape{Name: "ConsumerCountObject", Kind: api.KindInt32, Min: 0, HasMin: true, Max: 1000000, HasMax: true}
-	s[shapeConsumerDescription] = api.Shape{Name: "ConsumerDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ConsumerDescription](), Members: []api.Member{
+	s[shapeConsumerDescription] = api.Shape{Name: "ConsumerDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ConsumerDescription](), Java: java + "ConsumerDescription", Members: []api.Member{
 		{Name: "ConsumerName", Shape: &s[shapeConsumerName], Index: 0, Required: true},
 		{Name: "ConsumerARN", Shape: &s[shapeConsumerARN], Index: 1, Required: true},
 		{Name: "ConsumerStatus", Shape: &s[shapeConsumerStatus], Index: 2, Required: true},
@@ -462,7 +465,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeConsumerList] = api.Shape{Name: "ConsumerList", Kind: api.KindList, Elem: &s[shapeConsumer]}
 	s[shapeConsumerName] = api.Shape{Name: "ConsumerName", Kind: api.KindString, Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: "[a-zA-Z0-9_.-]+"}
 	s[shapeConsumerStatus] = api.Shape{Name: "ConsumerStatus", Kind: api.KindString, Enum: []string{"CREATING", "DELETING", "ACTIVE"}}
-	s[shapeCreateChannelInput] = api.Shape{Name: "CreateChannelInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateChannelInput](), Members: []api.Member{
+	s[shapeCreateChannelInput] = api.Shape{Name: "CreateChannelInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateChannelInput](), Java: java + "CreateChannelInput", Members: []api.Member{
 		{Name: "ChannelName", Shape: &s[shapeChannelName], Index: 0, Required: true},
 		{Name: "ServiceExecutionRoleARN", Shape: &s[shapeRoleARN], Index: 1, Required: true},
 		{Name: "StreamConfigurationList", Shape: &s[shapeChannelStreamConfigurationList], Index: 2, Required: true},
@@ -472,19 +475,19 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "Tags", Shape: &s[shapeTagMap], Index: 6},
 		{Name: "LoggingConfiguration", Shape: &s[shapeChannelLoggingConfiguration], Index: 7},
 	}, Order: []uint8{6, 0, 1, 7, 5, 3, 4, 2}}
-	s[shapeCreateChannelOutput] = api.Shape{Name: "CreateChannelOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateChannelOutput](), Members: []api.Member{
+	s[shapeCreateChannelOutput] = api.Shape{Name: "CreateChannelOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateChannelOutput](), Java: java + "CreateChannelOutput", Members: []api.Member{
 		{Name: "ChannelDescription", Shape: &s[shapeChannelDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeCreateQueueInput] = api.Shape{Name: "CreateQueueInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateQueueInput](), Members: []api.Member{
+	s[shapeCreateQueueInput] = api.Shape{Name: "CreateQueueInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateQueueInput](), Java: java + "CreateQueueInput", Members: []api.Member{
 		{Name: "QueueName", Shape: &s[shapeQueueName], Index: 0, Required: true},
 		{Name: "StreamConfigurationList", Shape: &s[shapeQueueStreamConfigurationList], Index: 1, Required: true},
 		{Name: "QueueAttributes", Shape: &s[shapeQueueAttributes], Index: 2},
 		{Name: "Tags", Shape: &s[shapeTagMap], Index: 3},
 	}, Order: []uint8{3, 0, 1, 2}}
-	s[shapeCreateQueueOutput] = api.Shape{Name: "CreateQueueOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateQueueOutput](), Members: []api.Member{
+	s[shapeCreateQueueOutput] = api.Shape{Name: "CreateQueueOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateQueueOutput](), Java: java + "CreateQueueOutput", Members: []api.Member{
 		{Name: "QueueDescription", Shape: &s[shapeQueueDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeCreateStreamInput] = api.Shape{Name: "CreateStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateStreamInput](), Members: []api.Member{
+	s[shapeCreateStreamInput] = api.Shape{Name: "CreateStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateStreamInput](), Java: java + "CreateStreamInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0, Required: true},
 		{Name: "ShardCount", Shape: &s[shapePositiveIntegerObject], Index: 1},
 		{Name: "StreamModeDetails", Shape: &s[shapeStreamModeDetails], Index: 2},
@@ -495,55 +498,55 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	}, Order: []uint8{5, 3, 2, 1, 6, 4, 0}}
 	s[shapeData] = api.Shape{Name: "Data", Kind: api.KindBlob, Min: 0, HasMin: true, Max: 10485760, HasMax: true}
 	s[shapeDataFreshnessInSeconds] = api.Shape{Name: "DataFreshnessInSeconds", Kind: api.KindInt32}
-	s[shapeDeadLetterConfiguration] = api.Shape{Name: "DeadLetterConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[DeadLetterConfiguration](), Members: []api.Member{
+	s[shapeDeadLetterConfiguration] = api.Shape{Name: "DeadLetterConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[DeadLetterConfiguration](), Java: java + "DeadLetterConfiguration", Members: []api.Member{
 		{Name: "TargetType", Shape: &s[shapeTargetType], Index: 0, Required: true},
 		{Name: "MaxReceiveCount", Shape: &s[shapeMaxReceiveCount], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeDeadLetterQueueS3Configuration] = api.Shape{Name: "DeadLetterQueueS3Configuration", Kind: api.KindStruct, Type: reflect.TypeFor[DeadLetterQueueS3Configuration](), Members: []api.Member{
+	s[shapeDeadLetterQueueS3Configuration] = api.Shape{Name: "DeadLetterQueueS3Configuration", Kind: api.KindStruct, Type: reflect.TypeFor[DeadLetterQueueS3Configuration](), Java: java + "DeadLetterQueueS3Configuration", Members: []api.Member{
 		{Name: "BucketARN", Shape: &s[shapeBucketARN], Index: 0, Required: true},
 		{Name: "ExpectedBucketOwner", Shape: &s[shapeExpectedBucketOwner], Index: 1, Required: true},
 		{Name: "ErrorOutputPrefix", Shape: &s[shapeS3ErrorOutputPrefix], Index: 2},
 	}, Order: []uint8{1, 0, 2}}
-	s[shapeDecreaseStreamRetentionPeriodInput] = api.Shape{Name: "DecreaseStreamRetentionPeriodInput", Kind: api.KindStruct, Type: reflect.TypeFor[DecreaseStreamRetentionPeriodInput](), Members: []api.Member{
+	s[shapeDecreaseStreamRetentionPeriodInput] = api.Shape{Name: "DecreaseStreamRetentionPeriodInput", Kind: api.KindStruct, Type: reflect.TypeFor[DecreaseStreamRetentionPeriodInput](), Java: java + "DecreaseStreamRetentionPeriodInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "RetentionPeriodHours", Shape: &s[shapeRetentionPeriodHours], Index: 1, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 2},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 3},
 	}, Order: []uint8{1, 3, 2, 0}}
-	s[shapeDeleteChannelInput] = api.Shape{Name: "DeleteChannelInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteChannelInput](), Members: []api.Member{
+	s[shapeDeleteChannelInput] = api.Shape{Name: "DeleteChannelInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteChannelInput](), Java: java + "DeleteChannelInput", Members: []api.Member{
 		{Name: "ChannelARN", Shape: &s[shapeChannelARN], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDeleteQueueInput] = api.Shape{Name: "DeleteQueueInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteQueueInput](), Members: []api.Member{
+	s[shapeDeleteQueueInput] = api.Shape{Name: "DeleteQueueInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteQueueInput](), Java: java + "DeleteQueueInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDeleteResourcePolicyInput] = api.Shape{Name: "DeleteResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteResourcePolicyInput](), Members: []api.Member{
+	s[shapeDeleteResourcePolicyInput] = api.Shape{Name: "DeleteResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteResourcePolicyInput](), Java: java + "DeleteResourcePolicyInput", Members: []api.Member{
 		{Name: "ResourceARN", Shape: &s[shapeResourceARN], Index: 0, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeDeleteStreamInput] = api.Shape{Name: "DeleteStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteStreamInput](), Members: []api.Member{
+	s[shapeDeleteStreamInput] = api.Shape{Name: "DeleteStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteStreamInput](), Java: java + "DeleteStreamInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "EnforceConsumerDeletion", Shape: &s[shapeBooleanObject], Index: 1},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 2},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 3},
 	}, Order: []uint8{3, 2, 1, 0}}
-	s[shapeDeregisterStreamConsumerInput] = api.Shape{Name: "DeregisterStreamConsumerInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeregisterStreamConsumerInput](), Members: []api.Member{
+	s[shapeDeregisterStreamConsumerInput] = api.Shape{Name: "DeregisterStreamConsumerInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeregisterStreamConsumerInput](), Java: java + "DeregisterStreamConsumerInput", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0},
 		{Name: "ConsumerName", Shape: &s[shapeConsumerName], Index: 1},
 		{Name: "ConsumerARN", Shape: &s[shapeConsumerARN], Index: 2},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 3},
 	}, Order: []uint8{1, 3, 2, 0}}
-	s[shapeDescribeAccountSettingsInput] = api.Shape{Name: "DescribeAccountSettingsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeAccountSettingsInput]()}
-	s[shapeDescribeAccountSettingsOutput] = api.Shape{Name: "DescribeAccountSettingsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeAccountSettingsOutput](), Members: []api.Member{
+	s[shapeDescribeAccountSettingsInput] = api.Shape{Name: "DescribeAccountSettingsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeAccountSettingsInput](), Java: java + "DescribeAccountSettingsInput"}
+	s[shapeDescribeAccountSettingsOutput] = api.Shape{Name: "DescribeAccountSettingsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeAccountSettingsOutput](), Java: java + "DescribeAccountSettingsOutput", Members: []api.Member{
 		{Name: "MinimumThroughputBillingCommitment", Shape: &s[shapeMinimumThroughputBillingCommitmentOutput], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDescribeChannelInput] = api.Shape{Name: "DescribeChannelInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeChannelInput](), Members: []api.Member{
+	s[shapeDescribeChannelInput] = api.Shape{Name: "DescribeChannelInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeChannelInput](), Java: java + "DescribeChannelInput", Members: []api.Member{
 		{Name: "ChannelARN", Shape: &s[shapeChannelARN], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeChannelOutput] = api.Shape{Name: "DescribeChannelOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeChannelOutput](), Members: []api.Member{
+	s[shapeDescribeChannelOutput] = api.Shape{Name: "DescribeChannelOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeChannelOutput](), Java: java + "DescribeChannelOutput", Members: []api.Member{
 		{Name: "ChannelDescription", Shape: &s[shapeChannelDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeLimitsInput] = api.Shape{Name: "DescribeLimitsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeLimitsInput]()}
-	s[shapeDescribeLimitsOutput] = api.Shape{Name: "DescribeLimitsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeLimitsOutput](), Members: []api.Member{
+	s[shapeDescribeLimitsInput] = api.Shape{Name: "DescribeLimitsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeLimitsInput](), Java: java + "DescribeLimitsInput"}
+	s[shapeDescribeLimitsOutput] = api.Shape{Name: "DescribeLimitsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeLimitsOutput](), Java: java + "DescribeLimitsOutput", Members: []api.Member{
 		{Name: "ShardLimit", Shape: &s[shapeShardCountObject], Index: 0, Required: true},
 		{Name: "OpenShardCount", Shape: &s[shapeShardCountObject], Index: 1, Required: true},
 		{Name: "OnDemandStreamCount", Shape: &s[shapeOnDemandStreamCountObject], Index: 2, Required: true},
@@ -551,22 +554,22 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ChannelCount", Shape: &s[shapeChannelCountObject], Index: 4},
 		{Name: "ChannelCountLimit", Shape: &s[shapeChannelCountObject], Index: 5},
 	}, Order: []uint8{2, 4, 3, 0, 5, 1}}
-	s[shapeDescribeQueueInput] = api.Shape{Name: "DescribeQueueInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeQueueInput](), Members: []api.Member{
+	s[shapeDescribeQueueInput] = api.Shape{Name: "DescribeQueueInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeQueueInput](), Java: java + "DescribeQueueInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeQueueOutput] = api.Shape{Name: "DescribeQueueOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeQueueOutput](), Members: []api.Member{
+	s[shapeDescribeQueueOutput] = api.Shape{Name: "DescribeQueueOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeQueueOutput](), Java: java + "DescribeQueueOutput", Members: []api.Member{
 		{Name: "QueueDescription", Shape: &s[shapeQueueDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeStreamConsumerInput] = api.Shape{Name: "DescribeStreamConsumerInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamConsumerInput](), Members: []api.Member{
+	s[shapeDescribeStreamConsumerInput] = api.Shape{Name: "DescribeStreamConsumerInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamConsumerInput](), Java: java + "DescribeStreamConsumerInput", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0},
 		{Name: "ConsumerName", Shape: &s[shapeConsumerName], Index: 1},
 		{Name: "ConsumerARN", Shape: &s[shapeConsumerARN], Index: 2},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 3},
 	}, Order: []uint8{1, 3, 2, 0}}
-	s[shapeDescribeStreamConsumerOutput] = api.Shape{Name: "DescribeStreamConsumerOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamConsumerOutput](), Members: []api.Member{
+	s[shapeDescribeStreamConsumerOutput] = api.Shape{Name: "DescribeStreamConsumerOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamConsumerOutput](), Java: java + "DescribeStreamConsumerOutput", Members: []api.Member{
 		{Name: "ConsumerDescription", Shape: &s[shapeConsumerDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeStreamInput] = api.Shape{Name: "DescribeStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamInput](), Members: []api.Member{
+	s[shapeDescribeStreamInput] = api.Shape{Name: "DescribeStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamInput](), Java: java + "DescribeStreamInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "Limit", Shape: &s[shapeDescribeStreamInputLimit], Index: 1},
 		{Name: "ExclusiveStartShardId", Shape: &s[shapeShardId], Index: 2},
@@ -574,35 +577,35 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 4},
 	}, Order: []uint8{1, 4, 2, 3, 0}}
 	s[shapeDescribeStreamInputLimit] = api.Shape{Name: "DescribeStreamInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 10000, HasMax: true}
-	s[shapeDescribeStreamOutput] = api.Shape{Name: "DescribeStreamOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamOutput](), Members: []api.Member{
+	s[shapeDescribeStreamOutput] = api.Shape{Name: "DescribeStreamOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamOutput](), Java: java + "DescribeStreamOutput", Members: []api.Member{
 		{Name: "StreamDescription", Shape: &s[shapeStreamDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeStreamSummaryInput] = api.Shape{Name: "DescribeStreamSummaryInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamSummaryInput](), Members: []api.Member{
+	s[shapeDescribeStreamSummaryInput] = api.Shape{Name: "DescribeStreamSummaryInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamSummaryInput](), Java: java + "DescribeStreamSummaryInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 1},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
-	s[shapeDescribeStreamSummaryOutput] = api.Shape{Name: "DescribeStreamSummaryOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamSummaryOutput](), Members: []api.Member{
+	s[shapeDescribeStreamSummaryOutput] = api.Shape{Name: "DescribeStreamSummaryOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamSummaryOutput](), Java: java + "DescribeStreamSummaryOutput", Members: []api.Member{
 		{Name: "StreamDescriptionSummary", Shape: &s[shapeStreamDescriptionSummary], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDisableEnhancedMonitoringInput] = api.Shape{Name: "DisableEnhancedMonitoringInput", Kind: api.KindStruct, Type: reflect.TypeFor[DisableEnhancedMonitoringInput](), Members: []api.Member{
+	s[shapeDisableEnhancedMonitoringInput] = api.Shape{Name: "DisableEnhancedMonitoringInput", Kind: api.KindStruct, Type: reflect.TypeFor[DisableEnhancedMonitoringInput](), Java: java + "DisableEnhancedMonitoringInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "ShardLevelMetrics", Shape: &s[shapeMetricsNameList], Index: 1, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 2},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 3},
 	}, Order: []uint8{3, 2, 1, 0}}
-	s[shapeEnableEnhancedMonitoringInput] = api.Shape{Name: "EnableEnhancedMonitoringInput", Kind: api.KindStruct, Type: reflect.TypeFor[EnableEnhancedMonitoringInput](), Members: []api.Member{
+	s[shapeEnableEnhancedMonitoringInput] = api.Shape{Name: "EnableEnhancedMonitoringInput", Kind: api.KindStruct, Type: reflect.TypeFor[EnableEnhancedMonitoringInput](), Java: java + "EnableEnhancedMonitoringInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "ShardLevelMetrics", Shape: &s[shapeMetricsNameList], Index: 1, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 2},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 3},
 	}, Order: []uint8{3, 2, 1, 0}}
 	s[shapeEncryptionType] = api.Shape{Name: "EncryptionType", Kind: api.KindString, Enum: []string{"NONE", "KMS"}}
-	s[shapeEnhancedMetrics] = api.Shape{Name: "EnhancedMetrics", Kind: api.KindStruct, Type: reflect.TypeFor[EnhancedMetrics](), Members: []api.Member{
+	s[shapeEnhancedMetrics] = api.Shape{Name: "EnhancedMetrics", Kind: api.KindStruct, Type: reflect.TypeFor[EnhancedMetrics](), Java: java + "EnhancedMetrics", Members: []api.Member{
 		{Name: "ShardLevelMetrics", Shape: &s[shapeMetricsNameList], Index: 0},
 	}, Order: []uint8{0}}
 	s[shapeEnhancedMonitoringList] = api.Shape{Name: "EnhancedMonitoringList", Kind: api.KindList, Elem: &s[shapeEnhancedMetrics]}
-	s[shapeEnhancedMonitoringOutput] = api.Shape{Name: "EnhancedMonitoringOutput", Kind: api.KindStruct, Type: reflect.TypeFor[EnhancedMonitoringOutput](), Members: []api.Member{
+	s[shapeEnhancedMonitoringOutput] = api.Shape{Name: "EnhancedMonitoringOutput", Kind: api.KindStruct, Type: reflect.TypeFor[EnhancedMonitoringOutput](), Java: java + "EnhancedMonitoringOutput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "CurrentShardLevelMetrics", Shape: &s[shapeMetricsNameList], Index: 1},
 		{Name: "DesiredShardLevelMetrics", Shape: &s[shapeMetricsNameList], Index: 2},
@@ -613,7 +616,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeExpectedBucketOwner] = api.Shape{Name: "ExpectedBucketOwner", Kind: api.KindString, Min: 12, HasMin: true, Max: 12, HasMax: true, Pattern: "\\d{12}"}
 	s[shapeFirstReceiveTimestamp] = api.Shape{Name: "FirstReceiveTimestamp", Kind: api.KindTimestamp}
 	s[shapeGSRSchemaARN] = api.Shape{Name: "GSRSchemaARN", Kind: api.KindString, Min: 1, HasMin: true, Max: 512, HasMax: true, Pattern: "arn:aws[-a-z0-9]*:glue:[-a-z0-9]+:\\d{12}:schema/[-a-zA-Z0-9_$#.]+/[-a-zA-Z0-9_$#.]+"}
-	s[shapeGetRecordsInput] = api.Shape{Name: "GetRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetRecordsInput](), Members: []api.Member{
+	s[shapeGetRecordsInput] = api.Shape{Name: "GetRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetRecordsInput](), Java: java + "GetRecordsInput", Members: []api.Member{
 		{Name: "ShardIterator", Shape: &s[shapeShardIterator], Index: 0, Required: true},
 		{Name: "Limit", Shape: &s[shapeGetRecordsInputLimit], Index: 1},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 2},
@@ -621,20 +624,20 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "DryRun", Shape: &s[shapeBooleanObject], Index: 4},
 	}, Order: []uint8{1, 3, 2, 4, 0}}
 	s[shapeGetRecordsInputLimit] = api.Shape{Name: "GetRecordsInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 10000, HasMax: true}
-	s[shapeGetRecordsOutput] = api.Shape{Name: "GetRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetRecordsOutput](), Members: []api.Member{
+	s[shapeGetRecordsOutput] = api.Shape{Name: "GetRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetRecordsOutput](), Java: java + "GetRecordsOutput", Members: []api.Member{
 		{Name: "Records", Shape: &s[shapeRecordList], Index: 0, Required: true},
 		{Name: "NextShardIterator", Shape: &s[shapeShardIterator], Index: 1},
 		{Name: "MillisBehindLatest", Shape: &s[shapeMillisBehindLatest], Index: 2},
 		{Name: "ChildShards", Shape: &s[shapeChildShardList], Index: 3},
 	}, Order: []uint8{1, 2, 0, 3}}
-	s[shapeGetResourcePolicyInput] = api.Shape{Name: "GetResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetResourcePolicyInput](), Members: []api.Member{
+	s[shapeGetResourcePolicyInput] = api.Shape{Name: "GetResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetResourcePolicyInput](), Java: java + "GetResourcePolicyInput", Members: []api.Member{
 		{Name: "ResourceARN", Shape: &s[shapeResourceARN], Index: 0, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeGetResourcePolicyOutput] = api.Shape{Name: "GetResourcePolicyOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetResourcePolicyOutput](), Members: []api.Member{
+	s[shapeGetResourcePolicyOutput] = api.Shape{Name: "GetResourcePolicyOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetResourcePolicyOutput](), Java: java + "GetResourcePolicyOutput", Members: []api.Member{
 		{Name: "Policy", Shape: &s[shapePolicy], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeGetShardIteratorInput] = api.Shape{Name: "GetShardIteratorInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetShardIteratorInput](), Members: []api.Member{
+	s[shapeGetShardIteratorInput] = api.Shape{Name: "GetShardIteratorInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetShardIteratorInput](), Java: java + "GetShardIteratorInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 1, Required: true},
 		{Name: "ShardIteratorType", Shape: &s[shapeShardIteratorType], Index: 2, Required: true},
@@ -644,42 +647,42 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 6},
 		{Name: "DryRun", Shape: &s[shapeBooleanObject], Index: 7},
 	}, Order: []uint8{4, 6, 1, 5, 2, 7, 3, 0}}
-	s[shapeGetShardIteratorOutput] = api.Shape{Name: "GetShardIteratorOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetShardIteratorOutput](), Members: []api.Member{
+	s[shapeGetShardIteratorOutput] = api.Shape{Name: "GetShardIteratorOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetShardIteratorOutput](), Java: java + "GetShardIteratorOutput", Members: []api.Member{
 		{Name: "ShardIterator", Shape: &s[shapeShardIterator], Index: 0},
 	}, Order: []uint8{0}}
 	s[shapeHashKey] = api.Shape{Name: "HashKey", Kind: api.KindString, Pattern: "^(0|([1-9]\\d{0,38}))$"}
-	s[shapeHashKeyRange] = api.Shape{Name: "HashKeyRange", Kind: api.KindStruct, Type: reflect.TypeFor[HashKeyRange](), Members: []api.Member{
+	s[shapeHashKeyRange] = api.Shape{Name: "HashKeyRange", Kind: api.KindStruct, Type: reflect.TypeFor[HashKeyRange](), Java: java + "HashKeyRange", Members: []api.Member{
 		{Name: "StartingHashKey", Shape: &s[shapeHashKey], Index: 0, Required: true},
 		{Name: "EndingHashKey", Shape: &s[shapeHashKey], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
-	s[shapeIncreaseStreamRetentionPeriodInput] = api.Shape{Name: "IncreaseStreamRetentionPeriodInput", Kind: api.KindStruct, Type: reflect.TypeFor[IncreaseStreamRetentionPeriodInput](), Members: []api.Member{
+	s[shapeIncreaseStreamRetentionPeriodInput] = api.Shape{Name: "IncreaseStreamRetentionPeriodInput", Kind: api.KindStruct, Type: reflect.TypeFor[IncreaseStreamRetentionPeriodInput](), Java: java + "IncreaseStreamRetentionPeriodInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "RetentionPeriodHours", Shape: &s[shapeRetentionPeriodHours], Index: 1, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 2},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 3},
 	}, Order: []uint8{1, 3, 2, 0}}
 	s[shapeKeyId] = api.Shape{Name: "KeyId", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true}
-	s[shapeListChannelsInput] = api.Shape{Name: "ListChannelsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListChannelsInput](), Members: []api.Member{
+	s[shapeListChannelsInput] = api.Shape{Name: "ListChannelsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListChannelsInput](), Java: java + "ListChannelsInput", Members: []api.Member{
 		{Name: "StreamFilter", Shape: &s[shapeStreamFilterList], Index: 0},
 		{Name: "MaxResults", Shape: &s[shapeListChannelsInputLimit], Index: 1},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 2},
 	}, Order: []uint8{2, 0, 1}}
 	s[shapeListChannelsInputLimit] = api.Shape{Name: "ListChannelsInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 10000, HasMax: true}
-	s[shapeListChannelsOutput] = api.Shape{Name: "ListChannelsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListChannelsOutput](), Members: []api.Member{
+	s[shapeListChannelsOutput] = api.Shape{Name: "ListChannelsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListChannelsOutput](), Java: java + "ListChannelsOutput", Members: []api.Member{
 		{Name: "ChannelSummaries", Shape: &s[shapeChannelSummaryList], Index: 0, Required: true},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 1},
 	}, Order: []uint8{0, 1}}
-	s[shapeListQueuesInput] = api.Shape{Name: "ListQueuesInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListQueuesInput](), Members: []api.Member{
+	s[shapeListQueuesInput] = api.Shape{Name: "ListQueuesInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListQueuesInput](), Java: java + "ListQueuesInput", Members: []api.Member{
 		{Name: "MaxResults", Shape: &s[shapeListQueuesInputLimit], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 1},
 		{Name: "StreamFilter", Shape: &s[shapeQueueStreamFilterList], Index: 2},
 	}, Order: []uint8{1, 2, 0}}
 	s[shapeListQueuesInputLimit] = api.Shape{Name: "ListQueuesInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 10000, HasMax: true}
-	s[shapeListQueuesOutput] = api.Shape{Name: "ListQueuesOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListQueuesOutput](), Members: []api.Member{
+	s[shapeListQueuesOutput] = api.Shape{Name: "ListQueuesOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListQueuesOutput](), Java: java + "ListQueuesOutput", Members: []api.Member{
 		{Name: "QueueSummaries", Shape: &s[shapeQueueSummaryList], Index: 0, Required: true},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeListShardsInput] = api.Shape{Name: "ListShardsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListShardsInput](), Members: []api.Member{
+	s[shapeListShardsInput] = api.Shape{Name: "ListShardsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListShardsInput](), Java: java + "ListShardsInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 1},
 		{Name: "ExclusiveStartShardId", Shape: &s[shapeShardId], Index: 2},
@@ -690,11 +693,11 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 7},
 	}, Order: []uint8{5, 4, 7, 2, 6, 1, 3, 0}}
 	s[shapeListShardsInputLimit] = api.Shape{Name: "ListShardsInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 10000, HasMax: true}
-	s[shapeListShardsOutput] = api.Shape{Name: "ListShardsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListShardsOutput](), Members: []api.Member{
+	s[shapeListShardsOutput] = api.Shape{Name: "ListShardsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListShardsOutput](), Java: java + "ListShardsOutput", Members: []api.Member{
 		{Name: "Shards", Shape: &s[shapeShardList], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 1},
 	}, Order: []uint8{0, 1}}
-	s[shapeListStreamConsumersInput] = api.Shape{Name: "ListStreamConsumersInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamConsumersInput](), Members: []api.Member{
+	s[shapeListStreamConsumersInput] = api.Shape{Name: "ListStreamConsumersInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamConsumersInput](), Java: java + "ListStreamConsumersInput", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 1},
 		{Name: "MaxResults", Shape: &s[shapeListStreamConsumersInputLimit], Index: 2},
@@ -702,30 +705,30 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 4},
 	}, Order: []uint8{3, 4, 0, 1, 2}}
 	s[shapeListStreamConsumersInputLimit] = api.Shape{Name: "ListStreamConsumersInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 10000, HasMax: true}
-	s[shapeListStreamConsumersOutput] = api.Shape{Name: "ListStreamConsumersOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamConsumersOutput](), Members: []api.Member{
+	s[shapeListStreamConsumersOutput] = api.Shape{Name: "ListStreamConsumersOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamConsumersOutput](), Java: java + "ListStreamConsumersOutput", Members: []api.Member{
 		{Name: "Consumers", Shape: &s[shapeConsumerList], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeListStreamsInput] = api.Shape{Name: "ListStreamsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamsInput](), Members: []api.Member{
+	s[shapeListStreamsInput] = api.Shape{Name: "ListStreamsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamsInput](), Java: java + "ListStreamsInput", Members: []api.Member{
 		{Name: "Limit", Shape: &s[shapeListStreamsInputLimit], Index: 0},
 		{Name: "ExclusiveStartStreamName", Shape: &s[shapeStreamName], Index: 1},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 2},
 	}, Order: []uint8{0, 2, 1}}
 	s[shapeListStreamsInputLimit] = api.Shape{Name: "ListStreamsInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 10000, HasMax: true}
-	s[shapeListStreamsOutput] = api.Shape{Name: "ListStreamsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamsOutput](), Members: []api.Member{
+	s[shapeListStreamsOutput] = api.Shape{Name: "ListStreamsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamsOutput](), Java: java + "ListStreamsOutput", Members: []api.Member{
 		{Name: "StreamNames", Shape: &s[shapeStreamNameList], Index: 0, Required: true},
 		{Name: "HasMoreStreams", Shape: &s[shapeBooleanObject], Index: 1, Required: true},
 		{Name: "NextToken", Shape: &s[shapeNextToken], Index: 2},
 		{Name: "StreamSummaries", Shape: &s[shapeStreamSummaryList], Index: 3},
 	}, Order: []uint8{1, 3, 2, 0}}
-	s[shapeListTagsForResourceInput] = api.Shape{Name: "ListTagsForResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsForResourceInput](), Members: []api.Member{
+	s[shapeListTagsForResourceInput] = api.Shape{Name: "ListTagsForResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsForResourceInput](), Java: java + "ListTagsForResourceInput", Members: []api.Member{
 		{Name: "ResourceARN", Shape: &s[shapeResourceARN], Index: 0, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeListTagsForResourceOutput] = api.Shape{Name: "ListTagsForResourceOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsForResourceOutput](), Members: []api.Member{
+	s[shapeListTagsForResourceOutput] = api.Shape{Name: "ListTagsForResourceOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsForResourceOutput](), Java: java + "ListTagsForResourceOutput", Members: []api.Member{
 		{Name: "Tags", Shape: &s[shapeTagList], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeListTagsForStreamInput] = api.Shape{Name: "ListTagsForStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsForStreamInput](), Members: []api.Member{
+	s[shapeListTagsForStreamInput] = api.Shape{Name: "ListTagsForStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsForStreamInput](), Java: java + "ListTagsForStreamInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "ExclusiveStartTagKey", Shape: &s[shapeTagKey], Index: 1},
 		{Name: "Limit", Shape: &s[shapeListTagsForStreamInputLimit], Index: 2},
@@ -733,13 +736,13 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 4},
 	}, Order: []uint8{2, 4, 3, 1, 0}}
 	s[shapeListTagsForStreamInputLimit] = api.Shape{Name: "ListTagsForStreamInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 50, HasMax: true}
-	s[shapeListTagsForStreamOutput] = api.Shape{Name: "ListTagsForStreamOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsForStreamOutput](), Members: []api.Member{
+	s[shapeListTagsForStreamOutput] = api.Shape{Name: "ListTagsForStreamOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsForStreamOutput](), Java: java + "ListTagsForStreamOutput", Members: []api.Member{
 		{Name: "Tags", Shape: &s[shapeTagList], Index: 0, Required: true},
 		{Name: "HasMoreTags", Shape: &s[shapeBooleanObject], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
 	s[shapeMaxReceiveCount] = api.Shape{Name: "MaxReceiveCount", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 1000, HasMax: true}
 	s[shapeMaxRecordSizeInKiB] = api.Shape{Name: "MaxRecordSizeInKiB", Kind: api.KindInt32, Min: 1024, HasMin: true, Max: 10240, HasMax: true}
-	s[shapeMergeShardsInput] = api.Shape{Name: "MergeShardsInput", Kind: api.KindStruct, Type: reflect.TypeFor[MergeShardsInput](), Members: []api.Member{
+	s[shapeMergeShardsInput] = api.Shape{Name: "MergeShardsInput", Kind: api.KindStruct, Type: reflect.TypeFor[MergeShardsInput](), Java: java + "MergeShardsInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "ShardToMerge", Shape: &s[shapeShardId], Index: 1, Required: true},
 		{Name: "AdjacentShardToMerge", Shape: &s[shapeShardId], Index: 2, Required: true},
@@ -749,11 +752,11 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeMetricsName] = api.Shape{Name: "MetricsName", Kind: api.KindString, Enum: []string{"IncomingBytes", "IncomingRecords", "OutgoingBytes", "OutgoingRecords", "WriteProvisionedThroughputExceeded", "ReadProvisionedThroughputExceeded", "IteratorAgeMilliseconds", "ALL"}}
 	s[shapeMetricsNameList] = api.Shape{Name: "MetricsNameList", Kind: api.KindList, Min: 1, HasMin: true, Max: 7, HasMax: true, Elem: &s[shapeMetricsName]}
 	s[shapeMillisBehindLatest] = api.Shape{Name: "MillisBehindLatest", Kind: api.KindInt64, Min: 0, HasMin: true}
-	s[shapeMinimumThroughputBillingCommitmentInput] = api.Shape{Name: "MinimumThroughputBillingCommitmentInput", Kind: api.KindStruct, Type: reflect.TypeFor[MinimumThroughputBillingCommitmentInput](), Members: []api.Member{
+	s[shapeMinimumThroughputBillingCommitmentInput] = api.Shape{Name: "MinimumThroughputBillingCommitmentInput", Kind: api.KindStruct, Type: reflect.TypeFor[MinimumThroughputBillingCommitmentInput](), Java: java + "MinimumThroughputBillingCommitmentInput", Members: []api.Member{
 		{Name: "Status", Shape: &s[shapeMinimumThroughputBillingCommitmentInputStatus], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeMinimumThroughputBillingCommitmentInputStatus] = api.Shape{Name: "MinimumThroughputBillingCommitmentInputStatus", Kind: api.KindString, Enum: []string{"ENABLED", "DISABLED"}}
-	s[shapeMinimumThroughputBillingCommitmentOutput] = api.Shape{Name: "MinimumThroughputBillingCommitmentOutput", Kind: api.KindStruct, Type: reflect.TypeFor[MinimumThroughputBillingCommitmentOutput](), Members: []api.Member{
+	s[shapeMinimumThroughputBillingCommitmentOutput] = api.Shape{Name: "MinimumThroughputBillingCommitmentOutput", Kind: api.KindStruct, Type: reflect.TypeFor[MinimumThroughputBillingCommitmentOutput](), Java: java + "MinimumThroughputBillingCommitmentOutput", Members: []api.Member{
 		{Name: "Status", Shape: &s[shapeMinimumThroughputBillingCommitmentOutputStatus], Index: 0, Required: true},
 		{Name: "StartedAt", Shape: &s[shapeTimestamp], Index: 1},
 		{Name: "EndedAt", Shape: &s[shapeTimestamp], Index: 2},
@@ -764,20 +767,20 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeNextToken] = api.Shape{Name: "NextToken", Kind: api.KindString, Min: 1, HasMin: true, Max: 1048576, HasMax: true}
 	s[shapeOnDemandStreamCountLimitObject] = api.Shape{Name: "OnDemandStreamCountLimitObject", Kind: api.KindInt32, Min: 0, HasMin: true, Max: 1000000, HasMax: true}
 	s[shapeOnDemandStreamCountObject] = api.Shape{Name: "OnDemandStreamCountObject", Kind: api.KindInt32, Min: 0, HasMin: true, Max: 1000000, HasMax: true}
-	s[shapePartitionField] = api.Shape{Name: "PartitionField", Kind: api.KindStruct, Type: reflect.TypeFor[PartitionField](), Members: []api.Member{
+	s[shapePartitionField] = api.Shape{Name: "PartitionField", Kind: api.KindStruct, Type: reflect.TypeFor[PartitionField](), Java: java + "PartitionField", Members: []api.Member{
 		{Name: "Transform", Shape: &s[shapePartitionTransform], Index: 0, Required: true},
 		{Name: "SourceName", Shape: &s[shapePartitionSourceName], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
 	s[shapePartitionFieldList] = api.Shape{Name: "PartitionFieldList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10, HasMax: true, Elem: &s[shapePartitionField]}
 	s[shapePartitionKey] = api.Shape{Name: "PartitionKey", Kind: api.KindString, Min: 1, HasMin: true, Max: 256, HasMax: true}
 	s[shapePartitionSourceName] = api.Shape{Name: "PartitionSourceName", Kind: api.KindString, Min: 1, HasMin: true, Max: 255, HasMax: true, Pattern: "[a-zA-Z0-9\\.\\_]+"}
-	s[shapePartitionSpec] = api.Shape{Name: "PartitionSpec", Kind: api.KindStruct, Type: reflect.TypeFor[PartitionSpec](), Members: []api.Member{
+	s[shapePartitionSpec] = api.Shape{Name: "PartitionSpec", Kind: api.KindStruct, Type: reflect.TypeFor[PartitionSpec](), Java: java + "PartitionSpec", Members: []api.Member{
 		{Name: "PartitionFields", Shape: &s[shapePartitionFieldList], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapePartitionTransform] = api.Shape{Name: "PartitionTransform", Kind: api.KindString, Enum: []string{"TIME_HOUR"}}
 	s[shapePolicy] = api.Shape{Name: "Policy", Kind: api.KindString}
 	s[shapePositiveIntegerObject] = api.Shape{Name: "PositiveIntegerObject", Kind: api.KindInt32, Min: 1, HasMin: true}
-	s[shapePutRecordInput] = api.Shape{Name: "PutRecordInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordInput](), Members: []api.Member{
+	s[shapePutRecordInput] = api.Shape{Name: "PutRecordInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordInput](), Java: java + "PutRecordInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "Data", Shape: &s[shapeData], Index: 1, Required: true},
 		{Name: "PartitionKey", Shape: &s[shapePartitionKey], Index: 2},
@@ -787,48 +790,48 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 6},
 		{Name: "DryRun", Shape: &s[shapeBooleanObject], Index: 7},
 	}, Order: []uint8{4, 2, 6, 3, 5, 7, 1, 0}}
-	s[shapePutRecordOutput] = api.Shape{Name: "PutRecordOutput", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordOutput](), Members: []api.Member{
+	s[shapePutRecordOutput] = api.Shape{Name: "PutRecordOutput", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordOutput](), Java: java + "PutRecordOutput", Members: []api.Member{
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 0, Required: true},
 		{Name: "SequenceNumber", Shape: &s[shapeSequenceNumber], Index: 1, Required: true},
 		{Name: "EncryptionType", Shape: &s[shapeEncryptionType], Index: 2},
 	}, Order: []uint8{0, 1, 2}}
-	s[shapePutRecordsInput] = api.Shape{Name: "PutRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordsInput](), Members: []api.Member{
+	s[shapePutRecordsInput] = api.Shape{Name: "PutRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordsInput](), Java: java + "PutRecordsInput", Members: []api.Member{
 		{Name: "Records", Shape: &s[shapePutRecordsRequestEntryList], Index: 0, Required: true},
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 1},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 2},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 3},
 		{Name: "DryRun", Shape: &s[shapeBooleanObject], Index: 4},
 	}, Order: []uint8{3, 2, 4, 0, 1}}
-	s[shapePutRecordsOutput] = api.Shape{Name: "PutRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordsOutput](), Members: []api.Member{
+	s[shapePutRecordsOutput] = api.Shape{Name: "PutRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordsOutput](), Java: java + "PutRecordsOutput", Members: []api.Member{
 		{Name: "FailedRecordCount", Shape: &s[shapePositiveIntegerObject], Index: 0},
 		{Name: "Records", Shape: &s[shapePutRecordsResultEntryList], Index: 1, Required: true},
 		{Name: "EncryptionType", Shape: &s[shapeEncryptionType], Index: 2},
 	}, Order: []uint8{0, 1, 2}}
-	s[shapePutRecordsRequestEntry] = api.Shape{Name: "PutRecordsRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordsRequestEntry](), Members: []api.Member{
+	s[shapePutRecordsRequestEntry] = api.Shape{Name: "PutRecordsRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordsRequestEntry](), Java: java + "PutRecordsRequestEntry", Members: []api.Member{
 		{Name: "Data", Shape: &s[shapeData], Index: 0, Required: true},
 		{Name: "ExplicitHashKey", Shape: &s[shapeHashKey], Index: 1},
 		{Name: "PartitionKey", Shape: &s[shapePartitionKey], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
 	s[shapePutRecordsRequestEntryList] = api.Shape{Name: "PutRecordsRequestEntryList", Kind: api.KindList, Min: 1, HasMin: true, Max: 500, HasMax: true, Elem: &s[shapePutRecordsRequestEntry]}
-	s[shapePutRecordsResultEntry] = api.Shape{Name: "PutRecordsResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordsResultEntry](), Members: []api.Member{
+	s[shapePutRecordsResultEntry] = api.Shape{Name: "PutRecordsResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[PutRecordsResultEntry](), Java: java + "PutRecordsResultEntry", Members: []api.Member{
 		{Name: "SequenceNumber", Shape: &s[shapeSequenceNumber], Index: 0},
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 1},
 		{Name: "ErrorCode", Shape: &s[shapeErrorCode], Index: 2},
 		{Name: "ErrorMessage", Shape: &s[shapeErrorMessage], Index: 3},
 	}, Order: []uint8{3, 1, 2, 0}}
 	s[shapePutRecordsResultEntryList] = api.Shape{Name: "PutRecordsResultEntryList", Kind: api.KindList, Min: 1, HasMin: true, Max: 500, HasMax: true, Elem: &s[shapePutRecordsResultEntry]}
-	s[shapePutResourcePolicyInput] = api.Shape{Name: "PutResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutResourcePolicyInput](), Members: []api.Member{
+	s[shapePutResourcePolicyInput] = api.Shape{Name: "PutResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutResourcePolicyInput](), Java: java + "PutResourcePolicyInput", Members: []api.Member{
 		{Name: "ResourceARN", Shape: &s[shapeResourceARN], Index: 0, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 1},
 		{Name: "Policy", Shape: &s[shapePolicy], Index: 2, Required: true},
 	}, Order: []uint8{1, 0, 2}}
 	s[shapeQueueARN] = api.Shape{Name: "QueueARN", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true, Pattern: "arn:aws.*:kinesis:.*:\\d{12}:queue/\\S+"}
-	s[shapeQueueAttributes] = api.Shape{Name: "QueueAttributes", Kind: api.KindStruct, Type: reflect.TypeFor[QueueAttributes](), Members: []api.Member{
+	s[shapeQueueAttributes] = api.Shape{Name: "QueueAttributes", Kind: api.KindStruct, Type: reflect.TypeFor[QueueAttributes](), Java: java + "QueueAttributes", Members: []api.Member{
 		{Name: "VisibilityTimeoutSeconds", Shape: &s[shapeVisibilityTimeoutSeconds], Index: 0},
 		{Name: "DeadLetterConfiguration", Shape: &s[shapeDeadLetterConfiguration], Index: 1},
 	}, Order: []uint8{0, 1}}
 	s[shapeQueueCountObject] = api.Shape{Name: "QueueCountObject", Kind: api.KindInt32, Min: 0, HasMin: true, Max: 1000000, HasMax: true}
-	s[shapeQueueDescription] = api.Shape{Name: "QueueDescription", Kind: api.KindStruct, Type: reflect.TypeFor[QueueDescription](), Members: []api.Member{
+	s[shapeQueueDescription] = api.Shape{Name: "QueueDescription", Kind: api.KindStruct, Type: reflect.TypeFor[QueueDescription](), Java: java + "QueueDescription", Members: []api.Member{
 		{Name: "QueueName", Shape: &s[shapeQueueName], Index: 0, Required: true},
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 1, Required: true},
 		{Name: "QueueStatus", Shape: &s[shapeQueueStatus], Index: 2, Required: true},
@@ -837,7 +840,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "QueueAttributes", Shape: &s[shapeQueueAttributes], Index: 5},
 	}, Order: []uint8{3, 2, 1, 0, 4, 5}}
 	s[shapeQueueName] = api.Shape{Name: "QueueName", Kind: api.KindString, Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: "[a-zA-Z0-9_.-]+"}
-	s[shapeQueueRecord] = api.Shape{Name: "QueueRecord", Kind: api.KindStruct, Type: reflect.TypeFor[QueueRecord](), Members: []api.Member{
+	s[shapeQueueRecord] = api.Shape{Name: "QueueRecord", Kind: api.KindStruct, Type: reflect.TypeFor[QueueRecord](), Java: java + "QueueRecord", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 		{Name: "RecordId", Shape: &s[shapeRecordId], Index: 1, Required: true},
 		{Name: "PartitionKey", Shape: &s[shapePartitionKey], Index: 2},
@@ -847,28 +850,28 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ReceiveCount", Shape: &s[shapeReceiveCount], Index: 6, Required: true},
 	}, Order: []uint8{2, 1, 6, 3, 0, 4, 5}}
 	s[shapeQueueRecordList] = api.Shape{Name: "QueueRecordList", Kind: api.KindList, Elem: &s[shapeQueueRecord]}
-	s[shapeQueueStartingPosition] = api.Shape{Name: "QueueStartingPosition", Kind: api.KindStruct, Type: reflect.TypeFor[QueueStartingPosition](), Members: []api.Member{
+	s[shapeQueueStartingPosition] = api.Shape{Name: "QueueStartingPosition", Kind: api.KindStruct, Type: reflect.TypeFor[QueueStartingPosition](), Java: java + "QueueStartingPosition", Members: []api.Member{
 		{Name: "Type", Shape: &s[shapeQueueStartingPositionType], Index: 0, Required: true},
 		{Name: "Timestamp", Shape: &s[shapeTimestamp], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeQueueStartingPositionType] = api.Shape{Name: "QueueStartingPositionType", Kind: api.KindString, Enum: []string{"TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"}}
 	s[shapeQueueStatus] = api.Shape{Name: "QueueStatus", Kind: api.KindString, Enum: []string{"CREATING", "ACTIVE", "UPDATING", "DELETING"}}
-	s[shapeQueueStreamConfiguration] = api.Shape{Name: "QueueStreamConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[QueueStreamConfiguration](), Members: []api.Member{
+	s[shapeQueueStreamConfiguration] = api.Shape{Name: "QueueStreamConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[QueueStreamConfiguration](), Java: java + "QueueStreamConfiguration", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "StartingPosition", Shape: &s[shapeQueueStartingPosition], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeQueueStreamConfigurationList] = api.Shape{Name: "QueueStreamConfigurationList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10000, HasMax: true, Elem: &s[shapeQueueStreamConfiguration]}
-	s[shapeQueueStreamFilter] = api.Shape{Name: "QueueStreamFilter", Kind: api.KindStruct, Type: reflect.TypeFor[QueueStreamFilter](), Members: []api.Member{
+	s[shapeQueueStreamFilter] = api.Shape{Name: "QueueStreamFilter", Kind: api.KindStruct, Type: reflect.TypeFor[QueueStreamFilter](), Java: java + "QueueStreamFilter", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "StreamCreationTimestamp", Shape: &s[shapeTimestamp], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeQueueStreamFilterList] = api.Shape{Name: "QueueStreamFilterList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10000, HasMax: true, Elem: &s[shapeQueueStreamFilter]}
-	s[shapeQueueStreamIdentifier] = api.Shape{Name: "QueueStreamIdentifier", Kind: api.KindStruct, Type: reflect.TypeFor[QueueStreamIdentifier](), Members: []api.Member{
+	s[shapeQueueStreamIdentifier] = api.Shape{Name: "QueueStreamIdentifier", Kind: api.KindStruct, Type: reflect.TypeFor[QueueStreamIdentifier](), Java: java + "QueueStreamIdentifier", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "StreamCreationTimestamp", Shape: &s[shapeTimestamp], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
 	s[shapeQueueStreamIdentifierList] = api.Shape{Name: "QueueStreamIdentifierList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10000, HasMax: true, Elem: &s[shapeQueueStreamIdentifier]}
-	s[shapeQueueSummary] = api.Shape{Name: "QueueSummary", Kind: api.KindStruct, Type: reflect.TypeFor[QueueSummary](), Members: []api.Member{
+	s[shapeQueueSummary] = api.Shape{Name: "QueueSummary", Kind: api.KindStruct, Type: reflect.TypeFor[QueueSummary](), Java: java + "QueueSummary", Members: []api.Member{
 		{Name: "QueueName", Shape: &s[shapeQueueName], Index: 0, Required: true},
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 1, Required: true},
 		{Name: "QueueStatus", Shape: &s[shapeQueueStatus], Index: 2, Required: true},
@@ -878,34 +881,34 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeQueueSummaryList] = api.Shape{Name: "QueueSummaryList", Kind: api.KindList, Elem: &s[shapeQueueSummary]}
 	s[shapeReceiptHandle] = api.Shape{Name: "ReceiptHandle", Kind: api.KindString, Min: 1, HasMin: true, Max: 1024, HasMax: true}
 	s[shapeReceiveCount] = api.Shape{Name: "ReceiveCount", Kind: api.KindInt32, Min: 0, HasMin: true}
-	s[shapeReceiveDeadLetterQueueRecordsInput] = api.Shape{Name: "ReceiveDeadLetterQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ReceiveDeadLetterQueueRecordsInput](), Members: []api.Member{
+	s[shapeReceiveDeadLetterQueueRecordsInput] = api.Shape{Name: "ReceiveDeadLetterQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ReceiveDeadLetterQueueRecordsInput](), Java: java + "ReceiveDeadLetterQueueRecordsInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 		{Name: "Limit", Shape: &s[shapeReceiveQueueRecordsInputLimit], Index: 1},
 		{Name: "WaitTimeSeconds", Shape: &s[shapeReceiveQueueRecordsWaitTimeSeconds], Index: 2},
 		{Name: "VisibilityTimeoutSeconds", Shape: &s[shapeVisibilityTimeoutSeconds], Index: 3},
 	}, Order: []uint8{1, 3, 0, 2}}
-	s[shapeReceiveDeadLetterQueueRecordsOutput] = api.Shape{Name: "ReceiveDeadLetterQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ReceiveDeadLetterQueueRecordsOutput](), Members: []api.Member{
+	s[shapeReceiveDeadLetterQueueRecordsOutput] = api.Shape{Name: "ReceiveDeadLetterQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ReceiveDeadLetterQueueRecordsOutput](), Java: java + "ReceiveDeadLetterQueueRecordsOutput", Members: []api.Member{
 		{Name: "QueueRecords", Shape: &s[shapeQueueRecordList], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeReceiveQueueRecordsInput] = api.Shape{Name: "ReceiveQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ReceiveQueueRecordsInput](), Members: []api.Member{
+	s[shapeReceiveQueueRecordsInput] = api.Shape{Name: "ReceiveQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ReceiveQueueRecordsInput](), Java: java + "ReceiveQueueRecordsInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 		{Name: "Limit", Shape: &s[shapeReceiveQueueRecordsInputLimit], Index: 1},
 		{Name: "WaitTimeSeconds", Shape: &s[shapeReceiveQueueRecordsWaitTimeSeconds], Index: 2},
 		{Name: "VisibilityTimeoutSeconds", Shape: &s[shapeVisibilityTimeoutSeconds], Index: 3},
 	}, Order: []uint8{1, 3, 0, 2}}
 	s[shapeReceiveQueueRecordsInputLimit] = api.Shape{Name: "ReceiveQueueRecordsInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 10, HasMax: true}
-	s[shapeReceiveQueueRecordsOutput] = api.Shape{Name: "ReceiveQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ReceiveQueueRecordsOutput](), Members: []api.Member{
+	s[shapeReceiveQueueRecordsOutput] = api.Shape{Name: "ReceiveQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ReceiveQueueRecordsOutput](), Java: java + "ReceiveQueueRecordsOutput", Members: []api.Member{
 		{Name: "QueueRecords", Shape: &s[shapeQueueRecordList], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeReceiveQueueRecordsWaitTimeSeconds] = api.Shape{Name: "ReceiveQueueRecordsWaitTimeSeconds", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 20, HasMax: true}
-	s[shapeRecord] = api.Shape{Name: "Record", Kind: api.KindStruct, Type: reflect.TypeFor[Record](), Members: []api.Member{
+	s[shapeRecord] = api.Shape{Name: "Record", Kind: api.KindStruct, Type: reflect.TypeFor[Record](), Java: java + "Record", Members: []api.Member{
 		{Name: "SequenceNumber", Shape: &s[shapeSequenceNumber], Index: 0, Required: true},
 		{Name: "ApproximateArrivalTimestamp", Shape: &s[shapeTimestamp], Index: 1},
 		{Name: "Data", Shape: &s[shapeData], Index: 2, Required: true},
 		{Name: "PartitionKey", Shape: &s[shapePartitionKey], Index: 3},
 		{Name: "EncryptionType", Shape: &s[shapeEncryptionType], Index: 4},
 	}, Order: []uint8{3, 2, 1, 0, 4}}
-	s[shapeRecordConfiguration] = api.Shape{Name: "RecordConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[RecordConfiguration](), Members: []api.Member{
+	s[shapeRecordConfiguration] = api.Shape{Name: "RecordConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[RecordConfiguration](), Java: java + "RecordConfiguration", Members: []api.Member{
 		{Name: "RecordFormatType", Shape: &s[shapeRecordFormatType], Index: 0, Required: true},
 		{Name: "GSRSchemaARN", Shape: &s[shapeGSRSchemaARN], Index: 1},
 	}, Order: []uint8{0, 1}}
@@ -913,64 +916,64 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeRecordFormatType] = api.Shape{Name: "RecordFormatType", Kind: api.KindString, Enum: []string{"GSR_JSON", "JSON", "STRING", "BYTE_ARRAY"}}
 	s[shapeRecordId] = api.Shape{Name: "RecordId", Kind: api.KindString, Min: 1, HasMin: true, Max: 64, HasMax: true, Pattern: "^[a-z0-9]+$"}
 	s[shapeRecordList] = api.Shape{Name: "RecordList", Kind: api.KindList, Elem: &s[shapeRecord]}
-	s[shapeRegisterStreamConsumerInput] = api.Shape{Name: "RegisterStreamConsumerInput", Kind: api.KindStruct, Type: reflect.TypeFor[RegisterStreamConsumerInput](), Members: []api.Member{
+	s[shapeRegisterStreamConsumerInput] = api.Shape{Name: "RegisterStreamConsumerInput", Kind: api.KindStruct, Type: reflect.TypeFor[RegisterStreamConsumerInput](), Java: java + "RegisterStreamConsumerInput", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "ConsumerName", Shape: &s[shapeConsumerName], Index: 1, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 2},
 		{Name: "Tags", Shape: &s[shapeTagMap], Index: 3},
 	}, Order: []uint8{3, 1, 2, 0}}
-	s[shapeRegisterStreamConsumerOutput] = api.Shape{Name: "RegisterStreamConsumerOutput", Kind: api.KindStruct, Type: reflect.TypeFor[RegisterStreamConsumerOutput](), Members: []api.Member{
+	s[shapeRegisterStreamConsumerOutput] = api.Shape{Name: "RegisterStreamConsumerOutput", Kind: api.KindStruct, Type: reflect.TypeFor[RegisterStreamConsumerOutput](), Java: java + "RegisterStreamConsumerOutput", Members: []api.Member{
 		{Name: "Consumer", Shape: &s[shapeConsumer], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeRemoveTagsFromStreamInput] = api.Shape{Name: "RemoveTagsFromStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[RemoveTagsFromStreamInput](), Members: []api.Member{
+	s[shapeRemoveTagsFromStreamInput] = api.Shape{Name: "RemoveTagsFromStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[RemoveTagsFromStreamInput](), Java: java + "RemoveTagsFromStreamInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "TagKeys", Shape: &s[shapeTagKeyList], Index: 1, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 2},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 3},
 	}, Order: []uint8{3, 2, 1, 0}}
 	s[shapeResourceARN] = api.Shape{Name: "ResourceARN", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true, Pattern: "arn:aws.*:kinesis:.*:\\d{12}:.*(stream|channel|queue)/\\S+"}
-	s[shapeRestoreDeadLetterQueueRecordsErrorEntry] = api.Shape{Name: "RestoreDeadLetterQueueRecordsErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsErrorEntry](), Members: []api.Member{
+	s[shapeRestoreDeadLetterQueueRecordsErrorEntry] = api.Shape{Name: "RestoreDeadLetterQueueRecordsErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsErrorEntry](), Java: java + "RestoreDeadLetterQueueRecordsErrorEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 		{Name: "ErrorCode", Shape: &s[shapeErrorCode], Index: 1, Required: true},
 		{Name: "ErrorMessage", Shape: &s[shapeErrorMessage], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
 	s[shapeRestoreDeadLetterQueueRecordsErrorEntryList] = api.Shape{Name: "RestoreDeadLetterQueueRecordsErrorEntryList", Kind: api.KindList, Elem: &s[shapeRestoreDeadLetterQueueRecordsErrorEntry]}
-	s[shapeRestoreDeadLetterQueueRecordsInput] = api.Shape{Name: "RestoreDeadLetterQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsInput](), Members: []api.Member{
+	s[shapeRestoreDeadLetterQueueRecordsInput] = api.Shape{Name: "RestoreDeadLetterQueueRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsInput](), Java: java + "RestoreDeadLetterQueueRecordsInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 		{Name: "Entries", Shape: &s[shapeRestoreDeadLetterQueueRecordsRequestEntryList], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
-	s[shapeRestoreDeadLetterQueueRecordsOutput] = api.Shape{Name: "RestoreDeadLetterQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsOutput](), Members: []api.Member{
+	s[shapeRestoreDeadLetterQueueRecordsOutput] = api.Shape{Name: "RestoreDeadLetterQueueRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsOutput](), Java: java + "RestoreDeadLetterQueueRecordsOutput", Members: []api.Member{
 		{Name: "Successful", Shape: &s[shapeRestoreDeadLetterQueueRecordsResultEntryList], Index: 0, Required: true},
 		{Name: "Failed", Shape: &s[shapeRestoreDeadLetterQueueRecordsErrorEntryList], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
-	s[shapeRestoreDeadLetterQueueRecordsRequestEntry] = api.Shape{Name: "RestoreDeadLetterQueueRecordsRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsRequestEntry](), Members: []api.Member{
+	s[shapeRestoreDeadLetterQueueRecordsRequestEntry] = api.Shape{Name: "RestoreDeadLetterQueueRecordsRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsRequestEntry](), Java: java + "RestoreDeadLetterQueueRecordsRequestEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeRestoreDeadLetterQueueRecordsRequestEntryList] = api.Shape{Name: "RestoreDeadLetterQueueRecordsRequestEntryList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10, HasMax: true, Elem: &s[shapeRestoreDeadLetterQueueRecordsRequestEntry]}
-	s[shapeRestoreDeadLetterQueueRecordsResultEntry] = api.Shape{Name: "RestoreDeadLetterQueueRecordsResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsResultEntry](), Members: []api.Member{
+	s[shapeRestoreDeadLetterQueueRecordsResultEntry] = api.Shape{Name: "RestoreDeadLetterQueueRecordsResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreDeadLetterQueueRecordsResultEntry](), Java: java + "RestoreDeadLetterQueueRecordsResultEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeRestoreDeadLetterQueueRecordsResultEntryList] = api.Shape{Name: "RestoreDeadLetterQueueRecordsResultEntryList", Kind: api.KindList, Elem: &s[shapeRestoreDeadLetterQueueRecordsResultEntry]}
 	s[shapeRetentionPeriodHours] = api.Shape{Name: "RetentionPeriodHours", Kind: api.KindInt32}
 	s[shapeRoleARN] = api.Shape{Name: "RoleARN", Kind: api.KindString, Min: 1, HasMin: true, Max: 512, HasMax: true, Pattern: "arn:aws[-a-z0-9]*:iam::\\d{12}:role/[a-zA-Z_0-9+=,.@\\-_/]+"}
 	s[shapeS3CompressionType] = api.Shape{Name: "S3CompressionType", Kind: api.KindString, Enum: []string{"NONE", "GZIP", "ZSTD"}}
-	s[shapeS3DestinationConfiguration] = api.Shape{Name: "S3DestinationConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[S3DestinationConfiguration](), Members: []api.Member{
+	s[shapeS3DestinationConfiguration] = api.Shape{Name: "S3DestinationConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[S3DestinationConfiguration](), Java: java + "S3DestinationConfiguration", Members: []api.Member{
 		{Name: "DataFreshnessInSeconds", Shape: &s[shapeDataFreshnessInSeconds], Index: 0},
 		{Name: "DeadLetterQueueS3Configuration", Shape: &s[shapeDeadLetterQueueS3Configuration], Index: 1},
 		{Name: "StorageConfiguration", Shape: &s[shapeS3StorageConfiguration], Index: 2, Required: true},
 	}, Order: []uint8{0, 1, 2}}
-	s[shapeS3DestinationDescription] = api.Shape{Name: "S3DestinationDescription", Kind: api.KindStruct, Type: reflect.TypeFor[S3DestinationDescription](), Members: []api.Member{
+	s[shapeS3DestinationDescription] = api.Shape{Name: "S3DestinationDescription", Kind: api.KindStruct, Type: reflect.TypeFor[S3DestinationDescription](), Java: java + "S3DestinationDescription", Members: []api.Member{
 		{Name: "DataFreshnessInSeconds", Shape: &s[shapeDataFreshnessInSeconds], Index: 0, Required: true},
 		{Name: "DeadLetterQueueS3Configuration", Shape: &s[shapeDeadLetterQueueS3Configuration], Index: 1, Required: true},
 		{Name: "StorageConfiguration", Shape: &s[shapeS3StorageConfiguration], Index: 2, Required: true},
 	}, Order: []uint8{0, 1, 2}}
-	s[shapeS3DestinationUpdateInput] = api.Shape{Name: "S3DestinationUpdateInput", Kind: api.KindStruct, Type: reflect.TypeFor[S3DestinationUpdateInput](), Members: []api.Member{
+	s[shapeS3DestinationUpdateInput] = api.Shape{Name: "S3DestinationUpdateInput", Kind: api.KindStruct, Type: reflect.TypeFor[S3DestinationUpdateInput](), Java: java + "S3DestinationUpdateInput", Members: []api.Member{
 		{Name: "DataFreshnessInSeconds", Shape: &s[shapeDataFreshnessInSeconds], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeS3ErrorOutputPrefix] = api.Shape{Name: "S3ErrorOutputPrefix", Kind: api.KindString, Min: 1, HasMin: true, Max: 512, HasMax: true, Pattern: "[0-9A-Za-z!\\-_'.*()\\/]+"}
 	s[shapeS3OutputKeyTemplate] = api.Shape{Name: "S3OutputKeyTemplate", Kind: api.KindString, Min: 1, HasMin: true, Max: 1024, HasMax: true, Pattern: "[0-9A-Za-z!\\-_'.*()\\/=:{}]+"}
 	s[shapeS3StorageClass] = api.Shape{Name: "S3StorageClass", Kind: api.KindString, Enum: []string{"STANDARD", "INTELLIGENT_TIERING", "GLACIER_IR"}}
-	s[shapeS3StorageConfiguration] = api.Shape{Name: "S3StorageConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[S3StorageConfiguration](), Members: []api.Member{
+	s[shapeS3StorageConfiguration] = api.Shape{Name: "S3StorageConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[S3StorageConfiguration](), Java: java + "S3StorageConfiguration", Members: []api.Member{
 		{Name: "BucketARN", Shape: &s[shapeBucketARN], Index: 0, Required: true},
 		{Name: "ExpectedBucketOwner", Shape: &s[shapeExpectedBucketOwner], Index: 1, Required: true},
 		{Name: "OutputKeyTemplate", Shape: &s[shapeS3OutputKeyTemplate], Index: 2},
@@ -978,7 +981,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "CompressionType", Shape: &s[shapeS3CompressionType], Index: 4, Required: true},
 	}, Order: []uint8{2, 3, 1, 0, 4}}
 	s[shapeS3TablesCompressionType] = api.Shape{Name: "S3TablesCompressionType", Kind: api.KindString, Enum: []string{"NONE", "ZSTD", "SNAPPY"}}
-	s[shapeS3TablesConfiguration] = api.Shape{Name: "S3TablesConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[S3TablesConfiguration](), Members: []api.Member{
+	s[shapeS3TablesConfiguration] = api.Shape{Name: "S3TablesConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[S3TablesConfiguration](), Java: java + "S3TablesConfiguration", Members: []api.Member{
 		{Name: "TableBucketARN", Shape: &s[shapeTableBucketARN], Index: 0, Required: true},
 		{Name: "Namespace", Shape: &s[shapeS3TablesNamespace], Index: 1, Required: true},
 		{Name: "TableName", Shape: &s[shapeS3TablesTableName], Index: 2, Required: true},
@@ -986,28 +989,28 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "PartitionSpec", Shape: &s[shapePartitionSpec], Index: 4},
 	}, Order: []uint8{0, 2, 4, 3, 1}}
 	s[shapeS3TablesConfigurationList] = api.Shape{Name: "S3TablesConfigurationList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10000, HasMax: true, Elem: &s[shapeS3TablesConfiguration]}
-	s[shapeS3TablesDestinationConfiguration] = api.Shape{Name: "S3TablesDestinationConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[S3TablesDestinationConfiguration](), Members: []api.Member{
+	s[shapeS3TablesDestinationConfiguration] = api.Shape{Name: "S3TablesDestinationConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[S3TablesDestinationConfiguration](), Java: java + "S3TablesDestinationConfiguration", Members: []api.Member{
 		{Name: "DataFreshnessInSeconds", Shape: &s[shapeDataFreshnessInSeconds], Index: 0},
 		{Name: "DeadLetterQueueS3Configuration", Shape: &s[shapeDeadLetterQueueS3Configuration], Index: 1, Required: true},
 		{Name: "S3TablesConfigurationList", Shape: &s[shapeS3TablesConfigurationList], Index: 2, Required: true},
 	}, Order: []uint8{0, 1, 2}}
-	s[shapeS3TablesDestinationDescription] = api.Shape{Name: "S3TablesDestinationDescription", Kind: api.KindStruct, Type: reflect.TypeFor[S3TablesDestinationDescription](), Members: []api.Member{
+	s[shapeS3TablesDestinationDescription] = api.Shape{Name: "S3TablesDestinationDescription", Kind: api.KindStruct, Type: reflect.TypeFor[S3TablesDestinationDescription](), Java: java + "S3TablesDestinationDescription", Members: []api.Member{
 		{Name: "DataFreshnessInSeconds", Shape: &s[shapeDataFreshnessInSeconds], Index: 0, Required: true},
 		{Name: "DeadLetterQueueS3Configuration", Shape: &s[shapeDeadLetterQueueS3Configuration], Index: 1, Required: true},
 		{Name: "S3TablesConfigurationList", Shape: &s[shapeS3TablesConfigurationList], Index: 2, Required: true},
 	}, Order: []uint8{0, 1, 2}}
-	s[shapeS3TablesDestinationUpdateInput] = api.Shape{Name: "S3TablesDestinationUpdateInput", Kind: api.KindStruct, Type: reflect.TypeFor[S3TablesDestinationUpdateInput](), Members: []api.Member{
+	s[shapeS3TablesDestinationUpdateInput] = api.Shape{Name: "S3TablesDestinationUpdateInput", Kind: api.KindStruct, Type: reflect.TypeFor[S3TablesDestinationUpdateInput](), Java: java + "S3TablesDestinationUpdateInput", Members: []api.Member{
 		{Name: "DataFreshnessInSeconds", Shape: &s[shapeDataFreshnessInSeconds], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeS3TablesNamespace] = api.Shape{Name: "S3TablesNamespace", Kind: api.KindString, Min: 1, HasMin: true, Max: 255, HasMax: true, Pattern: "[0-9a-z_]+"}
 	s[shapeS3TablesTableName] = api.Shape{Name: "S3TablesTableName", Kind: api.KindString, Min: 1, HasMin: true, Max: 255, HasMax: true, Pattern: "[0-9a-z_]+"}
 	s[shapeScalingType] = api.Shape{Name: "ScalingType", Kind: api.KindString, Enum: []string{"UNIFORM_SCALING"}}
 	s[shapeSequenceNumber] = api.Shape{Name: "SequenceNumber", Kind: api.KindString, Pattern: "^(0|([1-9]\\d{0,128}))$"}
-	s[shapeSequenceNumberRange] = api.Shape{Name: "SequenceNumberRange", Kind: api.KindStruct, Type: reflect.TypeFor[SequenceNumberRange](), Members: []api.Member{
+	s[shapeSequenceNumberRange] = api.Shape{Name: "SequenceNumberRange", Kind: api.KindStruct, Type: reflect.TypeFor[SequenceNumberRange](), Java: java + "SequenceNumberRange", Members: []api.Member{
 		{Name: "StartingSequenceNumber", Shape: &s[shapeSequenceNumber], Index: 0, Required: true},
 		{Name: "EndingSequenceNumber", Shape: &s[shapeSequenceNumber], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeShard] = api.Shape{Name: "Shard", Kind: api.KindStruct, Type: reflect.TypeFor[Shard](), Members: []api.Member{
+	s[shapeShard] = api.Shape{Name: "Shard", Kind: api.KindStruct, Type: reflect.TypeFor[Shard](), Java: java + "Shard", Members: []api.Member{
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 0, Required: true},
 		{Name: "ParentShardId", Shape: &s[shapeShardId], Index: 1},
 		{Name: "AdjacentParentShardId", Shape: &s[shapeShardId], Index: 2},
@@ -1015,7 +1018,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "SequenceNumberRange", Shape: &s[shapeSequenceNumberRange], Index: 4, Required: true},
 	}, Order: []uint8{2, 0, 4, 3, 1}}
 	s[shapeShardCountObject] = api.Shape{Name: "ShardCountObject", Kind: api.KindInt32, Min: 0, HasMin: true, Max: 1000000, HasMax: true}
-	s[shapeShardFilter] = api.Shape{Name: "ShardFilter", Kind: api.KindStruct, Type: reflect.TypeFor[ShardFilter](), Members: []api.Member{
+	s[shapeShardFilter] = api.Shape{Name: "ShardFilter", Kind: api.KindStruct, Type: reflect.TypeFor[ShardFilter](), Java: java + "ShardFilter", Members: []api.Member{
 		{Name: "Type", Shape: &s[shapeShardFilterType], Index: 0, Required: true},
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 1},
 		{Name: "Timestamp", Shape: &s[shapeTimestamp], Index: 2},
@@ -1026,26 +1029,26 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeShardIterator] = api.Shape{Name: "ShardIterator", Kind: api.KindString, Min: 1, HasMin: true, Max: 512, HasMax: true}
 	s[shapeShardIteratorType] = api.Shape{Name: "ShardIteratorType", Kind: api.KindString, Enum: []string{"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"}}
 	s[shapeShardList] = api.Shape{Name: "ShardList", Kind: api.KindList, Elem: &s[shapeShard]}
-	s[shapeSplitShardInput] = api.Shape{Name: "SplitShardInput", Kind: api.KindStruct, Type: reflect.TypeFor[SplitShardInput](), Members: []api.Member{
+	s[shapeSplitShardInput] = api.Shape{Name: "SplitShardInput", Kind: api.KindStruct, Type: reflect.TypeFor[SplitShardInput](), Java: java + "SplitShardInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "ShardToSplit", Shape: &s[shapeShardId], Index: 1, Required: true},
 		{Name: "NewStartingHashKey", Shape: &s[shapeHashKey], Index: 2, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 3},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 4},
 	}, Order: []uint8{4, 3, 2, 1, 0}}
-	s[shapeStartStreamEncryptionInput] = api.Shape{Name: "StartStreamEncryptionInput", Kind: api.KindStruct, Type: reflect.TypeFor[StartStreamEncryptionInput](), Members: []api.Member{
+	s[shapeStartStreamEncryptionInput] = api.Shape{Name: "StartStreamEncryptionInput", Kind: api.KindStruct, Type: reflect.TypeFor[StartStreamEncryptionInput](), Java: java + "StartStreamEncryptionInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "EncryptionType", Shape: &s[shapeEncryptionType], Index: 1, Required: true},
 		{Name: "KeyId", Shape: &s[shapeKeyId], Index: 2, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 3},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 4},
 	}, Order: []uint8{4, 3, 2, 1, 0}}
-	s[shapeStartingPosition] = api.Shape{Name: "StartingPosition", Kind: api.KindStruct, Type: reflect.TypeFor[StartingPosition](), Members: []api.Member{
+	s[shapeStartingPosition] = api.Shape{Name: "StartingPosition", Kind: api.KindStruct, Type: reflect.TypeFor[StartingPosition](), Java: java + "StartingPosition", Members: []api.Member{
 		{Name: "Type", Shape: &s[shapeShardIteratorType], Index: 0, Required: true},
 		{Name: "SequenceNumber", Shape: &s[shapeSequenceNumber], Index: 1},
 		{Name: "Timestamp", Shape: &s[shapeTimestamp], Index: 2},
 	}, Order: []uint8{2, 0, 1}}
-	s[shapeStopStreamEncryptionInput] = api.Shape{Name: "StopStreamEncryptionInput", Kind: api.KindStruct, Type: reflect.TypeFor[StopStreamEncryptionInput](), Members: []api.Member{
+	s[shapeStopStreamEncryptionInput] = api.Shape{Name: "StopStreamEncryptionInput", Kind: api.KindStruct, Type: reflect.TypeFor[StopStreamEncryptionInput](), Java: java + "StopStreamEncryptionInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "EncryptionType", Shape: &s[shapeEncryptionType], Index: 1, Required: true},
 		{Name: "KeyId", Shape: &s[shapeKeyId], Index: 2, Required: true},
@@ -1053,7 +1056,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 4},
 	}, Order: []uint8{4, 3, 2, 1, 0}}
 	s[shapeStreamARN] = api.Shape{Name: "StreamARN", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true, Pattern: "arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+"}
-	s[shapeStreamDescription] = api.Shape{Name: "StreamDescription", Kind: api.KindStruct, Type: reflect.TypeFor[StreamDescription](), Members: []api.Member{
+	s[shapeStreamDescription] = api.Shape{Name: "StreamDescription", Kind: api.KindStruct, Type: reflect.TypeFor[StreamDescription](), Java: java + "StreamDescription", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 1, Required: true},
 		{Name: "StreamStatus", Shape: &s[shapeStreamStatus], Index: 2, Required: true},
@@ -1066,7 +1069,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "EncryptionType", Shape: &s[shapeEncryptionType], Index: 9},
 		{Name: "KeyId", Shape: &s[shapeKeyId], Index: 10},
 	}, Order: []uint8{6, 7, 3, 4, 2, 1, 5, 8, 10, 9, 0}}
-	s[shapeStreamDescriptionSummary] = api.Shape{Name: "StreamDescriptionSummary", Kind: api.KindStruct, Type: reflect.TypeFor[StreamDescriptionSummary](), Members: []api.Member{
+	s[shapeStreamDescriptionSummary] = api.Shape{Name: "StreamDescriptionSummary", Kind: api.KindStruct, Type: reflect.TypeFor[StreamDescriptionSummary](), Java: java + "StreamDescriptionSummary", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 1, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 2},
@@ -1085,20 +1088,20 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "RecordDistributionStrategy", Shape: &s[shapeRecordDistributionStrategy], Index: 15},
 		{Name: "QueueCount", Shape: &s[shapeQueueCountObject], Index: 16},
 	}, Order: []uint8{13, 5, 6, 14, 4, 15, 12, 16, 10, 8, 0, 11, 2, 3, 1, 7, 9}}
-	s[shapeStreamFilter] = api.Shape{Name: "StreamFilter", Kind: api.KindStruct, Type: reflect.TypeFor[StreamFilter](), Members: []api.Member{
+	s[shapeStreamFilter] = api.Shape{Name: "StreamFilter", Kind: api.KindStruct, Type: reflect.TypeFor[StreamFilter](), Java: java + "StreamFilter", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "StreamCreationTimestamp", Shape: &s[shapeTimestamp], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeStreamFilterList] = api.Shape{Name: "StreamFilterList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10000, HasMax: true, Elem: &s[shapeStreamFilter]}
 	s[shapeStreamId] = api.Shape{Name: "StreamId", Kind: api.KindString, Min: 1, HasMin: true, Max: 24, HasMax: true, Pattern: "[a-z0-9]{20}-[a-z0-9]{3}"}
 	s[shapeStreamMode] = api.Shape{Name: "StreamMode", Kind: api.KindString, Enum: []string{"PROVISIONED", "ON_DEMAND"}}
-	s[shapeStreamModeDetails] = api.Shape{Name: "StreamModeDetails", Kind: api.KindStruct, Type: reflect.TypeFor[StreamModeDetails](), Members: []api.Member{
+	s[shapeStreamModeDetails] = api.Shape{Name: "StreamModeDetails", Kind: api.KindStruct, Type: reflect.TypeFor[StreamModeDetails](), Java: java + "StreamModeDetails", Members: []api.Member{
 		{Name: "StreamMode", Shape: &s[shapeStreamMode], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeStreamName] = api.Shape{Name: "StreamName", Kind: api.KindString, Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: "[a-zA-Z0-9_.-]+"}
 	s[shapeStreamNameList] = api.Shape{Name: "StreamNameList", Kind: api.KindList, Elem: &s[shapeStreamName]}
 	s[shapeStreamStatus] = api.Shape{Name: "StreamStatus", Kind: api.KindString, Enum: []string{"CREATING", "DELETING", "ACTIVE", "UPDATING"}}
-	s[shapeStreamSummary] = api.Shape{Name: "StreamSummary", Kind: api.KindStruct, Type: reflect.TypeFor[StreamSummary](), Members: []api.Member{
+	s[shapeStreamSummary] = api.Shape{Name: "StreamSummary", Kind: api.KindStruct, Type: reflect.TypeFor[StreamSummary](), Java: java + "StreamSummary", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 1, Required: true},
 		{Name: "StreamStatus", Shape: &s[shapeStreamStatus], Index: 2, Required: true},
@@ -1106,27 +1109,27 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "StreamCreationTimestamp", Shape: &s[shapeTimestamp], Index: 4},
 	}, Order: []uint8{4, 3, 2, 1, 0}}
 	s[shapeStreamSummaryList] = api.Shape{Name: "StreamSummaryList", Kind: api.KindList, Elem: &s[shapeStreamSummary]}
-	s[shapeSubscribeToShardEvent] = api.Shape{Name: "SubscribeToShardEvent", Kind: api.KindStruct, Type: reflect.TypeFor[SubscribeToShardEvent](), Members: []api.Member{
+	s[shapeSubscribeToShardEvent] = api.Shape{Name: "SubscribeToShardEvent", Kind: api.KindStruct, Type: reflect.TypeFor[SubscribeToShardEvent](), Java: java + "SubscribeToShardEvent", Members: []api.Member{
 		{Name: "Records", Shape: &s[shapeRecordList], Index: 0, Required: true},
 		{Name: "ContinuationSequenceNumber", Shape: &s[shapeSequenceNumber], Index: 1, Required: true},
 		{Name: "MillisBehindLatest", Shape: &s[shapeMillisBehindLatest], Index: 2, Required: true},
 		{Name: "ChildShards", Shape: &s[shapeChildShardList], Index: 3},
 	}, Order: []uint8{1, 2, 0, 3}}
-	s[shapeSubscribeToShardEventStream] = api.Shape{Name: "SubscribeToShardEventStream", Kind: api.KindStruct, Type: reflect.TypeFor[SubscribeToShardEventStream](), Members: []api.Member{
+	s[shapeSubscribeToShardEventStream] = api.Shape{Name: "SubscribeToShardEventStream", Kind: api.KindStruct, Type: reflect.TypeFor[SubscribeToShardEventStream](), Java: java + "SubscribeToShardEventStream", Members: []api.Member{
 		{Name: "SubscribeToShardEvent", Shape: &s[shapeSubscribeToShardEvent], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeSubscribeToShardInput] = api.Shape{Name: "SubscribeToShardInput", Kind: api.KindStruct, Type: reflect.TypeFor[SubscribeToShardInput](), Members: []api.Member{
+	s[shapeSubscribeToShardInput] = api.Shape{Name: "SubscribeToShardInput", Kind: api.KindStruct, Type: reflect.TypeFor[SubscribeToShardInput](), Java: java + "SubscribeToShardInput", Members: []api.Member{
 		{Name: "ConsumerARN", Shape: &s[shapeConsumerARN], Index: 0, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 1},
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 2, Required: true},
 		{Name: "StartingPosition", Shape: &s[shapeStartingPosition], Index: 3, Required: true},
 		{Name: "DryRun", Shape: &s[shapeBooleanObject], Index: 4},
 	}, Order: []uint8{2, 1, 3, 0, 4}}
-	s[shapeSubscribeToShardOutput] = api.Shape{Name: "SubscribeToShardOutput", Kind: api.KindStruct, Type: reflect.TypeFor[SubscribeToShardOutput](), Members: []api.Member{
+	s[shapeSubscribeToShardOutput] = api.Shape{Name: "SubscribeToShardOutput", Kind: api.KindStruct, Type: reflect.TypeFor[SubscribeToShardOutput](), Java: java + "SubscribeToShardOutput", Members: []api.Member{
 		{Name: "EventStream", Shape: &api.Shape{Name: "SubscribeToShardEventStream", Kind: api.KindStream, Elem: &s[shapeSubscribeToShardEventStream]}, Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeTableBucketARN] = api.Shape{Name: "TableBucketARN", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true, Pattern: "arn:aws[-a-z0-9]*:s3tables:[-a-z0-9]+:\\d{12}:bucket/[a-z0-9_-]{3,63}"}
-	s[shapeTag] = api.Shape{Name: "Tag", Kind: api.KindStruct, Type: reflect.TypeFor[Tag](), Members: []api.Member{
+	s[shapeTag] = api.Shape{Name: "Tag", Kind: api.KindStruct, Type: reflect.TypeFor[Tag](), Java: java + "Tag", Members: []api.Member{
 		{Name: "Key", Shape: &s[shapeTagKey], Index: 0, Required: true},
 		{Name: "Value", Shape: &s[shapeTagValue], Index: 1},
 	}, Order: []uint8{1, 0}}
@@ -1134,7 +1137,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeTagKeyList] = api.Shape{Name: "TagKeyList", Kind: api.KindList, Min: 1, HasMin: true, Max: 50, HasMax: true, Elem: &s[shapeTagKey]}
 	s[shapeTagList] = api.Shape{Name: "TagList", Kind: api.KindList, Min: 0, HasMin: true, Max: 200, HasMax: true, Elem: &s[shapeTag]}
 	s[shapeTagMap] = api.Shape{Name: "TagMap", Kind: api.KindMap, Min: 1, HasMin: true, Max: 200, HasMax: true, Key: &s[shapeTagKey], Elem: &s[shapeTagValue]}
-	s[shapeTagResourceInput] = api.Shape{Name: "TagResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[TagResourceInput](), Members: []api.Member{
+	s[shapeTagResourceInput] = api.Shape{Name: "TagResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[TagResourceInput](), Java: java + "TagResourceInput", Members: []api.Member{
 		{Name: "Tags", Shape: &s[shapeTagMap], Index: 0, Required: true},
 		{Name: "ResourceARN", Shape: &s[shapeResourceARN], Index: 1, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 2},
@@ -1142,121 +1145,121 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeTagValue] = api.Shape{Name: "TagValue", Kind: api.KindString, Min: 0, HasMin: true, Max: 256, HasMax: true}
 	s[shapeTargetType] = api.Shape{Name: "TargetType", Kind: api.KindString, Enum: []string{"BUILT_IN", "NONE"}}
 	s[shapeTimestamp] = api.Shape{Name: "Timestamp", Kind: api.KindTimestamp}
-	s[shapeUntagResourceInput] = api.Shape{Name: "UntagResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[UntagResourceInput](), Members: []api.Member{
+	s[shapeUntagResourceInput] = api.Shape{Name: "UntagResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[UntagResourceInput](), Java: java + "UntagResourceInput", Members: []api.Member{
 		{Name: "TagKeys", Shape: &s[shapeTagKeyList], Index: 0, Required: true},
 		{Name: "ResourceARN", Shape: &s[shapeResourceARN], Index: 1, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
-	s[shapeUpdateAccountSettingsInput] = api.Shape{Name: "UpdateAccountSettingsInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateAccountSettingsInput](), Members: []api.Member{
+	s[shapeUpdateAccountSettingsInput] = api.Shape{Name: "UpdateAccountSettingsInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateAccountSettingsInput](), Java: java + "UpdateAccountSettingsInput", Members: []api.Member{
 		{Name: "MinimumThroughputBillingCommitment", Shape: &s[shapeMinimumThroughputBillingCommitmentInput], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeUpdateAccountSettingsOutput] = api.Shape{Name: "UpdateAccountSettingsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateAccountSettingsOutput](), Members: []api.Member{
+	s[shapeUpdateAccountSettingsOutput] = api.Shape{Name: "UpdateAccountSettingsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateAccountSettingsOutput](), Java: java + "UpdateAccountSettingsOutput", Members: []api.Member{
 		{Name: "MinimumThroughputBillingCommitment", Shape: &s[shapeMinimumThroughputBillingCommitmentOutput], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeUpdateChannelInput] = api.Shape{Name: "UpdateChannelInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateChannelInput](), Members: []api.Member{
+	s[shapeUpdateChannelInput] = api.Shape{Name: "UpdateChannelInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateChannelInput](), Java: java + "UpdateChannelInput", Members: []api.Member{
 		{Name: "ChannelARN", Shape: &s[shapeChannelARN], Index: 0, Required: true},
 		{Name: "S3DestinationConfiguration", Shape: &s[shapeS3DestinationUpdateInput], Index: 1},
 		{Name: "S3TablesDestinationConfiguration", Shape: &s[shapeS3TablesDestinationUpdateInput], Index: 2},
 		{Name: "LoggingConfiguration", Shape: &s[shapeChannelLoggingUpdateInput], Index: 3},
 	}, Order: []uint8{3, 1, 2, 0}}
-	s[shapeUpdateChannelOutput] = api.Shape{Name: "UpdateChannelOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateChannelOutput](), Members: []api.Member{
+	s[shapeUpdateChannelOutput] = api.Shape{Name: "UpdateChannelOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateChannelOutput](), Java: java + "UpdateChannelOutput", Members: []api.Member{
 		{Name: "ChannelDescription", Shape: &s[shapeChannelDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeUpdateDeadLetterQueueRecordsVisibilityErrorEntry] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityErrorEntry](), Members: []api.Member{
+	s[shapeUpdateDeadLetterQueueRecordsVisibilityErrorEntry] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityErrorEntry](), Java: java + "UpdateDeadLetterQueueRecordsVisibilityErrorEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 		{Name: "ErrorCode", Shape: &s[shapeErrorCode], Index: 1, Required: true},
 		{Name: "ErrorMessage", Shape: &s[shapeErrorMessage], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
 	s[shapeUpdateDeadLetterQueueRecordsVisibilityErrorEntryList] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityErrorEntryList", Kind: api.KindList, Elem: &s[shapeUpdateDeadLetterQueueRecordsVisibilityErrorEntry]}
-	s[shapeUpdateDeadLetterQueueRecordsVisibilityInput] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityInput](), Members: []api.Member{
+	s[shapeUpdateDeadLetterQueueRecordsVisibilityInput] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityInput](), Java: java + "UpdateDeadLetterQueueRecordsVisibilityInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 		{Name: "Entries", Shape: &s[shapeUpdateDeadLetterQueueRecordsVisibilityRequestEntryList], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
-	s[shapeUpdateDeadLetterQueueRecordsVisibilityOutput] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityOutput](), Members: []api.Member{
+	s[shapeUpdateDeadLetterQueueRecordsVisibilityOutput] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityOutput](), Java: java + "UpdateDeadLetterQueueRecordsVisibilityOutput", Members: []api.Member{
 		{Name: "Successful", Shape: &s[shapeUpdateDeadLetterQueueRecordsVisibilityResultEntryList], Index: 0, Required: true},
 		{Name: "Failed", Shape: &s[shapeUpdateDeadLetterQueueRecordsVisibilityErrorEntryList], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
-	s[shapeUpdateDeadLetterQueueRecordsVisibilityRequestEntry] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityRequestEntry](), Members: []api.Member{
+	s[shapeUpdateDeadLetterQueueRecordsVisibilityRequestEntry] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityRequestEntry](), Java: java + "UpdateDeadLetterQueueRecordsVisibilityRequestEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 		{Name: "VisibilityTimeoutSeconds", Shape: &s[shapeVisibilityTimeoutSeconds], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
 	s[shapeUpdateDeadLetterQueueRecordsVisibilityRequestEntryList] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityRequestEntryList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10, HasMax: true, Elem: &s[shapeUpdateDeadLetterQueueRecordsVisibilityRequestEntry]}
-	s[shapeUpdateDeadLetterQueueRecordsVisibilityResultEntry] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityResultEntry](), Members: []api.Member{
+	s[shapeUpdateDeadLetterQueueRecordsVisibilityResultEntry] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateDeadLetterQueueRecordsVisibilityResultEntry](), Java: java + "UpdateDeadLetterQueueRecordsVisibilityResultEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeUpdateDeadLetterQueueRecordsVisibilityResultEntryList] = api.Shape{Name: "UpdateDeadLetterQueueRecordsVisibilityResultEntryList", Kind: api.KindList, Elem: &s[shapeUpdateDeadLetterQueueRecordsVisibilityResultEntry]}
-	s[shapeUpdateMaxRecordSizeInput] = api.Shape{Name: "UpdateMaxRecordSizeInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateMaxRecordSizeInput](), Members: []api.Member{
+	s[shapeUpdateMaxRecordSizeInput] = api.Shape{Name: "UpdateMaxRecordSizeInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateMaxRecordSizeInput](), Java: java + "UpdateMaxRecordSizeInput", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 1},
 		{Name: "MaxRecordSizeInKiB", Shape: &s[shapeMaxRecordSizeInKiB], Index: 2, Required: true},
 	}, Order: []uint8{2, 1, 0}}
-	s[shapeUpdateQueueInput] = api.Shape{Name: "UpdateQueueInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueInput](), Members: []api.Member{
+	s[shapeUpdateQueueInput] = api.Shape{Name: "UpdateQueueInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueInput](), Java: java + "UpdateQueueInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 		{Name: "QueueAttributes", Shape: &s[shapeQueueAttributes], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
-	s[shapeUpdateQueueOutput] = api.Shape{Name: "UpdateQueueOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueOutput](), Members: []api.Member{
+	s[shapeUpdateQueueOutput] = api.Shape{Name: "UpdateQueueOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueOutput](), Java: java + "UpdateQueueOutput", Members: []api.Member{
 		{Name: "QueueDescription", Shape: &s[shapeQueueDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeUpdateQueueRecordsVisibilityErrorEntry] = api.Shape{Name: "UpdateQueueRecordsVisibilityErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityErrorEntry](), Members: []api.Member{
+	s[shapeUpdateQueueRecordsVisibilityErrorEntry] = api.Shape{Name: "UpdateQueueRecordsVisibilityErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityErrorEntry](), Java: java + "UpdateQueueRecordsVisibilityErrorEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 		{Name: "ErrorCode", Shape: &s[shapeErrorCode], Index: 1, Required: true},
 		{Name: "ErrorMessage", Shape: &s[shapeErrorMessage], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
 	s[shapeUpdateQueueRecordsVisibilityErrorEntryList] = api.Shape{Name: "UpdateQueueRecordsVisibilityErrorEntryList", Kind: api.KindList, Elem: &s[shapeUpdateQueueRecordsVisibilityErrorEntry]}
-	s[shapeUpdateQueueRecordsVisibilityInput] = api.Shape{Name: "UpdateQueueRecordsVisibilityInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityInput](), Members: []api.Member{
+	s[shapeUpdateQueueRecordsVisibilityInput] = api.Shape{Name: "UpdateQueueRecordsVisibilityInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityInput](), Java: java + "UpdateQueueRecordsVisibilityInput", Members: []api.Member{
 		{Name: "QueueARN", Shape: &s[shapeQueueARN], Index: 0, Required: true},
 		{Name: "Entries", Shape: &s[shapeUpdateQueueRecordsVisibilityRequestEntryList], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
-	s[shapeUpdateQueueRecordsVisibilityOutput] = api.Shape{Name: "UpdateQueueRecordsVisibilityOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityOutput](), Members: []api.Member{
+	s[shapeUpdateQueueRecordsVisibilityOutput] = api.Shape{Name: "UpdateQueueRecordsVisibilityOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityOutput](), Java: java + "UpdateQueueRecordsVisibilityOutput", Members: []api.Member{
 		{Name: "Successful", Shape: &s[shapeUpdateQueueRecordsVisibilityResultEntryList], Index: 0, Required: true},
 		{Name: "Failed", Shape: &s[shapeUpdateQueueRecordsVisibilityErrorEntryList], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
-	s[shapeUpdateQueueRecordsVisibilityRequestEntry] = api.Shape{Name: "UpdateQueueRecordsVisibilityRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityRequestEntry](), Members: []api.Member{
+	s[shapeUpdateQueueRecordsVisibilityRequestEntry] = api.Shape{Name: "UpdateQueueRecordsVisibilityRequestEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityRequestEntry](), Java: java + "UpdateQueueRecordsVisibilityRequestEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 		{Name: "VisibilityTimeoutSeconds", Shape: &s[shapeVisibilityTimeoutSeconds], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
 	s[shapeUpdateQueueRecordsVisibilityRequestEntryList] = api.Shape{Name: "UpdateQueueRecordsVisibilityRequestEntryList", Kind: api.KindList, Min: 1, HasMin: true, Max: 10, HasMax: true, Elem: &s[shapeUpdateQueueRecordsVisibilityRequestEntry]}
-	s[shapeUpdateQueueRecordsVisibilityResultEntry] = api.Shape{Name: "UpdateQueueRecordsVisibilityResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityResultEntry](), Members: []api.Member{
+	s[shapeUpdateQueueRecordsVisibilityResultEntry] = api.Shape{Name: "UpdateQueueRecordsVisibilityResultEntry", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateQueueRecordsVisibilityResultEntry](), Java: java + "UpdateQueueRecordsVisibilityResultEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeUpdateQueueRecordsVisibilityResultEntryList] = api.Shape{Name: "UpdateQueueRecordsVisibilityResultEntryList", Kind: api.KindList, Elem: &s[shapeUpdateQueueRecordsVisibilityResultEntry]}
-	s[shapeUpdateShardCountInput] = api.Shape{Name: "UpdateShardCountInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateShardCountInput](), Members: []api.Member{
+	s[shapeUpdateShardCountInput] = api.Shape{Name: "UpdateShardCountInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateShardCountInput](), Java: java + "UpdateShardCountInput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "TargetShardCount", Shape: &s[shapePositiveIntegerObject], Index: 1, Required: true},
 		{Name: "ScalingType", Shape: &s[shapeScalingType], Index: 2, Required: true},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 3},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 4},
 	}, Order: []uint8{4, 2, 3, 1, 0}}
-	s[shapeUpdateShardCountOutput] = api.Shape{Name: "UpdateShardCountOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateShardCountOutput](), Members: []api.Member{
+	s[shapeUpdateShardCountOutput] = api.Shape{Name: "UpdateShardCountOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateShardCountOutput](), Java: java + "UpdateShardCountOutput", Members: []api.Member{
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 0},
 		{Name: "CurrentShardCount", Shape: &s[shapePositiveIntegerObject], Index: 1},
 		{Name: "TargetShardCount", Shape: &s[shapePositiveIntegerObject], Index: 2},
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 3},
 	}, Order: []uint8{3, 2, 1, 0}}
-	s[shapeUpdateStreamModeInput] = api.Shape{Name: "UpdateStreamModeInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateStreamModeInput](), Members: []api.Member{
+	s[shapeUpdateStreamModeInput] = api.Shape{Name: "UpdateStreamModeInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateStreamModeInput](), Java: java + "UpdateStreamModeInput", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 1},
 		{Name: "StreamModeDetails", Shape: &s[shapeStreamModeDetails], Index: 2, Required: true},
 		{Name: "WarmThroughputMiBps", Shape: &s[shapeNaturalIntegerObject], Index: 3},
 	}, Order: []uint8{2, 1, 0, 3}}
-	s[shapeUpdateStreamRecordDistributionStrategyInput] = api.Shape{Name: "UpdateStreamRecordDistributionStrategyInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateStreamRecordDistributionStrategyInput](), Members: []api.Member{
+	s[shapeUpdateStreamRecordDistributionStrategyInput] = api.Shape{Name: "UpdateStreamRecordDistributionStrategyInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateStreamRecordDistributionStrategyInput](), Java: java + "UpdateStreamRecordDistributionStrategyInput", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0, Required: true},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 1},
 		{Name: "RecordDistributionStrategy", Shape: &s[shapeRecordDistributionStrategy], Index: 2, Required: true},
 	}, Order: []uint8{1, 0, 2}}
-	s[shapeUpdateStreamWarmThroughputInput] = api.Shape{Name: "UpdateStreamWarmThroughputInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateStreamWarmThroughputInput](), Members: []api.Member{
+	s[shapeUpdateStreamWarmThroughputInput] = api.Shape{Name: "UpdateStreamWarmThroughputInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateStreamWarmThroughputInput](), Java: java + "UpdateStreamWarmThroughputInput", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0},
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 1},
 		{Name: "StreamId", Shape: &s[shapeStreamId], Index: 2},
 		{Name: "WarmThroughputMiBps", Shape: &s[shapeNaturalIntegerObject], Index: 3, Required: true},
 	}, Order: []uint8{2, 0, 3, 1}}
-	s[shapeUpdateStreamWarmThroughputOutput] = api.Shape{Name: "UpdateStreamWarmThroughputOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateStreamWarmThroughputOutput](), Members: []api.Member{
+	s[shapeUpdateStreamWarmThroughputOutput] = api.Shape{Name: "UpdateStreamWarmThroughputOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateStreamWarmThroughputOutput](), Java: java + "UpdateStreamWarmThroughputOutput", Members: []api.Member{
 		{Name: "StreamARN", Shape: &s[shapeStreamARN], Index: 0},
 		{Name: "StreamName", Shape: &s[shapeStreamName], Index: 1},
 		{Name: "WarmThroughput", Shape: &s[shapeWarmThroughputObject], Index: 2},
 	}, Order: []uint8{0, 2, 1}}
 	s[shapeVisibilityTimeoutSeconds] = api.Shape{Name: "VisibilityTimeoutSeconds", Kind: api.KindInt32, Min: 0, HasMin: true, Max: 43200, HasMax: true}
-	s[shapeWarmThroughputObject] = api.Shape{Name: "WarmThroughputObject", Kind: api.KindStruct, Type: reflect.TypeFor[WarmThroughputObject](), Members: []api.Member{
+	s[shapeWarmThroughputObject] = api.Shape{Name: "WarmThroughputObject", Kind: api.KindStruct, Type: reflect.TypeFor[WarmThroughputObject](), Java: java + "WarmThroughputObject", Members: []api.Member{
 		{Name: "TargetMiBps", Shape: &s[shapeNaturalIntegerObject], Index: 0},
 		{Name: "CurrentMiBps", Shape: &s[shapeNaturalIntegerObject], Index: 1},
 	}, Order: []uint8{1, 0}}

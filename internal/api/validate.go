@@ -1,0 +1,302 @@
+package api
+
+import (
+	"fmt"
+	"math/bits"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxViolations is how many violations AWS lists; it stops looking after the tenth.
+const maxViolations = 10
+
+// Validate checks in, a pointer to the struct that shape describes, against its model. It returns nil
+// or a ValidationException that lists the violations in AWS's words and order:
+//
+//	2 validation errors detected: Value null at 'records' failed to satisfy constraint: Member must
+//	not be null; Value '' at 'streamName' failed to satisfy constraint: Member must have length
+//	greater than or equal to 1
+//
+// Source: kinesalite, validations/index.js and test/*.js (recorded against AWS).
+func Validate(shape *Shape, in any) *Error {
+	var v validator
+	v.structure(shape, reflect.ValueOf(in).Elem(), "")
+	if len(v.found) == 0 {
+		return nil
+	}
+	plural := "s"
+	if len(v.found) == 1 {
+		plural = ""
+	}
+	return ClientError("ValidationException", fmt.Sprintf("%d validation error%s detected: %s",
+		len(v.found), plural, strings.Join(v.found, "; ")))
+}
+
+type validator struct{ found []string }
+
+func (v *validator) full() bool { return len(v.found) >= maxViolations }
+
+// add notes a violation; value is the Java text of the value, already quoted unless it is null.
+func (v *validator) add(value, path, constraint string) {
+	if !v.full() {
+		v.found = append(v.found, "Value "+value+" at '"+path+"' failed to satisfy constraint: "+constraint)
+	}
+}
+
+func (v *validator) structure(s *Shape, val reflect.Value, prefix string) {
+	var missing Missing
+	if t, ok := val.Addr().Interface().(Tracker); ok {
+		missing = *t.MissingMembers()
+	}
+	for _, i := range s.Order {
+		if v.full() {
+			return
+		}
+		m := &s.Members[i]
+		field := val.Field(m.Index)
+		if m.Shape.Kind == KindStream {
+			continue
+		}
+		switch {
+		case m.Plain() && missing.Has(m.Index), nillable(field) && field.IsNil():
+			if m.Required {
+				v.add("null", prefix+lowerFirst(m.Name), "Member must not be null")
+			}
+			continue
+		case field.Kind() == reflect.Pointer:
+			field = field.Elem()
+		}
+		if m.Shape.open() {
+			continue
+		}
+		v.value(m.Shape, field, prefix+lowerFirst(m.Name))
+	}
+}
+
+// open says that every value of the shape is allowed, so that its path need not be written down.
+func (s *Shape) open() bool {
+	return s.Kind.scalar() && !s.HasMin && !s.HasMax && s.Pattern == "" && s.Enum == nil
+}
+
+func nillable(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return true
+	}
+	return false
+}
+
+func (v *validator) value(s *Shape, val reflect.Value, path string) {
+	if s.Kind == KindStruct {
+		v.structure(s, val, path+".")
+		return
+	}
+	for _, text := range s.broken(val) {
+		v.add("'"+javaText(s, val)+"'", path, text)
+	}
+	switch s.Kind {
+	case KindList:
+		v.list(s, val, path)
+	case KindMap:
+		v.entries(s, val, path)
+	}
+}
+
+// list checks the elements. Structures and lists are looked into; a broken single value is reported
+// once, for the list.
+func (v *validator) list(s *Shape, val reflect.Value, path string) {
+	if s.Elem.open() {
+		return
+	}
+	for i := range val.Len() {
+		if v.full() {
+			return
+		}
+		e := val.Index(i)
+		if !s.Elem.Kind.scalar() && s.Elem.Kind != KindBlob {
+			v.value(s.Elem, e, fmt.Sprintf("%s.%d.member", path, i+1))
+			continue
+		}
+		if len(s.Elem.broken(e)) > 0 {
+			v.add("'"+javaText(s, val)+"'", path, "Member must satisfy constraint: ["+s.Elem.constraints()+"]")
+			return
+		}
+	}
+}
+
+func (v *validator) entries(s *Shape, val reflect.Value, path string) {
+	keys := sortedKeys(val)
+	if slices.ContainsFunc(keys, func(k reflect.Value) bool { return len(s.Key.broken(k)) > 0 }) {
+		v.add("'"+javaText(s, val)+"'", path, "Map keys must satisfy constraint: ["+s.Key.constraints()+"]")
+	}
+	for _, k := range keys {
+		if v.full() {
+			return
+		}
+		e := val.MapIndex(k)
+		if !s.Elem.Kind.scalar() && s.Elem.Kind != KindBlob {
+			v.value(s.Elem, addressable(e), path+"."+k.String()+".member")
+			continue
+		}
+		if len(s.Elem.broken(e)) > 0 {
+			v.add("'"+javaText(s, val)+"'", path, "Map value must satisfy constraint: ["+s.Elem.constraints()+"]")
+			return
+		}
+	}
+}
+
+// addressable copies a map's element so that its methods with a pointer receiver can be called.
+func addressable(v reflect.Value) reflect.Value {
+	p := reflect.New(v.Type()).Elem()
+	p.Set(v)
+	return p
+}
+
+// broken lists the constraints that one value breaks, in AWS's order; elements are not looked at.
+func (s *Shape) broken(val reflect.Value) []string {
+	var out []string
+	switch s.Kind {
+	case KindString:
+		str := val.String()
+		if s.Pattern != "" && !matches(s.Pattern, str) {
+			out = append(out, s.patternText())
+		}
+		if s.HasMin || s.HasMax {
+			out = s.lengthTexts(out, textLen(str))
+		}
+		if s.Enum != nil && !slices.Contains(s.Enum, str) {
+			out = append(out, s.enumText())
+		}
+	case KindBlob, KindList, KindMap:
+		out = s.lengthTexts(out, int64(val.Len()))
+	case KindInt32, KindInt64:
+		out = s.rangeTexts(out, val.Int() < s.Min, val.Int() > s.Max)
+	case KindFloat32, KindFloat64:
+		out = s.rangeTexts(out, val.Float() < float64(s.Min), val.Float() > float64(s.Max))
+	}
+	return out
+}
+
+func (s *Shape) lengthTexts(out []string, n int64) []string {
+	if s.HasMin && n < s.Min {
+		out = append(out, s.minLengthText())
+	}
+	if s.HasMax && n > s.Max {
+		out = append(out, s.maxLengthText())
+	}
+	return out
+}
+
+func (s *Shape) rangeTexts(out []string, under, over bool) []string {
+	if s.HasMin && under {
+		out = append(out, fmt.Sprintf("Member must have value greater than or equal to %d", s.Min))
+	}
+	if s.HasMax && over {
+		out = append(out, fmt.Sprintf("Member must have value less than or equal to %d", s.Max))
+	}
+	return out
+}
+
+func (s *Shape) minLengthText() string {
+	return fmt.Sprintf("Member must have length greater than or equal to %d", s.Min)
+}
+
+func (s *Shape) maxLengthText() string {
+	return fmt.Sprintf("Member must have length less than or equal to %d", s.Max)
+}
+
+func (s *Shape) patternText() string {
+	return "Member must satisfy regular expression pattern: " + s.Pattern
+}
+
+func (s *Shape) enumText() string {
+	return "Member must satisfy enum value set: [" + strings.Join(s.Enum, ", ") + "]"
+}
+
+// constraints lists all constraints of a list's or map's single values, broken or not, as AWS does.
+func (s *Shape) constraints() string {
+	var out []string
+	number := s.Kind == KindInt32 || s.Kind == KindInt64 || s.Kind == KindFloat32 || s.Kind == KindFloat64
+	if number {
+		out = s.rangeTexts(out, true, true)
+	} else {
+		if s.HasMax {
+			out = append(out, s.maxLengthText())
+		}
+		if s.HasMin {
+			out = append(out, s.minLengthText())
+		}
+	}
+	if s.Pattern != "" {
+		out = append(out, s.patternText())
+	}
+	if s.Enum != nil {
+		out = append(out, s.enumText())
+	}
+	return strings.Join(out, ", ")
+}
+
+// textLen is the length of a string as Java counts it, in UTF-16 units.
+func textLen(s string) int64 {
+	n := utf8.RuneCountInString(s)
+	if n == len(s) {
+		return int64(n)
+	}
+	for _, r := range s {
+		if r > 0xFFFF {
+			n++
+		}
+	}
+	return int64(n)
+}
+
+// lowerFirst is a member's name as AWS's texts spell it: StreamName is streamName, ARN is aRN.
+func lowerFirst(s string) string {
+	if s == "" || s[0] < 'A' || s[0] > 'Z' {
+		return s
+	}
+	return string(s[0]+'a'-'A') + s[1:]
+}
+
+func sortedKeys(m reflect.Value) []reflect.Value {
+	keys := m.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	return keys
+}
+
+// javaText is the value as the Java objects behind AWS's texts print themselves.
+func javaText(s *Shape, val reflect.Value) string {
+	switch s.Kind {
+	case KindString:
+		return val.String()
+	case KindBlob:
+		return fmt.Sprintf("java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]", val.Len(), val.Len())
+	case KindStruct:
+		return fmt.Sprintf("%s@%x", s.Java, javaHash(s.Name))
+	case KindList:
+		parts := make([]string, val.Len())
+		for i := range parts {
+			parts[i] = javaText(s.Elem, val.Index(i))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case KindMap:
+		parts := make([]string, 0, val.Len())
+		for _, k := range sortedKeys(val) {
+			parts = append(parts, k.String()+"="+javaText(s.Elem, val.MapIndex(k)))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	}
+	return fmt.Sprint(val.Interface())
+}
+
+// javaHash stands for the identity hash Java prints after an object's class. AWS's differs from call
+// to call; ours does not, so that answers can be compared.
+func javaHash(name string) uint32 {
+	var h uint32
+	for i := range len(name) {
+		h = bits.RotateLeft32(h, 5) ^ uint32(name[i])*0x9E3779B1
+	}
+	return h
+}
