@@ -302,7 +302,7 @@ func (s *State) checkChanges(req *Request) (*pending, error) {
 		switch {
 		case c.Kind == ProducerDelete && !ok:
 			return nil, ErrUnknownProducer
-		case c.Kind == ProducerDelete && len(pr.open) > 0 && len(req.Ends) == 0:
+		case c.Kind == ProducerDelete && len(pr.open) > endedPartitions(req, c.Producer):
 			return nil, ErrInvalidTxn
 		case c.Kind == ProducerInit && ok && c.Epoch < pr.epoch:
 			return nil, ErrProducerFenced
@@ -314,6 +314,17 @@ func (s *State) checkChanges(req *Request) (*pending, error) {
 		}
 	}
 	return tx, nil
+}
+
+// endedPartitions is in how many partitions at most req ends the producer's transaction.
+func endedPartitions(req *Request, id ProducerID) int {
+	n := 0
+	for _, e := range req.Ends {
+		if e.Producer == id {
+			n = max(n, e.Limit)
+		}
+	}
+	return n
 }
 
 func initsProducer(req *Request, id ProducerID, epoch int16) bool {

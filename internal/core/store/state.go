@@ -13,6 +13,11 @@ type State struct {
 	partitions map[PartitionID]*partition
 	producers  map[ProducerID]*producer
 	lastID     PartitionID // the largest id ever created
+
+	// Sequences of the last groups that deleted a partition and a producer: what is missing now may
+	// have been there for a snapshot before them.
+	partitionsDeleted uint64
+	producersDeleted  uint64
 }
 
 type partition struct {
@@ -71,9 +76,7 @@ func (s *State) Head(id PartitionID) (Head, bool) {
 func (s *State) HeadChangedSince(id PartitionID, fields HeadField, seq uint64) bool {
 	p, ok := s.partitions[id]
 	if !ok {
-		// An id is never used again, so a missing one was missing, or was deleted: then whoever
-		// read it has to look again. A read of a missing partition fails the transaction.
-		return id <= s.lastID
+		return id <= s.lastID && s.partitionsDeleted > seq
 	}
 	for bit := range p.changed {
 		if fields&(1<<bit) != 0 && p.changed[bit] > seq {
@@ -95,7 +98,10 @@ func (s *State) Producer(id ProducerID) (Producer, bool) {
 // ProducerChangedSince tells whether a producer was changed by a group after seq.
 func (s *State) ProducerChangedSince(id ProducerID, seq uint64) bool {
 	p, ok := s.producers[id]
-	return ok && p.changed > seq
+	if !ok {
+		return s.producersDeleted > seq
+	}
+	return p.changed > seq
 }
 
 // Partitions lists ids from from upwards.
@@ -198,6 +204,7 @@ func (s *State) applyPart(c *PartitionChange) {
 		s.trim(p, c.To)
 	case PartitionEpoch:
 		p.head.Epoch = c.Epoch
+		p.looseGroup = 0 // later records of this group need a batch with the new epoch
 		p.touch(FieldEpoch, s.seq)
 	case PartitionRetention:
 		p.head.Retention = c.Retention
@@ -210,6 +217,7 @@ func (s *State) applyPart(c *PartitionChange) {
 			}
 		}
 		delete(s.partitions, c.Partition)
+		s.partitionsDeleted = s.seq
 	case PartitionCreate:
 	}
 }
@@ -227,6 +235,7 @@ func (s *State) trim(p *partition, to Offset) {
 func (s *State) applyProducer(c *ProducerChange) {
 	if c.Kind == ProducerDelete {
 		delete(s.producers, c.Producer)
+		s.producersDeleted = s.seq
 		for _, p := range s.partitions {
 			delete(p.producers, c.Producer)
 		}
@@ -267,10 +276,6 @@ func (s *State) advance(p *partition, next Offset, appendTime int64) {
 	p.head.Next = next
 	p.head.LastAppend = max(p.head.LastAppend, appendTime)
 	p.touch(FieldNext, s.seq)
-	if len(p.open) == 0 {
-		p.head.LastStable = next
-		p.touch(FieldStable, s.seq)
-	}
 }
 
 func (p *partition) remember(a *Append) {
