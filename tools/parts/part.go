@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// A part is one thing to prepare.
+type part struct {
+	name   string
+	what   string // for the reader of the output
+	pins   string // folder of the pin files, below the module root
+	folder string // below build/
+	recipe int    // raised when build changes, so that old folders are rebuilt
+	build  func(ctx context.Context, b builder) error
+}
+
+var parts = []part{
+	{"tools", "linters and formatters, compiled", "tools/pinned", "tools", 1, buildTools},
+	{"python", "AWS CLI v1 and boto3 in a virtual environment", "tools/parts/python", "parts/python", 1, buildPython},
+	{"botocore", "wheel with the AWS service models", "tools/parts/botocore", "parts/botocore", 1, buildBotocore},
+	{"node", "AWS SDK for JavaScript v3", "tools/parts/node", "parts/node", 1, buildNode},
+	{"kinesalite", "the peer that test/bench measures against", "tools/parts/kinesalite", "parts/kinesalite", 1, buildNode},
+	{"java", "AWS SDK for Java v2", "tools/parts/java", "parts/java", 1, buildJava},
+	{"postgres", "PostgreSQL server", "tools/parts/postgres", "parts/postgres", 1, buildPostgres},
+}
+
+// builder is what a recipe works with: absolute folders.
+type builder struct {
+	root  string // module root
+	build string // build/, to find other parts
+	pins  string // the part's pin files
+	dir   string // the part's own folder, empty at the start
+}
+
+// stamp is the SHA-256 of the pin files, the recipe and the platform, in hex.
+func (b builder) stamp(p part) (string, error) {
+	sum := sha256.New()
+	fmt.Fprintln(sum, p.name, p.recipe, runtime.GOOS, runtime.GOARCH)
+	if p.name == "tools" {
+		fmt.Fprintln(sum, runtime.Version())
+	}
+	err := filepath.WalkDir(b.pins, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(sum, filepath.Base(path), len(text))
+		sum.Write(text)
+		return nil
+	})
+	return fmt.Sprintf("%x", sum.Sum(nil)), err
+}
+
+// copyPins puts the part's pin files into its folder, for programs that work beside them.
+func (b builder) copyPins() error {
+	return os.CopyFS(b.dir, os.DirFS(b.pins))
+}
+
+const (
+	// fetchTries covers a registry that drops a connection now and then; a registry that is down
+	// costs a few seconds more.
+	fetchTries = 3
+	fetchPause = 2 * time.Second
+	// fetchTimeout bounds one try: the largest part is some 60 MB.
+	fetchTimeout = 5 * time.Minute
+)
+
+// fetch runs a registry's ordinary client in the part's folder, up to three times. registry is the
+// kind of registry, for the error.
+func (b builder) fetch(ctx context.Context, registry, program string, args ...string) error {
+	var err error
+	for try := range fetchTries {
+		if try > 0 {
+			select {
+			case <-time.After(fetchPause):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err = b.command(ctx, program, args...); err == nil || errors.Is(err, exec.ErrNotFound) {
+			return err
+		}
+	}
+	return fmt.Errorf("%s did not give what is pinned, in %d tries: %w", registry, fetchTries, err)
+}
+
+// command runs a program in the part's folder and keeps its output for the error.
+func (b builder) command(ctx context.Context, program string, args ...string) error {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return fmt.Errorf("the program %s is missing on this machine: %w", program, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir = b.dir
+	cmd.WaitDelay = time.Second
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, tail(out.Bytes()))
+	}
+	return nil
+}
+
+// tail keeps the last 2,000 bytes of a program's output: where the reason stands.
+func tail(out []byte) []byte {
+	const keep = 2000
+	return bytes.TrimSpace(out[max(0, len(out)-keep):])
+}
