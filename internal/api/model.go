@@ -85,6 +85,8 @@ type Operation struct {
 	Name   string
 	Input  *Shape // a struct
 	Output *Shape // a struct; nil when the model has no output and the body of the answer is empty
+	// BodyLimit is the largest body in bytes; 0 is the front's default for control operations.
+	BodyLimit int64
 	// New makes an empty input, a pointer to the generated struct.
 	New func() any
 	// Invoke calls the service with an input made by New and valid against Input. The output is a
@@ -111,5 +113,6 @@ type Binding struct {
 	TargetPrefix string // "Kinesis_20131202"
 	JSONVersion  string // "1.0" or "1.1"
 	Protocol     Protocol
+	CBOR         bool // clients may also send application/x-amz-cbor-1.1
 	Operations   map[string]*Operation
 }

@@ -41,8 +41,20 @@ func (v *validator) full() bool { return len(v.found) >= maxViolations }
 // add notes a violation; value is the Java text of the value, already quoted unless it is null.
 func (v *validator) add(value, path, constraint string) {
 	if !v.full() {
-		v.found = append(v.found, "Value "+value+" at '"+path+"' failed to satisfy constraint: "+constraint)
+		v.found = append(v.found, "Value "+Clip(value)+" at '"+path+"' failed to satisfy constraint: "+constraint)
 	}
+}
+
+// maxShown bounds how much of a client's value an error repeats: ten violations of one long value must
+// not make an answer ten times the request. The longest value a model allows for a name is 2,048.
+const maxShown = 8 << 10
+
+// Clip cuts a value that is too long to be repeated in an error.
+func Clip(value string) string {
+	if len(value) <= maxShown {
+		return value
+	}
+	return strings.ToValidUTF8(value[:maxShown], "") + "..."
 }
 
 func (v *validator) structure(s *Shape, val reflect.Value, prefix string) {

@@ -60,11 +60,17 @@ func (u *unit) emitBind(p *printer, protocol string) {
 	p.f("// Bind makes svc ready for the front.\nfunc Bind(svc Service) *api.Binding {\n\ts := shapes()\n")
 	p.f("\treturn &api.Binding{\nName: %q, APIVersion: %q, TargetPrefix: %q, JSONVersion: %q, Protocol: %s,\n",
 		md.signingName(), md.APIVersion, md.TargetPrefix, md.JSONVersion, protocol)
+	if u.svc.cbor {
+		p.f("CBOR: true,\n")
+	}
 	p.f("Operations: map[string]*api.Operation{\n")
 	for _, op := range u.ops {
 		p.f("%q: {\nName: %q, Input: &s[shape%sInput],", op, op, op)
 		if u.m.Operations[op].Output != nil {
 			p.f(" Output: &s[shape%sOutput],", op)
+		}
+		if limit := u.svc.bodyLimits[op]; limit > 0 {
+			p.f(" BodyLimit: %d,", limit)
 		}
 		p.f("\nNew: func() any { return new(%sInput) },\n", op)
 		p.f("Invoke: func(ctx context.Context, in any) (any, error) {\n")

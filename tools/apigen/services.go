@@ -12,6 +12,13 @@ type service struct {
 	pkg   string // folder and package name below internal/api
 	model string // SERVICE/DATE below botocore/data
 
+	// cbor says that clients may also speak application/x-amz-cbor-1.1, which no model mentions.
+	cbor bool
+
+	// bodyLimits are the largest bodies, in bytes, of operations that carry data; others get the
+	// front's default for control operations.
+	bodyLimits map[string]int64
+
 	// enumOrder overrides, for some enums, the order in which a validation text lists the values.
 	// AWS prints a Java set, whose order is not the model's; these are recorded answers.
 	enumOrder map[string][]string
@@ -19,8 +26,13 @@ type service struct {
 
 // services is everything apigen writes; a further service is one line.
 var services = []service{
-	{pkg: "kinesisapi", model: "kinesis/2013-12-02", enumOrder: map[string][]string{
-		// kinesalite, validations/getShardIterator.js (recorded against AWS).
-		"ShardIteratorType": {"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"},
-	}},
+	{
+		pkg: "kinesisapi", model: "kinesis/2013-12-02", cbor: true,
+		// 10 MiB of data and keys are 13.4 MiB as base64; 500 records add at most 0.5 MiB of JSON.
+		bodyLimits: map[string]int64{"PutRecord": 16 << 20, "PutRecords": 16 << 20},
+		enumOrder: map[string][]string{
+			// kinesalite, validations/getShardIterator.js (recorded against AWS).
+			"ShardIteratorType": {"AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"},
+		},
+	},
 }

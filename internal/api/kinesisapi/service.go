@@ -368,6 +368,7 @@ func Bind(svc Service) *api.Binding {
 	s := shapes()
 	return &api.Binding{
 		Name: "kinesis", APIVersion: "2013-12-02", TargetPrefix: "Kinesis_20131202", JSONVersion: "1.1", Protocol: api.ProtocolJSON,
+		CBOR: true,
 		Operations: map[string]*api.Operation{
 			"AcknowledgeDeadLetterQueueRecords": {
 				Name: "AcknowledgeDeadLetterQueueRecords", Input: &s[shapeAcknowledgeDeadLetterQueueRecordsInput], Output: &s[shapeAcknowledgeDeadLetterQueueRecordsOutput],
@@ -601,14 +602,14 @@ func Bind(svc Service) *api.Binding {
 				},
 			},
 			"PutRecord": {
-				Name: "PutRecord", Input: &s[shapePutRecordInput], Output: &s[shapePutRecordOutput],
+				Name: "PutRecord", Input: &s[shapePutRecordInput], Output: &s[shapePutRecordOutput], BodyLimit: 16777216,
 				New: func() any { return new(PutRecordInput) },
 				Invoke: func(ctx context.Context, in any) (any, error) {
 					return answer(svc.PutRecord(ctx, in.(*PutRecordInput)))
 				},
 			},
 			"PutRecords": {
-				Name: "PutRecords", Input: &s[shapePutRecordsInput], Output: &s[shapePutRecordsOutput],
+				Name: "PutRecords", Input: &s[shapePutRecordsInput], Output: &s[shapePutRecordsOutput], BodyLimit: 16777216,
 				New: func() any { return new(PutRecordsInput) },
 				Invoke: func(ctx context.Context, in any) (any, error) {
 					return answer(svc.PutRecords(ctx, in.(*PutRecordsInput)))

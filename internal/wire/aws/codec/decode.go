@@ -1,0 +1,447 @@
+package codec
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"millrace/internal/api"
+)
+
+// maxDepth is how deep values may nest, unknown ones included. The deepest real request nests about
+// ten; recursion past this would let a small body use a large stack.
+const maxDepth = 64
+
+// Allocation allowed for each byte of a body, and for any body. A list element of 2 bytes ("{}")
+// becomes a struct of up to some hundred; real requests stay below 4 times their size.
+const (
+	budgetFactor = 16
+	budgetBase   = 64 << 10
+)
+
+// DecodeJSON reads an awsJson body into the struct that in points to. The error is a
+// SerializationException as AWS words it; what the model forbids is left to api.Validate.
+func DecodeJSON(body []byte, shape *api.Shape, in any) *api.Error {
+	return decode(&jsonReader{data: body}, len(body), shape, in)
+}
+
+// DecodeCBOR reads an application/x-amz-cbor-1.1 body into the struct that in points to, like
+// DecodeJSON.
+func DecodeCBOR(body []byte, shape *api.Shape, in any) *api.Error {
+	return decode(&cborReader{data: body}, len(body), shape, in)
+}
+
+func decode(r reader, size int, shape *api.Shape, in any) *api.Error {
+	d := decoder{r: r, budget: size*budgetFactor + budgetBase}
+	k, err := r.peek()
+	if err != nil || k != kindMap {
+		return api.SerializationError("")
+	}
+	if err := d.structure(shape, reflect.ValueOf(in).Elem()); err != nil {
+		return err
+	}
+	if !r.end() {
+		return api.SerializationError("")
+	}
+	return nil
+}
+
+type decoder struct {
+	r      reader
+	depth  int
+	budget int
+}
+
+func syntax() *api.Error { return api.SerializationError("") }
+
+// spend takes n bytes from the allocation budget.
+func (d *decoder) spend(n int) *api.Error {
+	if d.budget -= n; d.budget < 0 {
+		return syntax()
+	}
+	return nil
+}
+
+func (d *decoder) enter() *api.Error {
+	if d.depth++; d.depth > maxDepth {
+		return syntax()
+	}
+	return nil
+}
+
+// structure reads a map into a zero struct and notes which required members it did not have.
+func (d *decoder) structure(s *api.Shape, val reflect.Value) *api.Error {
+	if err := d.enter(); err != nil {
+		return err
+	}
+	d.r.begin()
+	var seen uint64
+	hint := 0
+	for {
+		key, ok, err := d.r.key()
+		if err != nil {
+			return syntax()
+		}
+		if !ok {
+			break
+		}
+		i := findMember(s, key, hint)
+		if i < 0 {
+			if err := d.skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		hint = i + 1
+		set, aerr := d.member(&s.Members[i], val.Field(s.Members[i].Index))
+		if aerr != nil {
+			return aerr
+		}
+		if set {
+			seen |= 1 << uint(i)
+		} else {
+			seen &^= 1 << uint(i)
+		}
+	}
+	d.depth--
+	noteMissing(s, val, seen)
+	return nil
+}
+
+// findMember gives the index of the member called key, looking first where it is if the members come
+// in the model's order; -1 when there is none.
+func findMember(s *api.Shape, key []byte, hint int) int {
+	if hint < len(s.Members) && s.Members[hint].Name == string(key) {
+		return hint
+	}
+	for i := range s.Members {
+		if s.Members[i].Name == string(key) && s.Members[i].Shape.Kind != api.KindStream {
+			return i
+		}
+	}
+	return -1
+}
+
+func noteMissing(s *api.Shape, val reflect.Value, seen uint64) {
+	t, ok := val.Addr().Interface().(api.Tracker)
+	if !ok {
+		return
+	}
+	for i := range s.Members {
+		if m := &s.Members[i]; m.Plain() && i < 64 && seen>>uint(i)&1 == 0 {
+			t.MissingMembers().Add(m.Index)
+		}
+	}
+}
+
+// member reads a value into a field. A null leaves the field empty and gives false.
+func (d *decoder) member(m *api.Member, field reflect.Value) (bool, *api.Error) {
+	k, err := d.r.peek()
+	if err != nil {
+		return false, syntax()
+	}
+	field.SetZero()
+	if k == kindNull {
+		d.r.null()
+		return false, nil
+	}
+	if field.Kind() == reflect.Pointer {
+		if err := d.spend(int(field.Type().Elem().Size())); err != nil {
+			return false, err
+		}
+		p := reflect.New(field.Type().Elem())
+		field.Set(p)
+		field = p.Elem()
+	}
+	return true, d.value(m.Shape, k, field)
+}
+
+// value reads the next value, of kind k and not null, into an empty val.
+func (d *decoder) value(s *api.Shape, k kind, val reflect.Value) *api.Error {
+	switch s.Kind {
+	case api.KindString:
+		return d.text(k, val)
+	case api.KindBlob:
+		return d.blob(k, val)
+	case api.KindBool:
+		return d.boolean(k, val)
+	case api.KindInt32:
+		return d.integer(k, val, "Integer", minInt32, maxInt32)
+	case api.KindInt64:
+		return d.integer(k, val, "Long", minInt64, maxInt64)
+	case api.KindFloat32:
+		return d.float(k, val, "Float")
+	case api.KindFloat64:
+		return d.float(k, val, "Double")
+	case api.KindTimestamp:
+		return d.timestamp(k, val)
+	case api.KindList:
+		return d.list(s, k, val)
+	case api.KindMap:
+		return d.entries(s, k, val)
+	}
+	if k != kindMap {
+		return mismatch(k, "Expected null", "Start of list found where not expected", "")
+	}
+	return d.structure(s, val)
+}
+
+// mismatch chooses the text for a value that does not fit: a single one, a list or a map.
+func mismatch(k kind, single, list, dict string) *api.Error {
+	switch k {
+	case kindList:
+		return api.SerializationError(list)
+	case kindMap:
+		return api.SerializationError(dict)
+	}
+	return api.SerializationError(single)
+}
+
+const (
+	listFound = "Start of list found where not expected"
+	dictFound = "Start of structure or map found where not expected."
+)
+
+// conversion is the text for a value of kind k where target was wanted, e.g. "an Integer".
+func conversion(k kind, target string) *api.Error {
+	return mismatch(k, "class "+javaClass[k]+" can not be converted to "+target, listFound, dictFound)
+}
+
+// javaClass is what AWS's texts call a value of each kind.
+//
+// Source: kinesalite, validations/index.js.
+var javaClass = map[kind]string{
+	kindBool:   "java.lang.Boolean",
+	kindNumber: "com.amazon.coral.value.json.numbers.TruncatingBigNumber",
+	kindText:   "java.lang.String",
+	kindBytes:  "java.nio.HeapByteBuffer",
+}
+
+func (d *decoder) text(k kind, val reflect.Value) *api.Error {
+	if k != kindText {
+		return conversion(k, "an String")
+	}
+	t, err := d.r.text()
+	if err != nil {
+		return syntax()
+	}
+	val.SetString(string(t))
+	return nil
+}
+
+func (d *decoder) boolean(k kind, val reflect.Value) *api.Error {
+	switch k {
+	case kindBool:
+		val.SetBool(d.r.boolean())
+		return nil
+	case kindText:
+		t, err := d.r.text()
+		if err != nil {
+			return syntax()
+		}
+		word := strings.ToUpper(string(t))
+		switch word {
+		case "TRUE", "1", "YES":
+			val.SetBool(true)
+			return nil
+		case "FALSE", "0", "NO":
+			return nil
+		}
+		return api.SerializationError("'" + api.Clip(word) + "' can not be converted to an Boolean")
+	}
+	return conversion(k, "an Boolean")
+}
+
+const (
+	minInt32 = -1 << 31
+	maxInt32 = 1<<31 - 1
+	minInt64 = -1 << 63
+	maxInt64 = 1<<63 - 1
+)
+
+// integer reads a number as AWS does: fractions are cut off, values out of range become the nearest
+// in range.
+func (d *decoder) integer(k kind, val reflect.Value, name string, low, high int64) *api.Error {
+	if k != kindNumber {
+		return conversion(k, "an "+name)
+	}
+	n, err := d.r.number()
+	if err != nil {
+		return syntax()
+	}
+	val.SetInt(min(max(n.truncate(), low), high))
+	return nil
+}
+
+func (d *decoder) float(k kind, val reflect.Value, name string) *api.Error {
+	if k != kindNumber {
+		return conversion(k, "an "+name)
+	}
+	n, err := d.r.number()
+	if err != nil {
+		return syntax()
+	}
+	val.SetFloat(n.float())
+	return nil
+}
+
+func (d *decoder) timestamp(k kind, val reflect.Value) *api.Error {
+	if k != kindNumber {
+		return conversion(k, "milliseconds since epoch")
+	}
+	t, err := d.r.timestamp()
+	if err != nil {
+		return syntax()
+	}
+	*val.Addr().Interface().(*time.Time) = t
+	return nil
+}
+
+func (d *decoder) list(s *api.Shape, k kind, val reflect.Value) *api.Error {
+	if k != kindList {
+		return mismatch(k, "Expected list or null", "", dictFound)
+	}
+	if err := d.enter(); err != nil {
+		return err
+	}
+	d.r.begin()
+	val.Set(reflect.MakeSlice(val.Type(), 0, 0))
+	size := int(val.Type().Elem().Size())
+	for n := 0; ; n++ {
+		more, err := d.r.more()
+		if err != nil {
+			return syntax()
+		}
+		if !more {
+			break
+		}
+		if s.HasMax && int64(n) > s.Max {
+			if err := d.skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := d.spend(size); err != nil {
+			return err
+		}
+		val.Grow(1)
+		val.SetLen(n + 1)
+		if err := d.element(s.Elem, val.Index(n)); err != nil {
+			return err
+		}
+	}
+	d.depth--
+	return nil
+}
+
+// element reads one element of a list or map. A null structure has no members, any other null is
+// the empty value.
+func (d *decoder) element(s *api.Shape, val reflect.Value) *api.Error {
+	k, err := d.r.peek()
+	if err != nil {
+		return syntax()
+	}
+	if k != kindNull {
+		return d.value(s, k, val)
+	}
+	d.r.null()
+	if s.Kind == api.KindStruct {
+		noteMissing(s, val, 0)
+	}
+	return nil
+}
+
+// mapEntrySize is a guess at what a map needs for each entry beside key and value.
+const mapEntrySize = 48
+
+func (d *decoder) entries(s *api.Shape, k kind, val reflect.Value) *api.Error {
+	if k != kindMap {
+		return mismatch(k, "Expected map or null", listFound, "")
+	}
+	if err := d.enter(); err != nil {
+		return err
+	}
+	d.r.begin()
+	val.Set(reflect.MakeMap(val.Type()))
+	for {
+		key, ok, err := d.r.key()
+		if err != nil {
+			return syntax()
+		}
+		if !ok {
+			break
+		}
+		if err := d.spend(mapEntrySize + int(val.Type().Elem().Size())); err != nil {
+			return err
+		}
+		name := reflect.New(val.Type().Key()).Elem()
+		name.SetString(string(key))
+		e := reflect.New(val.Type().Elem()).Elem()
+		k, err := d.r.peek()
+		if err != nil {
+			return syntax()
+		}
+		if k == kindNull { // an entry without a value is no entry
+			d.r.null()
+			continue
+		}
+		if err := d.value(s.Elem, k, e); err != nil {
+			return err
+		}
+		val.SetMapIndex(name, e)
+	}
+	d.depth--
+	return nil
+}
+
+// skip reads past a value nobody asked for.
+func (d *decoder) skip() *api.Error {
+	k, err := d.r.peek()
+	if err != nil {
+		return syntax()
+	}
+	switch k {
+	case kindNull:
+		d.r.null()
+	case kindBool:
+		d.r.boolean()
+	case kindNumber:
+		_, err = d.r.number()
+	case kindText:
+		_, err = d.r.text()
+	case kindBytes:
+		_, err = d.r.bytes()
+	case kindList, kindMap:
+		return d.skipInside(k)
+	}
+	if err != nil {
+		return syntax()
+	}
+	return nil
+}
+
+func (d *decoder) skipInside(k kind) *api.Error {
+	if err := d.enter(); err != nil {
+		return err
+	}
+	d.r.begin()
+	for {
+		var more bool
+		var err error
+		if k == kindList {
+			more, err = d.r.more()
+		} else {
+			_, more, err = d.r.key()
+		}
+		if err != nil {
+			return syntax()
+		}
+		if !more {
+			d.depth--
+			return nil
+		}
+		if err := d.skip(); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,20 @@
+// Package codec puts the shapes of package api on the wire and takes them off it.
+//
+// Decoding has two halves. A reader knows one encoding and gives values one after the other; the
+// decoder knows shapes, asks the reader for what a member needs, and answers what does not fit with
+// the texts AWS uses. Encoding appends to a buffer, one function for each encoding.
+//
+//	JSON bytes ── jsonReader ─┐                      ┌─ AppendJSON ──► JSON bytes
+//	                          ├─ decoder ─► struct ──┤
+//	CBOR bytes ── cborReader ─┘                      └─ AppendCBOR ──► CBOR bytes
+//
+// A further encoding is a reader and an appender. Shapes are walked by reflection over field indexes
+// that the tables give; what is called most has codecs of its own (package hot) that a fuzz test
+// holds equal to this one.
+//
+// # Bounds
+//
+// Values nest 64 deep at most. What decoding allocates is bounded by 16 times the body and 64 KiB;
+// a list longer than its model allows is read to its end but kept only one element past the limit,
+// which is enough for its violation. Strings and blobs are copies: the body can be reused at once.
+package codec

@@ -1,0 +1,58 @@
+package codec
+
+import (
+	"reflect"
+
+	"millrace/internal/api"
+)
+
+// AppendErrorJSON appends the body of an error's answer:
+// {"__type":"ResourceNotFoundException","message":"..."}.
+func AppendErrorJSON(dst []byte, e *api.Error) []byte {
+	dst = append(dst, `{"__type":`...)
+	dst = AppendJSONString(dst, e.Code)
+	if e.Message != "" {
+		dst = append(dst, ',')
+		dst = AppendJSONString(dst, messageKey(e))
+		dst = append(dst, ':')
+		dst = AppendJSONString(dst, e.Message)
+	}
+	if !hasFields(e) {
+		return append(dst, '}')
+	}
+	open := len(dst)
+	dst = AppendJSON(dst, e.FieldsShape, e.Fields)
+	if len(dst) == open+len("{}") {
+		return append(dst[:open], '}')
+	}
+	dst[open] = ',' // the fields continue the object
+	return dst
+}
+
+// AppendErrorCBOR appends the same as a CBOR map.
+func AppendErrorCBOR(dst []byte, e *api.Error) []byte {
+	dst = append(dst, majorMap<<5|infoIndefinite)
+	dst = AppendCBORString(dst, "__type")
+	dst = AppendCBORString(dst, e.Code)
+	if e.Message != "" {
+		dst = AppendCBORString(dst, messageKey(e))
+		dst = AppendCBORString(dst, e.Message)
+	}
+	if !hasFields(e) {
+		return append(dst, cborBreak)
+	}
+	open := len(dst)
+	dst = AppendCBOR(dst, e.FieldsShape, e.Fields)
+	return append(dst[:open], dst[open+1:]...) // the fields continue the map
+}
+
+func messageKey(e *api.Error) string {
+	if e.MessageKey == "" {
+		return "message"
+	}
+	return e.MessageKey
+}
+
+func hasFields(e *api.Error) bool {
+	return e.FieldsShape != nil && e.Fields != nil && !reflect.ValueOf(e.Fields).IsNil()
+}
