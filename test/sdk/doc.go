@@ -1,0 +1,23 @@
+// Package sdk runs unchanged AWS clients against the built binary. Its tests carry the build tag
+// system, since they need `make build` and the parts that tools/parts prepares:
+//
+//	go test -tags system ./test/sdk
+//	go test -tags system ./test/sdk -endpoint http://127.0.0.1:4567 -http1     another server
+//
+// Every client plays the same scenario on a stream of its own, step by step:
+//
+//	create      CreateStream with 4 shards, wait for ACTIVE, ListStreams
+//	shards      ListShards: hash ranges that meet and cover everything
+//	put         PutRecord: keys beyond ASCII, binary data, some with an explicit hash key
+//	put-batch   PutRecords
+//	read        each shard from TRIM_HORIZON in small pages: the records that were answered for, in
+//	            order of sequence number, bytes and keys exact
+//	iterators   AT and AFTER_SEQUENCE_NUMBER, AT_TIMESTAMP, LATEST
+//	tags        AddTagsToStream, RemoveTagsFromStream, ListTagsForStream
+//	retention   Increase- and DecreaseStreamRetentionPeriod
+//	errors      the code, a message and a request id, for seven refusals
+//	delete      DeleteStream, until the stream is gone
+//
+// The Go client and the AWS CLI are driven from here; Python, JavaScript and Java have a program each
+// under clients/, which prints a line for each step. A step without a line fails.
+package sdk
