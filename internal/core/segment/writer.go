@@ -1,0 +1,189 @@
+package segment
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// WriterOptions configure a Writer. The zero value works.
+type WriterOptions struct {
+	// SyncEveryBytes is how much is written between two syncs of data. Small steps keep the disk's queue
+	// short, so that a journal sync beside them does not wait for all of it. Default 1 MiB.
+	SyncEveryBytes int
+	// BufferBytes is the size of one write. Default 256 KiB.
+	BufferBytes int
+	// Category is what Pebble's disk statistics count the writes under.
+	Category vfs.DiskWriteCategory
+}
+
+func (o WriterOptions) withDefaults() WriterOptions {
+	if o.SyncEveryBytes <= 0 {
+		o.SyncEveryBytes = 1 << 20
+	}
+	if o.BufferBytes <= 0 {
+		o.BufferBytes = 256 << 10
+	}
+	if o.Category == "" {
+		o.Category = vfs.WriteCategoryUnspecified
+	}
+	return o
+}
+
+// Writer writes one segment. It belongs to one goroutine. After an error only Abort makes sense.
+type Writer struct {
+	fs    vfs.FS
+	path  string
+	opts  WriterOptions
+	file  vfs.File
+	buf   []byte
+	pos   int64 // where the next batch begins
+	dirty int   // bytes written since the last sync
+	index indexBuilder
+}
+
+// Create begins the segment of partition at path, which it replaces. The caller syncs the directory
+// after Finish.
+func Create(fs vfs.FS, path string, partition uint64, opts WriterOptions) (*Writer, error) {
+	opts = opts.withDefaults()
+	file, err := fs.Create(path, opts.Category)
+	if err != nil {
+		return nil, fmt.Errorf("create segment: %w", err)
+	}
+	w := &Writer{fs: fs, path: path, opts: opts, file: file, pos: headerSize}
+	w.buf = append(make([]byte, 0, opts.BufferBytes), header{kindSegment, partition}.encode()...)
+	w.index.begin(partition)
+	return w, nil
+}
+
+// Add appends a batch. e.Pos is set by the writer; offsets and append times must follow those of the
+// batch before. stored is copied; it must be what e says of it, or nothing is written: a mover that read
+// damaged bytes is stopped here.
+func (w *Writer) Add(e Entry, stored []byte) error {
+	e.Pos = w.pos
+	if err := CheckStored(w.path, &e, stored); err != nil {
+		return err
+	}
+	if err := w.index.add(&e); err != nil {
+		return err
+	}
+	w.pos += int64(len(stored))
+	return w.write(stored)
+}
+
+func (w *Writer) write(b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), w.opts.BufferBytes-len(w.buf))
+		w.buf = append(w.buf, b[:n]...)
+		b = b[n:]
+		if len(w.buf) < w.opts.BufferBytes {
+			return nil
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) flush() error {
+	n := len(w.buf)
+	if _, err := w.file.Write(w.buf); err != nil {
+		return fmt.Errorf("write segment: %w", err)
+	}
+	w.buf = w.buf[:0]
+	w.dirty += n
+	if w.dirty < w.opts.SyncEveryBytes {
+		return nil
+	}
+	w.dirty = 0
+	if err := w.file.SyncData(); err != nil {
+		return fmt.Errorf("sync segment: %w", err)
+	}
+	return nil
+}
+
+// Size is the number of bytes of data so far, without the index.
+func (w *Writer) Size() int64 { return w.pos }
+
+// Finish writes the index, syncs and closes the file. A segment without batches is an error.
+func (w *Writer) Finish() (Info, error) {
+	info := w.index.parts[0].info
+	if info.Entries == 0 {
+		return Info{}, fmt.Errorf("segment: %s has no batches", w.path)
+	}
+	if err := w.write(w.index.finish(kindSegment, w.pos)); err != nil {
+		return Info{}, err
+	}
+	if len(w.buf) > 0 {
+		if err := w.flush(); err != nil {
+			return Info{}, err
+		}
+	}
+	if err := w.file.Sync(); err != nil {
+		return Info{}, fmt.Errorf("sync segment: %w", err)
+	}
+	file := w.file
+	w.file = nil
+	if err := file.Close(); err != nil {
+		return Info{}, fmt.Errorf("close segment: %w", err)
+	}
+	return info, nil
+}
+
+// Abort closes and removes an unfinished file. After Finish it does nothing.
+func (w *Writer) Abort() error {
+	if w.file == nil {
+		return nil
+	}
+	file := w.file
+	w.file = nil
+	_ = file.Close() // the file goes anyway
+	if err := w.fs.Remove(w.path); err != nil {
+		return fmt.Errorf("remove unfinished segment: %w", err)
+	}
+	return nil
+}
+
+// WriteSidecar writes at path the index over the data file with id dataFile, and syncs it; the caller
+// syncs the directory. runs holds for each partition its entries in order, with Pos in the data file;
+// partitions without entries are left out.
+func WriteSidecar(fs vfs.FS, path string, dataFile uint64, runs map[uint64][]Entry) error {
+	var x indexBuilder
+	for _, partition := range slices.Sorted(maps.Keys(runs)) {
+		if len(runs[partition]) == 0 {
+			continue
+		}
+		x.begin(partition)
+		for i := range runs[partition] {
+			if err := x.add(&runs[partition][i]); err != nil {
+				return err
+			}
+		}
+	}
+	if len(x.parts) == 0 {
+		return fmt.Errorf("segment: sidecar %s has no entries", path)
+	}
+	file, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("create sidecar: %w", err)
+	}
+	return finishSidecar(file, append(header{kindSidecar, dataFile}.encode(), x.finish(kindSidecar, headerSize)...))
+}
+
+func finishSidecar(file vfs.File, b []byte) error {
+	if _, err := file.Write(b); err != nil {
+		_ = file.Close() // the first error is the one that tells
+		return fmt.Errorf("write sidecar: %w", err)
+	}
+	if err := file.Sync(); err != nil {
+		_ = file.Close()
+		return fmt.Errorf("sync sidecar: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("close sidecar: %w", err)
+	}
+	return nil
+}
