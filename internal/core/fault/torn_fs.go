@@ -14,10 +14,10 @@ import (
 )
 
 var (
-	errNotDir   = errors.New("not a directory")
-	errIsDir    = errors.New("is a directory")
-	errNotEmpty = errors.New("directory not empty")
-	errMode     = errors.New("file is not open for this")
+	errNotDir   = syscall.ENOTDIR
+	errIsDir    = syscall.EISDIR
+	errNotEmpty = syscall.ENOTEMPTY
+	errMode     = syscall.EBADF // not open for this
 )
 
 func pathError(op, name string, err error) error {
