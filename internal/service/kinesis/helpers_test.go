@@ -1,0 +1,121 @@
+package kinesis
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"millrace/internal/api"
+	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/store"
+	"millrace/internal/core/store/storetest"
+)
+
+// caller is one account in one region.
+type caller struct {
+	t               testing.TB
+	account, region string
+	svc             *Service
+}
+
+// ctx is that of one call; its pinned memory is given back when the test ends.
+func (c *caller) ctx() context.Context {
+	call := &api.Call{Account: c.account, Region: c.region, AccessKeyID: "AKIA"}
+	c.t.Cleanup(call.Sent)
+	return api.WithCall(c.t.Context(), call)
+}
+
+// start opens a service on a new model store; change may set options.
+func start(t testing.TB, change func(*Options)) *caller {
+	t.Helper()
+	return startOn(t, storetest.NewModel(), change)
+}
+
+func startOn(t testing.TB, st store.Store, change func(*Options)) *caller {
+	t.Helper()
+	o := Options{Store: st, Quotas: QuotasOff, StateDelay: -1}
+	if change != nil {
+		change(&o)
+	}
+	svc, err := New(o)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	t.Cleanup(func() { _ = svc.Close() })
+	return &caller{t, "000000000000", "us-east-1", svc}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// create makes an active stream.
+func (c *caller) create(name string, shards int32) {
+	c.t.Helper()
+	if _, err := c.svc.CreateStream(c.ctx(), &kinesisapi.CreateStreamInput{StreamName: name, ShardCount: &shards}); err != nil {
+		c.t.Fatalf("CreateStream %s: %v", name, err)
+	}
+	c.await(name, kinesisapi.StreamStatusActive)
+}
+
+// await returns when a stream is in a state; "" means gone.
+func (c *caller) await(name string, want kinesisapi.StreamStatus) {
+	c.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		var got kinesisapi.StreamStatus
+		out, err := c.svc.DescribeStreamSummary(c.ctx(), &kinesisapi.DescribeStreamSummaryInput{StreamName: &name})
+		if err == nil {
+			got = out.StreamDescriptionSummary.StreamStatus
+		}
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("stream %s is %q (%v), want %q", name, got, err, want)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (c *caller) put(stream, key, data string) *kinesisapi.PutRecordOutput {
+	c.t.Helper()
+	out, err := c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: &stream, PartitionKey: &key, Data: []byte(data)})
+	if err != nil {
+		c.t.Fatalf("PutRecord %s %q: %v", stream, key, err)
+	}
+	return out
+}
+
+func (c *caller) iterator(in *kinesisapi.GetShardIteratorInput) string {
+	c.t.Helper()
+	out, err := c.svc.GetShardIterator(c.ctx(), in)
+	if err != nil {
+		c.t.Fatalf("GetShardIterator %s %s: %v", in.ShardId, in.ShardIteratorType, err)
+	}
+	return *out.ShardIterator
+}
+
+func (c *caller) oldest(stream, shard string) string {
+	c.t.Helper()
+	return c.iterator(&kinesisapi.GetShardIteratorInput{StreamName: &stream, ShardId: shard, ShardIteratorType: kinesisapi.ShardIteratorTypeTrimHorizon})
+}
+
+func (c *caller) get(iterator string, limit int32) *kinesisapi.GetRecordsOutput {
+	c.t.Helper()
+	in := &kinesisapi.GetRecordsInput{ShardIterator: iterator}
+	if limit > 0 {
+		in.Limit = &limit
+	}
+	out, err := c.svc.GetRecords(c.ctx(), in)
+	if err != nil {
+		c.t.Fatalf("GetRecords: %v", err)
+	}
+	return out
+}
+
+func wantError(t testing.TB, err error, code, message string) {
+	t.Helper()
+	e := api.AsError(err)
+	if e == nil || e.Code != code || e.Message != message {
+		t.Errorf("got error %v\nwant %s: %s", err, code, message)
+	}
+}

@@ -1,0 +1,42 @@
+package kinesis
+
+import (
+	"time"
+
+	"millrace/internal/api"
+	"millrace/internal/core/store"
+)
+
+// sealIterator gives the text of an iterator at an offset of a shard.
+func (s *Service) sealIterator(p place, sh *shard, at store.Offset, now int64) string {
+	return s.tokens.seal(&token{
+		kind: tokenIterator, created: now, place: p, shard: sh.index, second: sh.created, position: int64(at),
+	})
+}
+
+// openIterator reads an iterator at store time now (ms). One of another account or region is as
+// invalid as one that nobody made.
+//
+// Errors: errInvalidIterator, errExpiredIterator.
+func (s *Service) openIterator(call *api.Call, text string, now int64) (token, error) {
+	k, err := s.tokens.open(tokenIterator, text)
+	switch {
+	case err != nil, k.created > now, k.place.account != call.Account, k.place.region != call.Region:
+		return token{}, errInvalidIterator()
+	case now-k.created > tokenLifeMS:
+		return token{}, errExpiredIterator(k.created, now)
+	}
+	return k, nil
+}
+
+// position is where an iterator stands in the shard as it is now. An iterator of an earlier stream of
+// that name stands below all that this one has.
+func (k *token) positionIn(sh *shard) store.Offset {
+	if k.second != sh.created {
+		return 0
+	}
+	return store.Offset(k.position)
+}
+
+// millis rounds a client's time, which came through a floating point number, to ms since 1970.
+func millis(t time.Time) int64 { return t.Round(time.Millisecond).UnixMilli() }

@@ -1,0 +1,54 @@
+package kinesis
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"strconv"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"millrace/internal/core/batch"
+	"millrace/internal/core/store"
+)
+
+// maxKeyChars is how long a partition key can be, in characters.
+const maxKeyChars = 256
+
+// binaryKey begins the partition key of a record whose key is no text that Kinesis can show.
+const binaryKey = "b64:"
+
+// partitionKey is the record's key as Kinesis shows it. One that Kinesis wrote is as it was. Kafka can
+// write others: without one (or an empty one) the offset stands in; what is not UTF-8 or too long is
+// shown in base64, and if that is too long cut, with a hash of the whole so that different keys stay
+// different.
+func partitionKey(r *batch.Record) string {
+	if len(r.Key) == 0 {
+		return strconv.FormatInt(r.Offset, 10)
+	}
+	if utf8.Valid(r.Key) && (len(r.Key) <= maxKeyChars || utf8.RuneCount(r.Key) <= maxKeyChars) {
+		return stringOf(r.Key)
+	}
+	const hashChars = 32
+	if text := binaryKey + base64.StdEncoding.EncodeToString(r.Key[:min(len(r.Key), maxKeyChars)]); len(text) > maxKeyChars {
+		sum := sha256.Sum256(r.Key)
+		return text[:maxKeyChars-1-hashChars] + "." + hex.EncodeToString(sum[:hashChars/2])
+	} else {
+		return text
+	}
+}
+
+// skipCounter counts records that Kinesis cannot show. Each is logged the first time a reader meets it
+// after every thousandth, so that a reader in a loop does not fill the log.
+type skipCounter struct{ n atomic.Uint64 }
+
+func (c *skipCounter) count(g *page, at store.Offset, why string) {
+	if n := c.n.Add(1); n%1000 == 1 {
+		g.svc.log.Warn("records are not shown to Kinesis readers", "stream", g.stream.place.stream,
+			"shard", g.shard.id, "offset", int64(at), "why", why, "skipped so far", n)
+	}
+}
+
+// SkippedRecords is how often records or batches were passed over because they are too large for
+// GetRecords, since the start of the service.
+func (s *Service) SkippedRecords() uint64 { return s.skipped.n.Load() }

@@ -1,0 +1,140 @@
+package kinesis
+
+import (
+	"context"
+	"errors"
+
+	"millrace/internal/api"
+	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/catalog"
+	"millrace/internal/core/store"
+)
+
+// GetRecords: up to 10,000 records and 10 MiB from where an iterator stands, and the next iterator.
+//
+// Behaviour
+//   - an iterator before the oldest record goes on from that; records older than the stream's retention
+//     are not answered, also while they still exist
+//   - at the end the answer is empty, with an iterator that waits there
+//   - NextShardIterator is absent exactly when ChildShards are given: the shard is closed and read to its end
+//   - MillisBehindLatest is 0 at the end, else the age of the last record answered
+//   - five calls and 2 MiB a second for each shard; after 10 MiB the next calls are refused for 5 s
+//   - the records point into memory of the store that is given back when the answer is sent
+//
+// Errors: ExpiredIteratorException, InvalidArgumentException, ResourceNotFoundException,
+// ProvisionedThroughputExceededException, DryRunOperationException
+// Source: Kinesis API reference, GetRecords; kinesalite, test/getRecords.js (read 2026-11)
+func (s *Service) GetRecords(ctx context.Context, in *kinesisapi.GetRecordsInput) (*kinesisapi.GetRecordsOutput, error) {
+	call := api.CallFrom(ctx)
+	now, ns := s.store.Now(), s.nowNS()
+	k, err := s.openIterator(call, in.ShardIterator, now)
+	if err != nil {
+		return nil, err
+	}
+	if in.StreamARN != nil {
+		if p, err := address(call, nil, in.StreamARN); err != nil || p != k.place {
+			return nil, errInvalidIterator()
+		}
+	}
+	gone := errNoShard(k.place, shardID(k.shard))
+	st, err := s.stream(ctx, k.place, ns)
+	for try := 1; ; try++ {
+		if err != nil {
+			return nil, notFoundAs(err, gone)
+		}
+		out, err := s.getRecords(ctx, in, st, &k, now, ns)
+		if !errors.Is(err, store.ErrNoPartition) {
+			return out, apiError(err)
+		}
+		if try == 2 {
+			return nil, gone
+		}
+		st, err = s.reload(ctx, st.place, ns)
+	}
+}
+
+// getRecords reads a page of a stream as it was lately.
+//
+// Errors: store.ErrNoPartition when it is not like that any more, errNoShard, errShardRate, errDryRun,
+// those of the store.
+func (s *Service) getRecords(ctx context.Context, in *kinesisapi.GetRecordsInput, st *stream, k *token, now, ns int64) (*kinesisapi.GetRecordsOutput, error) {
+	if int(k.shard) >= len(st.shards) || st.topic.State == catalog.StateCreating {
+		return nil, errNoShard(k.place, shardID(k.shard))
+	}
+	sh := &st.shards[k.shard]
+	metered := st.metered && !s.opts.Quotas.off()
+	if metered && !sh.meter.read(ns, s.opts.Quotas) {
+		return nil, errShardRate(st.place, sh)
+	}
+	if in.DryRun != nil && *in.DryRun {
+		return nil, errDryRun()
+	}
+	g := &page{svc: s, stream: st, shard: sh, now: now, limit: maxPageRecords}
+	if in.Limit != nil {
+		g.limit = int(*in.Limit)
+	}
+	if err := g.fill(ctx, k.positionIn(sh)); err != nil {
+		g.release()
+		return nil, err
+	}
+	if len(g.results) > 0 {
+		api.CallFrom(ctx).OnSent(g.release)
+	}
+	if metered {
+		sh.meter.sent(g.bytes)
+	}
+	return s.pageAnswer(ctx, g, ns)
+}
+
+// pageAnswer adds to the records what a reader needs to go on.
+func (s *Service) pageAnswer(ctx context.Context, g *page, ns int64) (*kinesisapi.GetRecordsOutput, error) {
+	behind := g.behind()
+	out := &kinesisapi.GetRecordsOutput{Records: g.records, MillisBehindLatest: &behind}
+	if g.head.Closed && g.next >= g.head.Next {
+		children, err := s.childShards(ctx, g.stream, g.shard.index, ns)
+		if err != nil {
+			return nil, apiError(err)
+		}
+		if out.ChildShards = children; len(children) > 0 {
+			return out, nil
+		}
+	}
+	text := s.sealIterator(g.stream.place, g.shard, g.next, g.now)
+	out.NextShardIterator = &text
+	return out, nil
+}
+
+// childShards are the shards that go on from one that is closed. While there are none yet (or the
+// stream is being deleted) a reader waits at the end.
+func (s *Service) childShards(ctx context.Context, st *stream, index int32, ns int64) ([]kinesisapi.ChildShard, error) {
+	children := st.children(index)
+	if len(children) == 0 {
+		current, err := s.reload(ctx, st.place, ns)
+		if err != nil {
+			return nil, notFoundAs(err, errNoShard(st.place, shardID(index)))
+		}
+		children = current.children(index)
+	}
+	found := make([]kinesisapi.ChildShard, 0, len(children))
+	for _, c := range children {
+		parents := []string{shardID(c.parent)}
+		if c.adjacent != noShard {
+			parents = append(parents, shardID(c.adjacent))
+		}
+		found = append(found, kinesisapi.ChildShard{ShardId: c.id, ParentShards: parents, HashKeyRange: c.hashRange()})
+	}
+	return found, nil
+}
+
+func (s *shard) hashRange() *kinesisapi.HashKeyRange {
+	return &kinesisapi.HashKeyRange{StartingHashKey: s.start.String(), EndingHashKey: s.end.String()}
+}
+
+// firstRead is the size of the first read for a page of few records.
+const firstRead = 64 << 10
+
+// readSize is how many bytes to ask the store for when so many records are still wanted: enough for
+// records of 1 KiB, at most what is left of a page.
+func readSize(records, bytes int) int {
+	return min(max(records<<10, firstRead), max(bytes, firstRead))
+}

@@ -1,0 +1,69 @@
+package kinesis
+
+import (
+	"context"
+
+	"millrace/internal/api"
+	"millrace/internal/api/kinesisapi"
+)
+
+// PutRecord: one record, durable and numbered when the answer comes.
+//
+// Behaviour
+//   - records of one shard are in the order of their answers; SequenceNumberForOrdering is checked and
+//     adds nothing, since numbers only rise
+//   - a shard over its quota refuses the record
+//   - a stream in CREATING or DELETING is not found
+//
+// Errors: ResourceNotFoundException, InvalidArgumentException, ValidationException,
+// ProvisionedThroughputExceededException, DryRunOperationException
+// Source: Kinesis API reference, PutRecord; kinesalite, test/putRecord.js (read 2026-11)
+func (s *Service) PutRecord(ctx context.Context, in *kinesisapi.PutRecordInput) (*kinesisapi.PutRecordOutput, error) {
+	now := s.nowNS()
+	st, err := s.target(ctx, in.StreamName, in.StreamARN, now)
+	if err != nil {
+		return nil, err
+	}
+	recs := [1]kinesisapi.PutRecordsRequestEntry{{Data: in.Data, ExplicitHashKey: in.ExplicitHashKey, PartitionKey: in.PartitionKey}}
+	if err := checkRecords(st, recs[:], ofPutRecord); err != nil {
+		return nil, err
+	}
+	if err := s.checkOrdering(st.place, in.SequenceNumberForOrdering); err != nil {
+		return nil, err
+	}
+	x := s.takeScratch(1)
+	defer s.giveScratch(x)
+	if in.DryRun != nil && *in.DryRun {
+		if err := x.route(st, recs[:]); err != nil {
+			return nil, err
+		}
+		return nil, errDryRun()
+	}
+	if err := s.put(ctx, x, st, recs[:], now); err != nil {
+		return nil, apiError(err)
+	}
+	o := &x.outcomes[0]
+	switch o.code {
+	case "":
+		return &kinesisapi.PutRecordOutput{ShardId: o.shard.id, SequenceNumber: o.shard.number(o.offset, o.appended).String()}, nil
+	case codeThroughput:
+		return nil, kinesisapi.ProvisionedThroughputExceededException(o.text)
+	default:
+		return nil, api.ServerError(codeInternal, "")
+	}
+}
+
+// checkOrdering refuses a number that AWS refuses: of an unknown form, or of the future.
+func (s *Service) checkOrdering(p place, number *string) error {
+	if number == nil {
+		return nil
+	}
+	n, err := parseSequence(*number)
+	switch {
+	case err == errSequenceVersion: //nolint:errorlint // our own, never wrapped
+		return api.ServerError(codeInternal, "")
+	case err != nil, n.appended > s.store.Now()/1000:
+		return errOrdering(p, n)
+	}
+	return nil
+}

@@ -1,0 +1,282 @@
+package kinesis
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/batch"
+	"millrace/internal/core/catalog"
+	"millrace/internal/core/store"
+)
+
+// page gathers the records of one GetRecords. Records of plain batches point into what the store has
+// read, which is pinned until release.
+type page struct {
+	svc    *Service
+	stream *stream
+	shard  *shard
+	now    int64 // store time, ms since 1970
+	limit  int   // records
+
+	records []kinesisapi.Record
+	keys    []string // of records; they point here
+	times   []time.Time
+	digits  []byte
+	bytes   int // of data and keys
+	full    bool
+	last    int64        // append time of the last record, ms
+	next    store.Offset // where the next page begins
+	pending int64        // append time of the first batch that was not answered whole; 0: not seen
+	head    store.Head
+	results []store.ReadResult
+}
+
+// maxReads bounds the work of one call where little is shown: aborted transactions, or small batches.
+// The reader goes on from there with its next call.
+const maxReads = 64
+
+// fill reads from an offset until the page is full or the end is reached.
+//
+// Errors: those of the store; a missing partition is store.ErrNoPartition.
+func (g *page) fill(ctx context.Context, from store.Offset) error {
+	g.next = from
+	for reads := 0; !g.full && reads < maxReads; reads++ {
+		res, err := g.svc.store.Read(ctx, store.ReadRequest{
+			Partition: g.shard.partition, From: g.next, Isolation: store.ReadCommitted,
+			MaxBytes: readSize(g.limit-len(g.records), maxPageBytes-g.bytes),
+		})
+		var trimmed *store.TrimmedError
+		switch {
+		case errors.As(err, &trimmed) && trimmed.First > g.next:
+			g.next = trimmed.First
+			continue
+		case errors.Is(err, store.ErrOffsetOutOfRange):
+			return g.beyond(ctx)
+		case err != nil:
+			return err
+		}
+		g.head = res.Head
+		if len(res.Batches) == 0 {
+			res.Release()
+			return nil
+		}
+		if from, ok, err := g.horizon(ctx, &res); err != nil || ok {
+			res.Release()
+			if err != nil {
+				return err
+			}
+			g.next = from
+			continue
+		}
+		had := len(g.records)
+		err = g.take(&res)
+		if len(g.records) == had {
+			res.Release() // markers, aborted or compacted away
+		} else {
+			g.results = append(g.results, res)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beyond is a page at an offset that does not exist yet, as a number beyond the end can mean: it is
+// empty and the reader waits there.
+func (g *page) beyond(ctx context.Context) error {
+	h, err := g.svc.store.Head(ctx, g.shard.partition)
+	g.head = h
+	return err
+}
+
+// horizon tells where to read instead when the first batch is older than the stream's retention. What
+// Kafka's retention keeps is shown as long as it is there.
+func (g *page) horizon(ctx context.Context, res *store.ReadResult) (store.Offset, bool, error) {
+	oldest := g.now - g.stream.settings.retentionMS()
+	if res.Batches[0].AppendTime >= oldest || g.stream.topic.Origin == catalog.OriginKafka {
+		return 0, false, nil
+	}
+	at, _, err := g.svc.store.Seek(ctx, g.shard.partition, oldest, store.SeekAppendTime)
+	return at, err == nil && at > g.next, err
+}
+
+// take adds records of the batches to the page.
+func (g *page) take(res *store.ReadResult) error {
+	g.grow(res)
+	for i := range res.Batches {
+		b := &res.Batches[i]
+		if g.full {
+			g.pending = b.AppendTime
+			return nil
+		}
+		if err := g.takeBatch(b, res.Aborted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grow makes room for the records of the batches, as their headers count them.
+func (g *page) grow(res *store.ReadResult) {
+	n := 0
+	for i := range res.Batches {
+		if h, err := batch.ReadHeader(res.Batches[i].Bytes); err == nil {
+			n += int(max(h.Count, 0))
+		}
+		if n >= g.limit-len(g.records) {
+			break
+		}
+	}
+	n = min(n, g.limit-len(g.records))
+	if len(g.records)+n <= cap(g.records) {
+		return
+	}
+	records := make([]kinesisapi.Record, len(g.records), len(g.records)+n)
+	copy(records, g.records)
+	g.records = records
+	// Earlier records point into earlier pieces of these, which stay.
+	g.keys = make([]string, 0, n)
+	g.digits = make([]byte, 0, n*sequenceDigits)
+}
+
+// takeBatch adds the records of one batch that are not before g.next.
+func (g *page) takeBatch(b *store.Batch, aborted []store.Aborted) error {
+	h, err := batch.ReadHeader(b.Bytes)
+	if err != nil {
+		return err
+	}
+	if h.Control() || isAborted(&h, b, aborted) {
+		g.next = b.Next
+		return nil
+	}
+	arrived := new(time.Time)
+	*arrived = time.UnixMilli(b.AppendTime).UTC()
+	if h.Compression() == batch.None {
+		err = g.takePlain(b, arrived)
+	} else {
+		err = g.takePacked(b, arrived)
+	}
+	if err == nil && !g.full {
+		g.next = b.Next
+	} else if g.full && g.next < b.Next {
+		g.pending = b.AppendTime
+	}
+	return err
+}
+
+// isAborted tells whether a batch is part of a transaction that was aborted.
+func isAborted(h *batch.Header, b *store.Batch, aborted []store.Aborted) bool {
+	if !h.Transactional() {
+		return false
+	}
+	for i := range aborted {
+		if a := &aborted[i]; int64(a.Producer) == h.ProducerID && a.First <= b.Base && b.Base < a.Last {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *page) takePlain(b *store.Batch, arrived *time.Time) error {
+	var c batch.Cursor
+	if err := c.Reset(b.Bytes); err != nil {
+		return err
+	}
+	var r batch.Record
+	for c.Next(&r) {
+		if store.Offset(r.Offset) >= g.next && !g.add(&r, arrived, b.AppendTime) {
+			return nil
+		}
+	}
+	return c.Err()
+}
+
+// packedLimits bound what opening a compressed batch may cost: three pages.
+var packedLimits = batch.Limits{MaxBytes: 3 * maxPageBytes}
+
+// takePacked adds the records of a compressed batch. One that opens to more than the limits cannot be
+// shown to Kinesis: it is skipped and counted.
+func (g *page) takePacked(b *store.Batch, arrived *time.Time) error {
+	for r, err := range batch.Records(b.Bytes, packedLimits) {
+		if errors.Is(err, batch.ErrTooLarge) {
+			g.svc.skipped.count(g, b.Base, "batch opens to more than the limit")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if store.Offset(r.Offset) >= g.next && !g.add(&r, arrived, b.AppendTime) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// add puts one record into the page; false when the page is full without it.
+func (g *page) add(r *batch.Record, arrived *time.Time, ms int64) bool {
+	if len(r.Value) > maxPageBytes {
+		g.svc.skipped.count(g, store.Offset(r.Offset), "record is over 10 MiB")
+		g.next = store.Offset(r.Offset) + 1
+		return true
+	}
+	key := partitionKey(r)
+	size := len(r.Value) + len(key)
+	if len(g.records) >= g.limit || len(g.records) > 0 && g.bytes+size > maxPageBytes {
+		g.full = true
+		return false
+	}
+	number := g.shard.number(store.Offset(r.Offset), ms)
+	if cap(g.digits)-len(g.digits) < sequenceDigits {
+		g.digits = make([]byte, 0, 64*sequenceDigits)
+	}
+	if len(g.keys) == cap(g.keys) {
+		g.keys = make([]string, 0, 64)
+	}
+	at := len(g.digits)
+	g.digits = number.appendTo(g.digits)
+	g.keys = append(g.keys, key)
+	data := r.Value
+	if data == nil {
+		data = []byte{} // a tombstone is empty data
+	}
+	g.records = append(g.records, kinesisapi.Record{
+		SequenceNumber:              stringOf(g.digits[at:]),
+		ApproximateArrivalTimestamp: arrived,
+		Data:                        data,
+		PartitionKey:                &g.keys[len(g.keys)-1],
+	})
+	g.bytes += size
+	g.last = ms
+	g.next = store.Offset(r.Offset) + 1
+	if len(g.records) >= g.limit || g.bytes >= maxPageBytes {
+		g.full = true
+		return false
+	}
+	return true
+}
+
+// behind is how far the page is from the end, in ms: 0 only at the end.
+func (g *page) behind() int64 {
+	if g.next >= g.head.LastStable {
+		return 0
+	}
+	age := g.last
+	if len(g.records) == 0 {
+		age = g.pending
+	}
+	if age == 0 {
+		return 1
+	}
+	return max(g.now-age, 1)
+}
+
+// release gives the store its memory back.
+func (g *page) release() {
+	for i := range g.results {
+		g.results[i].Release()
+	}
+	g.results = nil
+}

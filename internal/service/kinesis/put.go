@@ -1,0 +1,273 @@
+package kinesis
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/store"
+)
+
+// outcome is what became of one record.
+type outcome struct {
+	shard    *shard
+	offset   store.Offset
+	appended int64 // ms since 1970
+	code     string
+	text     string
+}
+
+// putScratch is what one put needs beside its answer. It goes back to the pool when the answer has
+// been made: the store keeps nothing of a request.
+type putScratch struct {
+	outcomes []outcome
+	pending  []int32               // records still to be placed, by index
+	slots    []int32               // for each pending record its place in routes.open; -1: refused
+	counts   []int32               // for each open shard how many records go to it; zero between uses
+	used     []int32               // the shards with records, in order of their first
+	order    []int32               // for each of records the index in the request
+	records  []store.Record        // grouped by shard
+	requests []store.AppendRequest // one for each of used
+}
+
+// maxScratchShards bounds what goes back to the pool: 40 KiB of counts.
+const maxScratchShards = 10_000
+
+func (s *Service) takeScratch(n int) *putScratch {
+	x := s.puts.Get().(*putScratch)
+	x.outcomes = resize(x.outcomes, n)
+	clear(x.outcomes)
+	x.pending = resize(x.pending, n)
+	for i := range x.pending {
+		x.pending[i] = int32(i)
+	}
+	return x
+}
+
+func (s *Service) giveScratch(x *putScratch) {
+	if cap(x.counts) > maxScratchShards {
+		return
+	}
+	clear(x.outcomes)
+	clear(x.records)
+	clear(x.requests)
+	s.puts.Put(x)
+}
+
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// putTries is how often records that met a closed or deleted shard are placed anew.
+const putTries = 3
+
+// put appends records to the shards of st and fills x.outcomes, one for each record. Records fail each
+// for itself; an error is one of the whole call, of which nothing is stored that the client is told of.
+//
+// Errors: errNotFound, errHashKey, those of the store.
+func (s *Service) put(ctx context.Context, x *putScratch, st *stream, recs []kinesisapi.PutRecordsRequestEntry, now int64) error {
+	for try := 1; ; try++ {
+		if err := x.route(st, recs); err != nil {
+			return err
+		}
+		if st.metered && !s.opts.Quotas.off() {
+			x.charge(st, recs, now, s.opts.Quotas)
+		}
+		x.group(st, recs)
+		again, err := s.appendGroups(ctx, x, st)
+		if err != nil {
+			return x.settle(len(recs), err)
+		}
+		if !again {
+			return nil
+		}
+		if try == putTries {
+			x.failPending(codeInternal, textInternal)
+			return nil
+		}
+		if st, err = s.reload(ctx, st.place, now); err != nil {
+			return x.settle(len(recs), err)
+		}
+		if !st.writable() {
+			return x.settle(len(recs), errNotFound(st.place))
+		}
+	}
+}
+
+// route finds the shard of each pending record.
+func (x *putScratch) route(st *stream, recs []kinesisapi.PutRecordsRequestEntry) error {
+	x.slots = resize(x.slots, len(x.pending))
+	for i, at := range x.pending {
+		r := &recs[at]
+		switch {
+		case r.ExplicitHashKey != nil:
+			h, ok := parseHashKey(*r.ExplicitHashKey)
+			if !ok {
+				return errHashKey(*r.ExplicitHashKey)
+			}
+			x.slots[i] = int32(st.routes.find(h))
+		case len(st.routes.open) == 1:
+			x.slots[i] = 0 // the only one holds all hash keys
+		default:
+			x.slots[i] = int32(st.routes.find(hashOf(keyOf(r))))
+		}
+		if st.settings.auto && len(st.routes.open) > 0 {
+			x.slots[i] = int32(st.next.Add(1) % uint32(len(st.routes.open)))
+		}
+		if x.slots[i] < 0 {
+			x.outcomes[at] = outcome{code: codeInternal, text: textInternal}
+		}
+	}
+	return nil
+}
+
+// charge counts the pending records against their shards' quotas and refuses those that are over.
+func (x *putScratch) charge(st *stream, recs []kinesisapi.PutRecordsRequestEntry, now int64, q Quotas) {
+	for i, slot := range x.slots {
+		if slot < 0 {
+			continue
+		}
+		sh := st.routes.open[slot]
+		r := &recs[x.pending[i]]
+		if !sh.meter.write(now, len(r.Data)+len(keyOf(r)), q) {
+			x.outcomes[x.pending[i]] = outcome{shard: sh, code: codeThroughput, text: shardRateText(st.place, sh)}
+			x.slots[i] = -1
+		}
+	}
+}
+
+// group sorts the pending records by shard, in the order of the request within each.
+func (x *putScratch) group(st *stream, recs []kinesisapi.PutRecordsRequestEntry) {
+	x.counts = resize(x.counts, len(st.routes.open))
+	x.used = x.used[:0]
+	total := 0
+	for _, slot := range x.slots {
+		if slot < 0 {
+			continue
+		}
+		if x.counts[slot] == 0 {
+			x.used = append(x.used, slot)
+		}
+		x.counts[slot]++
+		total++
+	}
+	x.records, x.order = resize(x.records, total), resize(x.order, total)
+	x.requests = resize(x.requests, len(x.used))
+	from := int32(0)
+	for i, slot := range x.used {
+		to := from + x.counts[slot]
+		x.requests[i] = store.AppendRequest{Partition: st.routes.open[slot].partition, Records: x.records[from:to]}
+		x.counts[slot], from = from, to // now where the next record of the shard goes
+	}
+	for i, slot := range x.slots {
+		if slot < 0 {
+			continue
+		}
+		r, at := &recs[x.pending[i]], x.counts[slot]
+		x.counts[slot]++
+		x.order[at] = x.pending[i]
+		x.records[at] = store.Record{Value: r.Data}
+		if r.PartitionKey != nil {
+			x.records[at].Key = bytesOf(*r.PartitionKey)
+		}
+		if r.Data == nil {
+			x.records[at].Value = []byte{} // nil would be a tombstone
+		}
+	}
+	for _, slot := range x.used {
+		x.counts[slot] = 0
+	}
+}
+
+// appendGroups stores what group has made. It tells whether records are left, in x.pending, whose
+// shards take no more.
+func (s *Service) appendGroups(ctx context.Context, x *putScratch, st *stream) (again bool, err error) {
+	x.pending = x.pending[:0]
+	if len(x.requests) == 0 {
+		return false, nil
+	}
+	results, err := s.store.Append(ctx, x.requests)
+	if err != nil {
+		x.pending = append(x.pending, x.order...)
+		return false, err
+	}
+	at := 0
+	for i := range results {
+		res, sh := &results[i], st.routes.open[x.used[i]]
+		n := len(x.requests[i].Records)
+		switch {
+		case res.Err == nil:
+			for j, index := range x.order[at : at+n] {
+				x.outcomes[index] = outcome{shard: sh, offset: res.Base + store.Offset(j), appended: res.AppendTime}
+			}
+		case errors.Is(res.Err, store.ErrClosed), errors.Is(res.Err, store.ErrNoPartition):
+			x.pending = append(x.pending, x.order[at:at+n]...)
+		default:
+			s.log.Error("records were refused", "stream", st.place.stream, "shard", sh.id, "err", res.Err)
+			for _, index := range x.order[at : at+n] {
+				x.outcomes[index] = outcome{shard: sh, code: codeInternal, text: textInternal}
+			}
+		}
+		at += n
+	}
+	return len(x.pending) > 0, nil
+}
+
+// settle ends a put that failed with err. While nothing of it is stored the error is the call's; else
+// the pending records fail and the others keep what they have.
+func (x *putScratch) settle(n int, err error) error {
+	if len(x.pending) == n {
+		return err
+	}
+	for i := range x.outcomes {
+		if x.outcomes[i].code == "" && x.outcomes[i].shard != nil {
+			x.failPending(codeInternal, textInternal)
+			return nil
+		}
+	}
+	return err
+}
+
+func (x *putScratch) failPending(code, text string) {
+	for _, at := range x.pending {
+		x.outcomes[at] = outcome{code: code, text: text}
+	}
+}
+
+// checkRecords holds records against the limits of a request and of the stream. member names the i-th
+// record, counted from 1, in texts.
+//
+// Errors: errNoKey, errRecordSize, errRequestSize.
+func checkRecords(st *stream, recs []kinesisapi.PutRecordsRequestEntry, member func(i int) string) error {
+	total, limit := 0, st.settings.maxRecordBytes()
+	for i := range recs {
+		if recs[i].PartitionKey == nil && !st.settings.auto {
+			return errNoKey(member(i + 1))
+		}
+		size := len(recs[i].Data)
+		if size > limit {
+			return errRecordSize(member(i+1), size, limit)
+		}
+		total += size + len(keyOf(&recs[i]))
+	}
+	if total > maxPutRecordsBytes {
+		return errRequestSize()
+	}
+	return nil
+}
+
+func ofPutRecords(i int) string { return "records." + strconv.Itoa(i) + ".member." }
+
+func ofPutRecord(int) string { return "" }
+
+// keyOf is a record's partition key; only a stream that spreads its records takes those without one.
+func keyOf(r *kinesisapi.PutRecordsRequestEntry) string {
+	if r.PartitionKey == nil {
+		return ""
+	}
+	return *r.PartitionKey
+}

@@ -1,0 +1,163 @@
+package kinesis
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"millrace/internal/api"
+	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/catalog"
+	"millrace/internal/core/clock"
+	"millrace/internal/core/store"
+)
+
+// Options is what a service needs and may be told. Only Store is required.
+type Options struct {
+	Store  store.Store
+	Logger *slog.Logger // default: nothing is logged
+
+	// Quotas says how many of AWS's quotas apply. Default: as AWS.
+	Quotas Quotas
+	// DefaultRegion is the region whose streams have plain Kafka names. Default: that of the first signed
+	// request of the default account. The first one ever known to the store is kept in it and wins.
+	DefaultRegion string
+	// StateDelay is how long a stream is CREATING and DELETING. Default 100 ms; negative: as short as
+	// possible, though a deletion still lasts until the next second begins.
+	StateDelay time.Duration
+	// Clock counts quotas and wakes the worker; expiry and states go by store time. Default: the machine's.
+	Clock clock.Clock
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real()
+	}
+	o.Quotas = o.Quotas.withDefaults()
+	if o.StateDelay == 0 {
+		o.StateDelay = 100 * time.Millisecond
+	}
+	o.StateDelay = max(o.StateDelay, 0)
+	return o
+}
+
+// Service serves Kinesis Data Streams. Safe for concurrent use.
+type Service struct {
+	kinesisapi.Unimplemented
+
+	opts   Options
+	store  store.Store
+	log    *slog.Logger
+	cat    catalog.Catalog
+	tokens *tokens
+	cache  cache
+	rates  rates
+	puts   sync.Pool // of *putScratch
+
+	skipped skipCounter
+
+	wake chan struct{} // of size 1: a state was given a due time
+	stop context.CancelFunc
+	done chan struct{} // closed when the worker has ended
+}
+
+var _ kinesisapi.Service = (*Service)(nil)
+
+// New returns a service on a store and starts its worker. Close ends it; the store stays open.
+//
+// Errors: those of the store.
+func New(opts Options) (*Service, error) {
+	if opts.Store == nil {
+		return nil, errors.New("kinesis: Options.Store is missing")
+	}
+	opts = opts.withDefaults()
+	s := &Service{
+		opts: opts, store: opts.Store, log: opts.Logger,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		puts: sync.Pool{New: func() any { return new(putScratch) }},
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if err := s.prepare(ctx); err != nil {
+		stop()
+		return nil, err
+	}
+	go s.workStates(ctx)
+	return s, nil
+}
+
+// prepare reads, and on an empty store writes, what all nodes share.
+func (s *Service) prepare(ctx context.Context) error {
+	key, err := s.tokenKey(ctx)
+	if err != nil {
+		return err
+	}
+	s.tokens = newTokens(key)
+	if s.opts.DefaultRegion == "" {
+		return nil
+	}
+	if err := s.fixRegion(ctx, s.opts.DefaultRegion); err != nil {
+		return err
+	}
+	if kept, _ := s.cat.Region(); kept != s.opts.DefaultRegion {
+		s.log.Warn("the default region of this store is already fixed", "kept", kept, "asked", s.opts.DefaultRegion)
+	}
+	return nil
+}
+
+// Close ends the worker and waits for it. Calls that are still served go on. Close twice is fine.
+func (s *Service) Close() error {
+	s.stop()
+	<-s.done
+	return nil
+}
+
+// nowNS is the clock that quotas and the cache count on; only differences mean something.
+func (s *Service) nowNS() int64 { return s.opts.Clock.Now().UnixNano() }
+
+// admit counts a control-plane call against its rate.
+func (s *Service) admit(operation string, p place) error {
+	if s.opts.Quotas.off() {
+		return nil
+	}
+	k := rateKey{operation: operation, place: p}
+	if accountRates[operation] {
+		k.place.stream = ""
+	}
+	if !s.rates.admit(k, s.nowNS(), s.opts.Quotas) {
+		return errRate(p)
+	}
+	return nil
+}
+
+// resolve finds where the stream is that a request is about; it may not exist.
+func (s *Service) resolve(ctx context.Context, name, arn *string) (place, error) {
+	call := api.CallFrom(ctx)
+	p, err := address(call, name, arn)
+	if err != nil {
+		return p, err
+	}
+	return p, s.settle(ctx, call)
+}
+
+// begin is resolve for operations whose calls AWS counts by stream, or by account where that is said.
+func (s *Service) begin(ctx context.Context, operation string, name, arn *string) (place, error) {
+	p, err := s.resolve(ctx, name, arn)
+	if err != nil {
+		return p, err
+	}
+	return p, s.admit(operation, p)
+}
+
+// settle fixes the default region by the first signed request of the default account.
+func (s *Service) settle(ctx context.Context, call *api.Call) error {
+	if _, ok := s.cat.Region(); ok || call.AccessKeyID == "" || call.Account != catalog.DefaultAccount {
+		return nil
+	}
+	return apiError(s.fixRegion(ctx, call.Region))
+}

@@ -1,0 +1,172 @@
+package kinesis
+
+import (
+	"cmp"
+	"crypto/md5" //nolint:gosec // AWS routes partition keys by MD5; it protects nothing
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+
+	"millrace/internal/core/store"
+)
+
+// hashKey is a 128-bit number: the MD5 of a partition key, or an ExplicitHashKey.
+type hashKey struct{ hi, lo uint64 }
+
+var maxHashKey = hashKey{1<<64 - 1, 1<<64 - 1}
+
+func (h hashKey) cmp(o hashKey) int { return cmp.Or(cmp.Compare(h.hi, o.hi), cmp.Compare(h.lo, o.lo)) }
+
+func (h hashKey) String() string { return decimal128(h.hi, h.lo) }
+
+// hashOf is the place of a partition key: its MD5 as a big-endian number.
+func hashOf(partitionKey string) hashKey {
+	sum := md5.Sum(bytesOf(partitionKey)) //nolint:gosec // as above
+	return hashKey{binary.BigEndian.Uint64(sum[:8]), binary.BigEndian.Uint64(sum[8:])}
+}
+
+// parseHashKey reads a decimal number; false when it is 2^128 or more.
+func parseHashKey(s string) (hashKey, bool) {
+	over, hi, lo, ok := parseDecimal(s)
+	return hashKey{hi, lo}, ok && over == 0
+}
+
+// noShard stands for a parent that does not exist.
+const noShard = -1
+
+// shard is one shard: what the catalogue keeps of it and where it is in the store. It does not change
+// once it is part of a stream that others see.
+type shard struct {
+	index      int32
+	id         string // "shardId-000000000000"
+	partition  store.PartitionID
+	start, end hashKey // both included
+	created    int64   // second since 1970 that its sequence numbers carry
+	createdMS  int64   // when it was opened, store time
+	parent     int32   // noShard: none
+	adjacent   int32   // the other parent of a merged shard; noShard: none
+	closed     bool
+	closedMS   int64 // when it was closed, store time
+	lastAppend int64 // of a closed shard: ms since 1970 of its newest record, 0 without one
+	meter      *meter
+}
+
+func shardID(index int32) string {
+	s := strconv.Itoa(int(index))
+	return "shardId-" + "000000000000"[:max(12-len(s), 0)] + s
+}
+
+// parseShardID reads a shard's index as AWS does: from the part after the first hyphen, or from all of
+// it, decimal and at most 2^31-1.
+//
+// Source: kinesalite, actions/getShardIterator.js and its test (read 2026-11).
+func parseShardID(id string) (int32, bool) {
+	digits := id
+	if parts := strings.Split(id, "-"); len(parts) > 1 && parts[1] != "" {
+		digits = parts[1]
+	}
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(digits, 10, 32)
+	return int32(n), err == nil
+}
+
+// first is the number a shard starts with, below those of its records.
+func (s *shard) first() sequenceNumber {
+	return sequenceNumber{created: s.created, shard: s.index}
+}
+
+// last is the number a closed shard ends with, above those of its records.
+func (s *shard) last() sequenceNumber {
+	return sequenceNumber{created: s.created, shard: s.index, offset: endOffset, appended: max(s.lastAppend/1000, s.created)}
+}
+
+// number is that of a record at an offset, appended at ms.
+func (s *shard) number(offset store.Offset, ms int64) sequenceNumber {
+	return sequenceNumber{created: s.created, shard: s.index, offset: int64(offset), appended: ms / 1000}
+}
+
+// openAt tells whether a shard took records at ms.
+func (s *shard) openAt(ms int64) bool { return s.createdMS <= ms && (!s.closed || s.closedMS > ms) }
+
+// expired tells whether all that a closed shard held is older than the retention.
+func (s *shard) expired(now, retentionMS int64) bool {
+	return s.closed && s.closedMS+retentionMS <= now
+}
+
+// evenRange is the i-th of n equal parts of all hash keys, as AWS cuts them: of floor(2^128/n) keys
+// each, the last takes what is left over.
+//
+// Source: kinesalite, test/createStream.js (ranges of three shards recorded from AWS; read 2026-11).
+func evenRange(i, n int) (start, end hashKey) {
+	size := divide128(n)
+	start = size.times(uint64(i))
+	if i == n-1 {
+		return start, maxHashKey
+	}
+	end = size.times(uint64(i + 1))
+	if end.lo == 0 {
+		end.hi--
+	}
+	end.lo--
+	return start, end
+}
+
+// divide128 is floor(2^128 / n); for n = 1, whose answer does not fit, it is 0 and not used.
+func divide128(n int) hashKey {
+	if n == 1 {
+		return hashKey{}
+	}
+	hi, r := bits.Div64(1, 0, uint64(n))
+	lo, _ := bits.Div64(r, 0, uint64(n))
+	return hashKey{hi, lo}
+}
+
+func (h hashKey) times(n uint64) hashKey {
+	over, lo := bits.Mul64(h.lo, n)
+	return hashKey{h.hi*n + over, lo}
+}
+
+// routes finds the open shard of a hash key.
+type routes struct {
+	starts []hashKey // of open, ascending
+	open   []*shard
+}
+
+func newRoutes(shards []shard) routes {
+	var r routes
+	for i := range shards {
+		if !shards[i].closed {
+			r.open = append(r.open, &shards[i])
+		}
+	}
+	slices.SortFunc(r.open, func(a, b *shard) int { return a.start.cmp(b.start) })
+	for _, s := range r.open {
+		r.starts = append(r.starts, s.start)
+	}
+	return r
+}
+
+// find returns the place in open of the shard that takes h, -1 when none does: a split or merge has
+// closed the parent and not yet opened the children.
+func (r *routes) find(h hashKey) int {
+	lo, hi := 0, len(r.starts)
+	for lo < hi {
+		m := int(uint(lo+hi) >> 1)
+		if r.starts[m].cmp(h) <= 0 {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	if lo == 0 || r.open[lo-1].end.cmp(h) < 0 {
+		return -1
+	}
+	return lo - 1
+}
+
+func (s *shard) String() string { return fmt.Sprintf("%s [%s, %s]", s.id, s.start, s.end) }

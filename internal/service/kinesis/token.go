@@ -1,0 +1,177 @@
+package kinesis
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"sync"
+	"sync/atomic"
+)
+
+// Tokens are what clients carry for us between calls: shard iterators and the tokens of pages. They
+// hold all that is needed to go on, so nodes remember nothing, and are authenticated, so a client
+// cannot make one up. Base64 of
+//
+//	0  version     uint64  1
+//	8  kind        1 byte
+//	9  created     uint64  ms since 1970, store time
+//	17 salt        uint64  differs in each, so that no two tokens are equal
+//	25 account, region, stream  each a length byte and so many bytes
+//	   shard       uint32
+//	   second      uint64  that the shard was created in
+//	   position    uint64
+//	   extra       length byte and bytes, of the kind
+//	   code        16 bytes of HMAC-SHA256 over all before
+//
+// Tokens live for minutes: the layout may change with the version, and old ones are then refused.
+type token struct {
+	kind     tokenKind
+	created  int64
+	place    place
+	shard    int32
+	second   int64
+	position int64
+	extra    []byte
+}
+
+type tokenKind byte
+
+const (
+	tokenIterator tokenKind = 1
+	tokenShards   tokenKind = 2
+	tokenStreams  tokenKind = 3
+)
+
+const (
+	tokenVersion   = 1
+	tokenCodeSize  = 16
+	tokenLifeMS    = 300_000 // both iterators and tokens of ListShards
+	maxTokenExtra  = 255
+	maxTokenLength = 8 + 1 + 8 + 8 + 3*256 + 4 + 8 + 8 + 256 + tokenCodeSize
+)
+
+var errToken = errors.New("kinesis: not a token of ours")
+
+// tokens makes and checks tokens under a key that all nodes of a store share.
+type tokens struct {
+	macs sync.Pool // of hash.Hash
+	salt atomic.Uint64
+}
+
+// tokenKeySize is the size of HMAC-SHA256's output, as RFC 2104 recommends at least.
+const tokenKeySize = 32
+
+func newTokens(key []byte) *tokens {
+	t := &tokens{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+	var salt [8]byte
+	_, _ = rand.Read(salt[:]) // never fails
+	t.salt.Store(binary.LittleEndian.Uint64(salt[:]))
+	return t
+}
+
+// seal gives the text of k.
+func (t *tokens) seal(k *token) string {
+	be := binary.BigEndian
+	b := make([]byte, 0, 128+len(k.place.stream)+len(k.extra))
+	b = be.AppendUint64(b, tokenVersion)
+	b = append(b, byte(k.kind))
+	b = be.AppendUint64(b, uint64(k.created))
+	b = be.AppendUint64(b, t.salt.Add(1))
+	for _, s := range [...]string{k.place.account, k.place.region, k.place.stream} {
+		b = append(append(b, byte(len(s))), s...)
+	}
+	b = be.AppendUint32(b, uint32(k.shard))
+	b = be.AppendUint64(b, uint64(k.second))
+	b = be.AppendUint64(b, uint64(k.position))
+	b = append(append(b, byte(len(k.extra))), k.extra...)
+	return base64.StdEncoding.EncodeToString(t.sign(b, b))
+}
+
+// sign appends the code of b to dst.
+func (t *tokens) sign(dst, b []byte) []byte {
+	mac := t.macs.Get().(hash.Hash)
+	defer t.macs.Put(mac)
+	mac.Reset()
+	_, _ = mac.Write(b) // never fails
+	n := len(dst)
+	return mac.Sum(dst)[:n+tokenCodeSize]
+}
+
+// open reads the text of a token of the kind.
+//
+// Errors: errToken.
+func (t *tokens) open(kind tokenKind, text string) (token, error) {
+	if base64.StdEncoding.DecodedLen(len(text)) > maxTokenLength+2 {
+		return token{}, errToken
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) < tokenCodeSize {
+		return token{}, errToken
+	}
+	b, code := b[:len(b)-tokenCodeSize], b[len(b)-tokenCodeSize:]
+	var want [sha256.Size]byte
+	if !hmac.Equal(t.sign(want[:0], b), code) {
+		return token{}, errToken
+	}
+	return decodeToken(kind, b)
+}
+
+func decodeToken(kind tokenKind, b []byte) (token, error) {
+	d := reader{b: b}
+	if d.uint64() != tokenVersion || tokenKind(d.byte()) != kind {
+		return token{}, errToken
+	}
+	k := token{kind: kind, created: int64(d.uint64())}
+	d.uint64() // salt
+	k.place = place{account: d.string(), region: d.string(), stream: d.string()}
+	k.shard = int32(d.uint32())
+	k.second, k.position = int64(d.uint64()), int64(d.uint64())
+	k.extra = d.take(int(d.byte()))
+	if d.bad || len(d.b) > 0 || k.shard < 0 || k.position < 0 {
+		return token{}, errToken
+	}
+	return k, nil
+}
+
+// reader takes fields off the front of b; after the first that does not fit, bad stays set.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (d *reader) take(n int) []byte {
+	if n > len(d.b) {
+		d.bad, d.b = true, nil
+		return nil
+	}
+	v := d.b[:n:n]
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *reader) byte() byte {
+	if v := d.take(1); v != nil {
+		return v[0]
+	}
+	return 0
+}
+
+func (d *reader) uint32() uint32 {
+	if v := d.take(4); v != nil {
+		return binary.BigEndian.Uint32(v)
+	}
+	return 0
+}
+
+func (d *reader) uint64() uint64 {
+	if v := d.take(8); v != nil {
+		return binary.BigEndian.Uint64(v)
+	}
+	return 0
+}
+
+func (d *reader) string() string { return string(d.take(int(d.byte()))) }
