@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"millrace/test/bench/load"
+	"millrace/test/process"
+)
+
+const (
+	starts = 7 // median of; a start takes some 20 ms
+
+	// idleAfter is how long a started server rests before its idle memory is read: long enough for
+	// what it does in the background after a start.
+	idleAfter = 3 * time.Second
+
+	// recoverBytes is how much is written before the kill: so much unmoved journal as the bounds allow.
+	recoverBytes = 1 << 30
+)
+
+const mib = 1 << 20
+
+// runLife measures what happens around the load.
+func (b *bench) runLife(ctx context.Context) error {
+	file, err := process.Binary()
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	b.life("binary", "MiB", []float64{float64(info.Size()) / mib}, 60)
+	if err := b.startFresh(ctx); err != nil {
+		return err
+	}
+	if err := b.startExisting(ctx); err != nil {
+		return err
+	}
+	return b.recovery(ctx)
+}
+
+// life adds a row and its bar.
+func (b *bench) life(what, unit string, values []float64, limit float64) {
+	middle := median(values)
+	row := []string{what, fmt.Sprintf("%.1f %s", middle, unit), fmt.Sprintf("%.1f %s", slices.Max(values), unit)}
+	b.report.life = append(b.report.life, row)
+	fmt.Println(row)
+	if limit > 0 {
+		b.report.atMost(what, middle, limit, unit)
+	}
+}
+
+// ready starts a server and returns the time from exec to its first answer, in ms.
+func (b *bench) ready(ctx context.Context, o process.Options) (*server, float64, error) {
+	s, err := process.Start(ctx, o)
+	if err != nil {
+		return nil, 0, err
+	}
+	started := &server{name: filepath.Base(o.Data), addr: s.Ready.AWS, child: s.Child}
+	c, err := load.DialHTTP1(started.addr)
+	if err != nil {
+		return started, 0, err
+	}
+	defer c.Close()
+	err = started.call(c, "ListStreams", map[string]any{}, nil)
+	return started, float64(time.Since(s.Started).Microseconds()) / 1000, err
+}
+
+func (b *bench) startFresh(ctx context.Context) error {
+	var times []float64
+	for i := range starts {
+		o := b.millraceOptions(fmt.Sprintf("fresh-%d", i))
+		s, ms, err := b.ready(ctx, o)
+		if err != nil {
+			return errors.Join(err, stopped(s))
+		}
+		times = append(times, ms)
+		if err := errors.Join(stopped(s), os.RemoveAll(o.Data)); err != nil {
+			return err
+		}
+	}
+	b.life("first answer after exec, fresh folder", "ms", times, 100)
+	return nil
+}
+
+// startExisting opens one folder again and again, and reads idle memory on the last time.
+func (b *bench) startExisting(ctx context.Context) error {
+	o := b.millraceOptions("existing")
+	defer os.RemoveAll(o.Data)
+	s, _, err := b.ready(ctx, o)
+	if err == nil {
+		err = s.createStream(ctx)
+	}
+	if err == nil {
+		err = s.put(1000)
+	}
+	if err := errors.Join(err, stopped(s)); err != nil {
+		return err
+	}
+	var times []float64
+	for range starts {
+		s, ms, err := b.ready(ctx, o)
+		if err := errors.Join(err, stopped(s)); err != nil {
+			return err
+		}
+		times = append(times, ms)
+	}
+	b.life("first answer after exec, existing folder", "ms", times, 50)
+	s, _, err = b.ready(ctx, o)
+	if err != nil {
+		return errors.Join(err, stopped(s))
+	}
+	defer stop(s)
+	time.Sleep(idleAfter)
+	rss, err := load.Resident(s.child.PID())
+	b.life("idle memory", "MiB", []float64{float64(rss) / mib}, 32)
+	return err
+}
+
+// stopped ends s politely, so that its folder is as a user would leave it.
+func stopped(s *server) error {
+	if s == nil {
+		return nil
+	}
+	return s.child.Stop()
+}
+
+// put sends count records, one by one, over one connection.
+func (s *server) put(count int) error {
+	c, err := load.DialHTTP1(s.addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	req, err := s.putRecord()
+	if err != nil {
+		return err
+	}
+	for range count {
+		if _, err := c.Do(req); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recovery writes a gigabyte as fast as it goes, kills the server in the middle of it and starts it again.
+func (b *bench) recovery(ctx context.Context) error {
+	o := b.millraceOptions("recovery")
+	defer os.RemoveAll(o.Data)
+	s, _, err := b.ready(ctx, o)
+	if err != nil {
+		return errors.Join(err, stopped(s))
+	}
+	if err := s.createStream(ctx); err != nil {
+		return errors.Join(err, s.child.Kill())
+	}
+	written, err := s.writeUntilKilled(recoverBytes)
+	if err != nil {
+		return err
+	}
+	left, err := folderBytes(o.Data)
+	if err != nil {
+		return err
+	}
+	s, ms, err := b.ready(ctx, o)
+	defer stop(s)
+	if err != nil {
+		return err
+	}
+	b.life(fmt.Sprintf("first answer after kill -9 with %d MiB written, folder %d MiB", written/mib, left/mib),
+		"ms", []float64{ms}, 2000)
+	return nil
+}
+
+// writeUntilKilled loads s with PutRecords until about limit bytes are in, and kills it under that load.
+func (s *server) writeUntilKilled(limit int64) (written int64, err error) {
+	conns, err := load.DialAll(loadConns, s.addr, load.DialHTTP1)
+	if err != nil {
+		return 0, err
+	}
+	defer load.CloseAll(conns)
+	counts := make(chan int64)
+	for _, c := range conns {
+		req, err := s.putRecords()
+		if err != nil {
+			return 0, err
+		}
+		go func() {
+			for {
+				if _, err := c.Do(req); err != nil {
+					counts <- 0 // the kill, or a refusal: then too little is written, which is reported
+					return
+				}
+				counts <- recordsPerCall * recordSize
+			}
+		}()
+	}
+	killed := false
+	for alive := len(conns); alive > 0; {
+		n := <-counts
+		if n == 0 {
+			alive--
+		}
+		written += n
+		if written >= limit && !killed {
+			killed = true
+			if err := s.child.Kill(); err != nil {
+				return written, err
+			}
+		}
+	}
+	if !killed {
+		return written, fmt.Errorf("writes ended after %d MiB\n%s", written/mib, s.child.Tail())
+	}
+	return written, nil
+}
+
+// folderBytes adds up the sizes of the files below dir.
+func folderBytes(dir string) (int64, error) {
+	var sum int64
+	err := filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
+		if err == nil && info.Mode().IsRegular() {
+			sum += info.Size()
+		}
+		return err
+	})
+	return sum, err
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"millrace/test/bench/load"
+)
+
+// report collects lines for the tables and the bars.
+type report struct {
+	rows [][]string // put scenarios
+	gets [][]string // catch-up
+	life [][]string // start, memory, recovery
+	bars []bar
+}
+
+// bar is a promise of the project held against what was measured.
+type bar struct {
+	name  string
+	got   float64
+	limit float64
+	least bool // got must be at least limit; else at most
+	unit  string
+}
+
+func (b bar) met() bool {
+	if b.least {
+		return b.got >= b.limit
+	}
+	return b.got <= b.limit
+}
+
+func (r *report) atMost(name string, got, limit float64, unit string) {
+	r.bars = append(r.bars, bar{name: name, got: got, limit: limit, unit: unit})
+}
+
+func (r *report) atLeast(name string, got, limit float64, unit string) {
+	r.bars = append(r.bars, bar{name: name, got: got, limit: limit, least: true, unit: unit})
+}
+
+// median of values, which it sorts.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	if len(values) == 0 {
+		return 0
+	}
+	return values[len(values)/2]
+}
+
+// ratio is the median over the rounds of c's figure divided by base's in the same round.
+func ratio(c, base *contender, figure func(load.Result) float64) float64 {
+	var all []float64
+	for i, r := range c.results {
+		all = append(all, figure(r)/figure(base.results[i]))
+	}
+	return median(all)
+}
+
+func rate(r load.Result) float64 { return r.Rate() }
+func cpu(r load.Result) float64  { return float64(r.CPUPerCall()) }
+
+// of is the median over the rounds of one figure.
+func of(c *contender, figure func(load.Result) float64) float64 {
+	var all []float64
+	for _, r := range c.results {
+		all = append(all, figure(r))
+	}
+	return median(all)
+}
+
+// put adds a scenario's rows and bars, and prints the rows so that a long run can be followed.
+func (r *report) put(s putScenario) {
+	base := s.contenders[0]
+	for _, c := range s.contenders {
+		latency := func(p float64) string {
+			d := of(c, func(r load.Result) float64 { return float64(r.Latency(p)) })
+			return fmt.Sprintf("%.2f", d/float64(time.Millisecond))
+		}
+		row := []string{
+			s.name, c.label, fmt.Sprintf("%.0f", of(c, rate)), fmt.Sprintf("%.1f", of(c, cpu)/1000),
+			latency(0.5), latency(0.99), fmt.Sprintf("%.2f", ratio(c, base, rate)), fmt.Sprintf("%.2f", ratio(c, base, cpu)),
+		}
+		r.rows = append(r.rows, row)
+		fmt.Println(strings.Join(row, "  "))
+	}
+	for _, c := range s.contenders[1:] {
+		for _, limit := range putBars[s.name+" "+c.label] {
+			if limit.least {
+				r.atLeast(s.name+", "+c.label+": rate against the floor", ratio(c, base, rate), limit.limit, "x")
+			} else {
+				r.atMost(s.name+", "+c.label+": CPU against the floor", ratio(c, base, cpu), limit.limit, "x")
+			}
+		}
+	}
+}
+
+// print writes the tables and the bars, and returns how many bars were missed.
+func (r *report) print(w io.Writer) int {
+	table(w, "Puts; medians, ratios against the floor in the same rounds",
+		"scenario\tserver\tcalls/s\tCPU µs/call\tp50 ms\tp99 ms\trate x floor\tCPU x floor", r.rows)
+	table(w, "Catch-up", "scenario\tserver\trecords/s\tCPU µs/record\tratio", r.gets)
+	table(w, "Life", "what\tmedian\tworst", r.life)
+	missed := 0
+	var rows [][]string
+	for _, b := range r.bars {
+		sign, verdict := "at most", "met"
+		if b.least {
+			sign = "at least"
+		}
+		if !b.met() {
+			verdict = "MISSED"
+			missed++
+		}
+		rows = append(rows, []string{b.name, fmt.Sprintf("%.3g %s", b.got, b.unit), fmt.Sprintf("%s %.3g %s", sign, b.limit, b.unit), verdict})
+	}
+	table(w, "Bars", "bar\tmeasured\twanted\tverdict", rows)
+	fmt.Fprintf(w, "\n%d bars met, %d missed\n", len(r.bars)-missed, missed)
+	return missed
+}
+
+func table(w io.Writer, title, head string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n\n", title)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, head)
+	for _, row := range rows {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	t.Flush()
+}
