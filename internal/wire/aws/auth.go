@@ -1,0 +1,47 @@
+package aws
+
+import (
+	"millrace/internal/api"
+	"millrace/internal/wire/aws/sigv4"
+)
+
+// authenticate fills in who calls. With credentials configured it gives the signature that has to be
+// finished once the body is there; without, it believes what the request says and gives nil.
+func (s *Server) authenticate(x *exchange, o *operation) (*sigv4.Signature, *api.Error) {
+	x.call.Account, x.call.Region = api.DefaultAccount, s.opts.DefaultRegion
+	if s.verifier == nil {
+		if id, region, _, ok := sigv4.Scope(&x.Request); ok {
+			x.identify(id, region)
+		}
+		return nil, nil
+	}
+	sig, err := s.verifier.Begin(&x.Request, o.service.Name)
+	if err != nil {
+		return nil, err
+	}
+	x.identify(sig.AccessKeyID, sig.Region)
+	return sig, nil
+}
+
+func (x *exchange) identify(accessKeyID, region string) {
+	x.call.AccessKeyID = accessKeyID
+	if isAccount(accessKeyID) {
+		x.call.Account = accessKeyID
+	}
+	if region != "" {
+		x.call.Region = region
+	}
+}
+
+// isAccount says whether an access key id is itself an account: 12 digits.
+func isAccount(id string) bool {
+	if len(id) != len(api.DefaultAccount) {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] < '0' || id[i] > '9' {
+			return false
+		}
+	}
+	return true
+}

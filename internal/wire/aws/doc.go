@@ -1,0 +1,25 @@
+// Package aws is the front: one listener for every AWS service.
+//
+//	conn ── sniff ──► TLS? ──► net/http (HTTP/1.1, HTTP/2) ──► exchange
+//
+//	exchange:  web page? (origin.go) ─► which operation? (route.go) ─► who? (auth.go: scope, clock)
+//	           ─► body, within its limit and the memory bound (body.go) ─► signature (auth.go)
+//	           ─► decode, validate ─► the service ─► encode ─► answer (answer.go) ─► Call.Sent
+//
+// A request is told apart by X-Amz-Target and content type, never by the host name: clients come with
+// any. Errors look as AWS's do, down to which of them are XML; the order of checks is AWS's as
+// kinesalite recorded it, except that the signature is verified before the body is parsed.
+//
+// # Bounds
+//
+//	header          64 KiB, 10 s
+//	body            Operation.BodyLimit, else 1 MiB; 60 s
+//	bodies at once  Options.MaxInFlightBytes in all; past it requests wait, then are told to slow down
+//	connections     Options.MaxConns; past it they wait in the kernel
+//	streams         10,000 for each HTTP/2 connection
+//
+// # Protocols
+//
+// awsJson 1.0 and 1.1 and application/x-amz-cbor-1.1. An exchange does not know net/http: it reads
+// from and answers through small interfaces, so that another HTTP loop can stand beside it.
+package aws

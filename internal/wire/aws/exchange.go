@@ -1,0 +1,124 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"millrace/internal/api"
+	"millrace/internal/wire/aws/codec"
+	"millrace/internal/wire/aws/sigv4"
+)
+
+// exchange is one request and its answer, without the HTTP library that carries them.
+type exchange struct {
+	sigv4.Request
+	ctx         context.Context
+	host        string
+	origin      string
+	target      string // X-Amz-Target
+	contentType string
+	length      int64 // of the body; -1 when not announced
+	body        io.Reader
+	out         answerer
+
+	call   api.Call
+	format format
+	in     int    // bytes of the body
+	sent   int    // bytes of the answer
+	code   string // of the error answered
+}
+
+// answerer writes an answer. begin is called once, then Write as often as the body needs.
+type answerer interface {
+	// begin writes the head. length is the body's, -1 when it is not known yet.
+	begin(head head, length int)
+	io.Writer
+}
+
+// head is what an answer carries beside its body.
+type head struct {
+	status      int
+	requestID   string
+	id2         string // x-amz-id-2; empty in answers to preflights
+	contentType string
+	errorType   string // x-amzn-ErrorType
+	cors        *cors
+}
+
+// serve answers one request. It must not touch the exchange after the answer.
+func (s *Server) serve(x *exchange) {
+	start := time.Now()
+	x.call.RequestID = s.ids.request()
+	op := ""
+	defer func() {
+		if p := recover(); p != nil {
+			s.opts.Logger.Error("panic in handler", "requestId", x.call.RequestID, "operation", x.call.Operation,
+				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			if x.sent == 0 {
+				s.fail(x, api.InternalFailure(nil))
+			}
+		}
+		x.call.Sent()
+		s.opts.Observe(x.call.Service, op, x.code, time.Since(start), x.in, x.sent)
+	}()
+	if !s.admit(x) {
+		return
+	}
+	o := s.route(x)
+	if o == nil {
+		return
+	}
+	op = o.Name
+	s.perform(x, o)
+}
+
+// perform authenticates, reads, decodes, calls and answers.
+func (s *Server) perform(x *exchange, o *operation) {
+	sig, err := s.authenticate(x, o)
+	if err != nil {
+		s.fail(x, err)
+		return
+	}
+	body, err := s.readBody(x, o)
+	if err != nil {
+		s.fail(x, err)
+		return
+	}
+	defer body.release()
+	x.in = len(body.data)
+	if sig != nil {
+		if err := s.verifier.Finish(&x.Request, sig, body.data); err != nil {
+			s.fail(x, err)
+			return
+		}
+	}
+	in, err := decode(x, o, body.data)
+	if err != nil {
+		s.fail(x, err)
+		return
+	}
+	out, callErr := o.Invoke(api.WithCall(x.ctx, &x.call), in)
+	if callErr != nil {
+		s.fail(x, api.AsError(callErr))
+		return
+	}
+	s.answer(x, o, out)
+}
+
+// decode reads and checks the input.
+func decode(x *exchange, o *operation, body []byte) (any, *api.Error) {
+	in := o.New()
+	var err *api.Error
+	if x.call.Encoding == api.EncodingCBOR {
+		err = codec.DecodeCBOR(body, o.Input, in)
+	} else {
+		err = codec.DecodeJSON(body, o.Input, in)
+	}
+	if err == nil {
+		err = api.Validate(o.Input, in)
+	}
+	return in, err
+}

@@ -1,0 +1,89 @@
+package aws
+
+import (
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+)
+
+// serveHTTP carries an exchange over net/http.
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	in := r.Header
+	x := &exchange{
+		ctx: r.Context(), host: r.Host, origin: in.Get("Origin"), target: in.Get("X-Amz-Target"),
+		contentType: in.Get("Content-Type"), length: r.ContentLength, body: r.Body, out: &httpAnswer{w: w},
+	}
+	x.Method = r.Method
+	x.Path, x.Query, _ = strings.Cut(r.RequestURI, "?")
+	if i := strings.Index(x.Path, "://"); i >= 0 { // absolute form, sent through proxies
+		x.Path = r.URL.EscapedPath()
+	}
+	x.Header = func(name string) []string { return headerValues(r, name) }
+	s.serve(x)
+}
+
+// headerValues gives back the headers that net/http moves elsewhere.
+func headerValues(r *http.Request, name string) []string {
+	switch name {
+	case "host", ":authority":
+		return []string{r.Host}
+	case "content-length":
+		if r.ContentLength >= 0 {
+			return []string{strconv.FormatInt(r.ContentLength, 10)}
+		}
+		return nil
+	}
+	return r.Header[textproto.CanonicalMIMEHeaderKey(name)]
+}
+
+// httpAnswer writes an answer through net/http. The values of its headers share one array, which with
+// the struct is one allocation.
+type httpAnswer struct {
+	w      http.ResponseWriter
+	values [5]string
+}
+
+func (a *httpAnswer) Write(b []byte) (int, error) { return a.w.Write(b) }
+
+func (a *httpAnswer) begin(h head, length int) {
+	out := a.w.Header()
+	set := func(i int, name, value string) {
+		a.values[i] = value
+		out[name] = a.values[i : i+1 : i+1]
+	}
+	set(0, "x-amzn-RequestId", h.requestID)
+	if h.id2 != "" {
+		set(1, "x-amz-id-2", h.id2)
+	}
+	out["Content-Type"] = nil // nothing is guessed
+	if h.contentType != "" {
+		set(2, "Content-Type", h.contentType)
+	}
+	if length >= 0 {
+		set(3, "Content-Length", strconv.Itoa(length))
+	}
+	if h.errorType != "" {
+		set(4, "x-amzn-ErrorType", h.errorType)
+	}
+	if h.cors != nil {
+		setCORS(out, h.cors)
+	}
+	a.w.WriteHeader(h.status)
+}
+
+func setCORS(out http.Header, c *cors) {
+	out.Set("Access-Control-Allow-Origin", c.origin)
+	out.Add("Vary", "Origin")
+	if !c.preflight {
+		out.Set("Access-Control-Expose-Headers", corsExposed)
+		return
+	}
+	if c.headers != "" {
+		out.Set("Access-Control-Allow-Headers", c.headers)
+	}
+	if c.methods != "" {
+		out.Set("Access-Control-Allow-Methods", c.methods)
+	}
+	out.Set("Access-Control-Max-Age", corsMaxAge)
+}
