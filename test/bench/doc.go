@@ -10,7 +10,7 @@
 // rounds, a ratio the median of the ratios inside each round, so that a machine that slows down for a
 // minute slows both sides. CPU is user and system time of the server process, nanoseconds where the
 // kernel counts them, divided by calls or records; the generator's own CPU is not in it. The generator
-// sends prebuilt requests over one connection for each worker (package load).
+// sends prebuilt requests over one connection for each worker (package test/load).
 //
 // Where. Data lies in build/bench, is bounded by deleting the stream after each scenario and is removed
 // at the end. The run refuses to begin with less than 12 GiB free.

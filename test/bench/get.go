@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"millrace/test/bench/load"
+	"millrace/test/load"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"millrace/test/bench/load"
+	"millrace/test/load"
 	"millrace/test/process"
 )
 

@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"time"
 
-	"millrace/test/bench/load"
+	"millrace/test/load"
 	"millrace/test/process"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"millrace/test/bench/load"
+	"millrace/test/load"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"millrace/test/bench/load"
+	"millrace/test/load"
 )
 
 // contender is one server in a put scenario, with the way it is spoken to.

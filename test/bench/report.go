@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"millrace/test/bench/load"
+	"millrace/test/load"
 )
 
 // report collects lines for the tables and the bars.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"millrace/test/bench/load"
+	"millrace/test/load"
 )
 
 const (

@@ -1,0 +1,18 @@
+// Package crash shows that nothing acknowledged is lost when the process dies.
+//
+// The harness runs bin/millrace under load from several writers and readers, kills it with -9 at random
+// moments, starts it again on the same folder, and does so fifty times. Then everything is read and one
+// checker compares it with what was sent, what was answered, and what readers had seen on the way:
+//
+//	history.go    what happened: sends, acknowledgements, observations
+//	check.go      what must hold; pure, with its own negative controls in check_test.go
+//	writer.go     a writer: PutRecord and PutRecords, each record unlike any other
+//	reader.go     a reader that follows a shard across crashes
+//	kills_test.go the run (build tag system)
+//	sync_test.go  counts syncs between requests and answers with strace (build tag system)
+//
+// kill -9 leaves the page cache alone, so it cannot see a missing sync; sync_test.go can, and the crashing
+// file system in the store's own tests.
+//
+//	go test -tags system ./test/crash -kills 50 -seed 7
+package crash
