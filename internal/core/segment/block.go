@@ -54,8 +54,8 @@ func decodeBlock(b []byte) ([]Entry, string) {
 			return nil, fmt.Sprintf("entry %d of its block: %v", i, err)
 		}
 	}
-	if len(r.b) > 0 {
-		return nil, fmt.Sprintf("%d bytes after the last entry of a block", len(r.b))
+	if r.at < len(r.b) {
+		return nil, fmt.Sprintf("%d bytes after the last entry of a block", len(r.b)-r.at)
 	}
 	return entries, ""
 }

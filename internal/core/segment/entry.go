@@ -117,41 +117,53 @@ func bitIf(set bool, bit uint8) uint8 {
 // errEntry is any damage inside an entry; the block it is in says where.
 var errEntry = errors.New("entry does not decode")
 
-// entryDecoder takes fields off the front of b; after the first that does not fit, bad stays set.
+// entryDecoder takes fields off b from at on; after the first that does not fit, bad stays set. (Moving a
+// number and not the slice keeps the garbage collector's write barrier out of the loop.)
 type entryDecoder struct {
 	b   []byte
+	at  int
 	bad bool
 }
 
+func (r *entryDecoder) fail() {
+	r.bad, r.at = true, len(r.b)
+}
+
 func (r *entryDecoder) uvarint(most uint64) uint64 {
-	v, n := binary.Uvarint(r.b)
+	if r.at < len(r.b) && r.b[r.at] < 0x80 {
+		r.at++
+		return uint64(r.b[r.at-1])
+	}
+	v, n := binary.Uvarint(r.b[r.at:])
 	if n <= 0 || v > most {
-		r.bad, r.b = true, nil
+		r.fail()
 		return 0
 	}
-	r.b = r.b[n:]
+	r.at += n
 	return v
 }
 
 func (r *entryDecoder) varint(from, to int64) int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 || v < from || v > to {
-		r.bad, r.b = true, nil
+	u := r.uvarint(1<<64 - 1)
+	v := int64(u>>1) ^ -int64(u&1)
+	if v < from || v > to {
+		r.fail()
 		return 0
 	}
-	r.b = r.b[n:]
 	return v
 }
 
+// take returns the next n bytes, at most 16; zeros when there are fewer.
 func (r *entryDecoder) take(n int) []byte {
-	if len(r.b) < n {
-		r.bad, r.b = true, nil
-		return make([]byte, n)
+	if len(r.b)-r.at < n {
+		r.fail()
+		return zeros[:n]
 	}
-	v := r.b[:n]
-	r.b = r.b[n:]
-	return v
+	r.at += n
+	return r.b[r.at-n : r.at]
 }
+
+var zeros [16]byte
 
 const (
 	maxInt16 = 1<<15 - 1
