@@ -32,7 +32,7 @@ func (s *Service) PutRecord(ctx context.Context, in *kinesisapi.PutRecordInput) 
 		return nil, err
 	}
 	x := s.takeScratch(1)
-	defer s.giveScratch(x)
+	defer x.give()
 	if in.DryRun != nil && *in.DryRun {
 		if err := x.route(st, recs[:]); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package kinesis
 import (
 	"context"
 
+	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
 )
 
@@ -27,7 +28,7 @@ func (s *Service) PutRecords(ctx context.Context, in *kinesisapi.PutRecordsInput
 		return nil, err
 	}
 	x := s.takeScratch(len(in.Records))
-	defer s.giveScratch(x)
+	api.CallFrom(ctx).OnSent(x.give)
 	if in.DryRun != nil && *in.DryRun {
 		if err := x.route(st, in.Records); err != nil {
 			return nil, err
@@ -37,7 +38,7 @@ func (s *Service) PutRecords(ctx context.Context, in *kinesisapi.PutRecordsInput
 	if err := s.put(ctx, x, st, in.Records, now); err != nil {
 		return nil, apiError(err)
 	}
-	return putAnswer(x.outcomes), nil
+	return x.answer(), nil
 }
 
 // target is the stream that a request puts records into.
@@ -56,26 +57,26 @@ func (s *Service) target(ctx context.Context, name, arn *string, now int64) (*st
 	return st, nil
 }
 
-// putAnswer makes the answer in a few allocations: all numbers stand in one buffer.
-func putAnswer(outcomes []outcome) *kinesisapi.PutRecordsOutput {
-	n := len(outcomes)
-	failed := new(int32)
-	entries := make([]kinesisapi.PutRecordsResultEntry, n)
-	texts := make([]string, n)
-	digits := make([]byte, 0, n*sequenceDigits)
-	for i := range outcomes {
-		o, e := &outcomes[i], &entries[i]
+// answer makes the answer in memory of the scratch, good until it is sent: all numbers stand in one
+// buffer.
+func (x *putScratch) answer() *kinesisapi.PutRecordsOutput {
+	n := len(x.outcomes)
+	x.failed = 0
+	x.entries, x.texts = resize(x.entries, n), resize(x.texts, n)
+	x.digits = resize(x.digits, n*sequenceDigits)[:0]
+	for i := range x.outcomes {
+		o, e := &x.outcomes[i], &x.entries[i]
 		if o.code != "" {
-			*failed++
-			code, text := o.code, o.text
-			e.ErrorCode, e.ErrorMessage = &code, &text
+			x.failed++
+			*e = kinesisapi.PutRecordsResultEntry{ErrorCode: &o.code, ErrorMessage: &o.text}
 			continue
 		}
 		number := o.shard.number(o.offset, o.appended)
-		from := len(digits)
-		digits = number.appendTo(digits)
-		texts[i] = stringOf(digits[from:])
-		e.SequenceNumber, e.ShardId = &texts[i], &o.shard.id
+		from := len(x.digits)
+		x.digits = number.appendTo(x.digits)
+		x.texts[i] = stringOf(x.digits[from:])
+		*e = kinesisapi.PutRecordsResultEntry{SequenceNumber: &x.texts[i], ShardId: &o.shard.id}
 	}
-	return &kinesisapi.PutRecordsOutput{FailedRecordCount: failed, Records: entries}
+	x.out = kinesisapi.PutRecordsOutput{FailedRecordCount: &x.failed, Records: x.entries}
+	return &x.out
 }

@@ -18,9 +18,10 @@ type outcome struct {
 	text     string
 }
 
-// putScratch is what one put needs beside its answer. It goes back to the pool when the answer has
-// been made: the store keeps nothing of a request.
+// putScratch is what one put needs, with its answer. It goes back to the pool when the answer has been
+// sent.
 type putScratch struct {
+	give     func() // back to the pool
 	outcomes []outcome
 	pending  []int32               // records still to be placed, by index
 	slots    []int32               // for each pending record its place in routes.open; -1: refused
@@ -29,6 +30,12 @@ type putScratch struct {
 	order    []int32               // for each of records the index in the request
 	records  []store.Record        // grouped by shard
 	requests []store.AppendRequest // one for each of used
+
+	out     kinesisapi.PutRecordsOutput
+	entries []kinesisapi.PutRecordsResultEntry
+	texts   []string // the numbers; entries point here
+	digits  []byte   // of texts
+	failed  int32
 }
 
 // maxScratchShards bounds what goes back to the pool: 40 KiB of counts.
@@ -45,14 +52,18 @@ func (s *Service) takeScratch(n int) *putScratch {
 	return x
 }
 
-func (s *Service) giveScratch(x *putScratch) {
-	if cap(x.counts) > maxScratchShards {
-		return
+func (s *Service) newScratch() any {
+	x := &putScratch{}
+	x.give = func() {
+		if cap(x.counts) > maxScratchShards {
+			return
+		}
+		// Nothing of the request may stay: it is the front's memory.
+		clear(x.outcomes)
+		clear(x.records)
+		s.puts.Put(x)
 	}
-	clear(x.outcomes)
-	clear(x.records)
-	clear(x.requests)
-	s.puts.Put(x)
+	return x
 }
 
 func resize[T any](s []T, n int) []T {

@@ -79,8 +79,8 @@ func New(opts Options) (*Service, error) {
 	s := &Service{
 		opts: opts, store: opts.Store, log: opts.Logger,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
-		puts: sync.Pool{New: func() any { return new(putScratch) }},
 	}
+	s.puts.New = s.newScratch
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if err := s.prepare(ctx); err != nil {
