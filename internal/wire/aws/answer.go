@@ -4,7 +4,9 @@ import (
 	"net/http"
 
 	"millrace/internal/api"
+	"millrace/internal/wire/aws/bufpool"
 	"millrace/internal/wire/aws/codec"
+	"millrace/internal/wire/aws/hot"
 )
 
 // head is the head of an answer to x, which every answer has.
@@ -18,7 +20,11 @@ func (s *Server) head(x *exchange, status int) head {
 
 // answer writes the output. An operation without one is answered with an empty body.
 func (s *Server) answer(x *exchange, o *operation, out any) {
-	buf := getBuffer(1 << smallestClass)[:0]
+	if o.hot != nil && x.format == formatJSON {
+		s.answerInPieces(x, o, out)
+		return
+	}
+	buf := bufpool.Get(bufpool.Smallest)[:0]
 	if o.Output != nil {
 		if x.format == formatCBOR {
 			buf = codec.AppendCBOR(buf, o.Output, out)
@@ -29,7 +35,40 @@ func (s *Server) answer(x *exchange, o *operation, out any) {
 	h := s.head(x, http.StatusOK)
 	h.contentType = x.contentType
 	x.send(h, buf)
-	putBuffer(buf)
+	bufpool.Put(buf)
+}
+
+// answerInPieces writes the output of a call that has a codec of its own. Only an answer larger than
+// one piece is sent without its length.
+func (s *Server) answerInPieces(x *exchange, o *operation, out any) {
+	p := pieces{x: x, head: s.head(x, http.StatusOK)}
+	p.head.contentType = x.contentType
+	buf := o.hot.Encode(bufpool.Get(hot.Room)[:0], out, &p)
+	if p.begun {
+		p.Flush(buf)
+	} else {
+		x.send(p.head, buf)
+	}
+	bufpool.Put(buf)
+}
+
+// pieces is the hot.Sink of an exchange.
+type pieces struct {
+	x     *exchange
+	head  head
+	begun bool
+}
+
+// Flush writes the next piece. Once a client is gone the rest is encoded for nobody, which its
+// context tells the service, not the codec.
+func (p *pieces) Flush(b []byte) []byte {
+	if !p.begun {
+		p.begun = true
+		p.x.out.begin(p.head, -1)
+	}
+	n, _ := p.x.out.Write(b)
+	p.x.sent += n
+	return b[:0]
 }
 
 // fail answers an error in the format of the request.
@@ -41,7 +80,7 @@ func (s *Server) fail(x *exchange, e *api.Error) {
 	}
 	h := s.head(x, e.Status)
 	h.errorType = e.Code
-	buf := getBuffer(1 << smallestClass)[:0]
+	buf := bufpool.Get(bufpool.Smallest)[:0]
 	switch x.format {
 	case formatCBOR:
 		h.contentType = x.contentType
@@ -57,7 +96,7 @@ func (s *Server) fail(x *exchange, e *api.Error) {
 		buf = appendXML(buf, e)
 	}
 	x.send(h, buf)
-	putBuffer(buf)
+	bufpool.Put(buf)
 }
 
 // appendXML writes an error of the outermost front. Code and text are ours alone, so nothing needs

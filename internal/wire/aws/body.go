@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/bits"
 	"net/http"
-	"sync"
 
 	"millrace/internal/api"
+	"millrace/internal/wire/aws/bufpool"
 )
 
 // body is a request's body in a pooled buffer.
@@ -20,7 +19,7 @@ type body struct {
 
 // release gives buffer and share back; nothing may point into data any more.
 func (b *body) release() {
-	putBuffer(b.data)
+	bufpool.Put(b.data)
 	b.server.inFlight.Release(b.held)
 }
 
@@ -42,7 +41,7 @@ func (s *Server) readBody(x *exchange, o *operation) (*body, *api.Error) {
 	b := &body{server: s, held: held}
 	var err error
 	if x.length >= 0 {
-		b.data = getBuffer(int(x.length))
+		b.data = bufpool.Get(int(x.length))
 		_, err = io.ReadFull(x.body, b.data)
 	} else {
 		b.data, err = readUnannounced(x.body, int(o.limit))
@@ -82,7 +81,7 @@ var errOverLimit = errors.New("aws: body over its limit")
 
 // readUnannounced reads a body whose length the client did not say.
 func readUnannounced(r io.Reader, limit int) ([]byte, error) {
-	buf := getBuffer(64 << 10)
+	buf := bufpool.Get(64 << 10)
 	n := 0
 	for {
 		m, err := r.Read(buf[n:])
@@ -96,48 +95,10 @@ func readUnannounced(r io.Reader, limit int) ([]byte, error) {
 			return buf, err
 		}
 		if n == len(buf) {
-			bigger := getBuffer(min(2*len(buf), limit+1))
+			bigger := bufpool.Get(min(2*len(buf), limit+1))
 			copy(bigger, buf)
-			putBuffer(buf)
+			bufpool.Put(buf)
 			buf = bigger
 		}
-	}
-}
-
-// Buffers are pooled in classes of four times the size of the one before, 4 KiB to 1 MiB. Larger ones
-// are left to the garbage collector: a pool of them would keep what one burst needed.
-const (
-	smallestClass = 12 // 1<<12 bytes
-	classes       = 5
-)
-
-var buffers [classes]sync.Pool // of *[]byte, each of its class's capacity
-
-// class is the smallest class that holds n bytes, or classes when none does.
-func class(n int) int {
-	if n <= 1<<smallestClass {
-		return 0
-	}
-	return min((bits.Len(uint(n-1))-smallestClass+1)/2, classes)
-}
-
-// getBuffer gives n bytes, not zeroed.
-func getBuffer(n int) []byte {
-	c := class(n)
-	if c == classes {
-		return make([]byte, n)
-	}
-	if b, ok := buffers[c].Get().(*[]byte); ok {
-		return (*b)[:n]
-	}
-	return make([]byte, n, 1<<(smallestClass+2*c))
-}
-
-// putBuffer takes a buffer back, if its capacity is that of a class.
-func putBuffer(b []byte) {
-	c := class(cap(b))
-	if c < classes && cap(b) == 1<<(smallestClass+2*c) {
-		b = b[:0]
-		buffers[c].Put(&b)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"millrace/internal/api"
 	"millrace/internal/wire/aws/codec"
+	"millrace/internal/wire/aws/hot"
 	"millrace/internal/wire/aws/sigv4"
 )
 
@@ -24,11 +25,13 @@ type exchange struct {
 	body        io.Reader
 	out         answerer
 
-	call   api.Call
-	format format
-	in     int    // bytes of the body
-	sent   int    // bytes of the answer
-	code   string // of the error answered
+	call    api.Call
+	format  format
+	held    *body        // given back after the answer
+	scratch *hot.Scratch // the same
+	in      int          // bytes of the body
+	sent    int          // bytes of the answer
+	code    string       // of the error answered
 }
 
 // answerer writes an answer. begin is called once, then Write as often as the body needs.
@@ -61,7 +64,7 @@ func (s *Server) serve(x *exchange) {
 				s.fail(x, api.InternalFailure(nil))
 			}
 		}
-		x.call.Sent()
+		x.release()
 		s.opts.Observe(x.call.Service, op, x.code, time.Since(start), x.in, x.sent)
 	}()
 	if !s.admit(x) {
@@ -87,8 +90,7 @@ func (s *Server) perform(x *exchange, o *operation) {
 		s.fail(x, err)
 		return
 	}
-	defer body.release()
-	x.in = len(body.data)
+	x.held, x.in = body, len(body.data)
 	if sig != nil {
 		if err := s.verifier.Finish(&x.Request, sig, body.data); err != nil {
 			s.fail(x, err)
@@ -108,8 +110,25 @@ func (s *Server) perform(x *exchange, o *operation) {
 	s.answer(x, o, out)
 }
 
+// release gives back what the answer needed: the service's memory first, then what its input lives in.
+func (x *exchange) release() {
+	x.call.Sent()
+	if x.scratch != nil {
+		x.scratch.Put()
+	}
+	if x.held != nil {
+		x.held.release()
+	}
+}
+
 // decode reads and checks the input.
 func decode(x *exchange, o *operation, body []byte) (any, *api.Error) {
+	if o.hot != nil && x.format == formatJSON {
+		x.scratch = hot.Get()
+		if in := o.hot.Decode(body, x.scratch); in != nil {
+			return in, nil
+		}
+	}
 	in := o.New()
 	var err *api.Error
 	if x.call.Encoding == api.EncodingCBOR {

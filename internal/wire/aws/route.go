@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"millrace/internal/api"
+	"millrace/internal/wire/aws/hot"
 )
 
 // service is a binding with its operations as the front wants them.
@@ -17,12 +18,13 @@ type operation struct {
 	*api.Operation
 	service *service
 	limit   int64
+	hot     *hot.Codec // nil for most
 }
 
 func newService(b *api.Binding) *service {
 	s := &service{Binding: b, operations: make(map[string]*operation, len(b.Operations))}
 	for name, op := range b.Operations {
-		o := &operation{Operation: op, service: s, limit: controlLimit}
+		o := &operation{Operation: op, service: s, limit: controlLimit, hot: hot.For(b, name)}
 		if op.BodyLimit > 0 {
 			o.limit = op.BodyLimit
 		}
