@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"math"
 	"slices"
 )
@@ -93,6 +94,19 @@ func (s *State) Producer(id ProducerID) (Producer, bool) {
 		return Producer{}, false
 	}
 	return Producer{Epoch: p.epoch, Open: p.openPartitions(math.MaxInt)}, true
+}
+
+// ProducerPartitions lists the partitions that remember batches of a producer, in order: those whose
+// kept state changes when the producer is deleted.
+func (s *State) ProducerPartitions(id ProducerID) []PartitionID {
+	var ids []PartitionID
+	for partition, p := range s.partitions {
+		if _, ok := p.producers[id]; ok {
+			ids = append(ids, partition)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // ProducerChangedSince tells whether a producer was changed by a group after seq.
@@ -355,4 +369,26 @@ func (p *partition) touch(fields HeadField, seq uint64) {
 // addSequence adds to a sequence number, which goes on with 0 after the largest int32, as Kafka's.
 func addSequence(seq, n int32) int32 {
 	return int32((int64(seq) + int64(n)) % (math.MaxInt32 + 1))
+}
+
+// Clone returns a state that is changed apart from s.
+func (s *State) Clone() *State {
+	c := *s
+	c.partitions = make(map[PartitionID]*partition, len(s.partitions))
+	for id, p := range s.partitions {
+		q := *p
+		q.open, q.aborted = maps.Clone(p.open), slices.Clone(p.aborted)
+		q.producers = make(map[ProducerID]*entry, len(p.producers))
+		for pid, e := range p.producers {
+			q.producers[pid] = &entry{epoch: e.epoch, last: slices.Clone(e.last)}
+		}
+		c.partitions[id] = &q
+	}
+	c.producers = make(map[ProducerID]*producer, len(s.producers))
+	for id, p := range s.producers {
+		q := *p
+		q.open = maps.Clone(p.open)
+		c.producers[id] = &q
+	}
+	return &c
 }

@@ -1,0 +1,115 @@
+package embedded
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"millrace/internal/core/journal"
+)
+
+// tailCache keeps the newest groups as they were written, for readers near the end. A group is
+// sealed right into a chunk of the cache, written from there, and read from there: no copy.
+//
+// Chunks go in order of age. A reader that holds a chunk keeps its memory from being used
+// again, so memory is bounded by the cache's size and what readers hold.
+type tailCache struct {
+	limit int64
+
+	mu     sync.RWMutex
+	chunks []*chunk // numbered from first upwards
+	first  uint64
+	bytes  int64
+
+	free sync.Pool // of *[]byte of chunkSize
+}
+
+// chunkSize: 1 MiB holds many small groups and a usual large one; larger groups have a chunk
+// of their own.
+const chunkSize = 1 << 20
+
+type chunk struct {
+	buf  []byte
+	refs atomic.Int32 // the cache's own and the readers'; 0 is final
+	c    *tailCache
+}
+
+func newTailCache(limit int64) *tailCache {
+	return &tailCache{limit: max(limit, 2*chunkSize), first: 1}
+}
+
+// reserve returns room for n bytes, at the end of the newest chunk or in a new one, and the
+// chunk's number. Only the sequencer calls it, and use before the next call.
+func (c *tailCache) reserve(n int) (buf []byte, number uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.chunks) > 0 {
+		last := c.chunks[len(c.chunks)-1]
+		if cap(last.buf)-len(last.buf) >= n {
+			return last.buf[len(last.buf):len(last.buf):cap(last.buf)], c.first + uint64(len(c.chunks)) - 1
+		}
+	}
+	k := &chunk{c: c}
+	k.refs.Store(1)
+	if n <= chunkSize {
+		if b, ok := c.free.Get().(*[]byte); ok {
+			k.buf = (*b)[:0]
+		} else {
+			k.buf = make([]byte, 0, chunkSize)
+		}
+	} else {
+		k.buf = make([]byte, 0, journal.Pad(n))
+	}
+	c.chunks = append(c.chunks, k)
+	c.bytes += int64(cap(k.buf))
+	for c.bytes > c.limit && len(c.chunks) > 2 {
+		c.evictOldest()
+	}
+	return k.buf[:0:cap(k.buf)], c.first + uint64(len(c.chunks)) - 1
+}
+
+// commit takes n bytes of what was reserved, and returns where in the chunk they begin.
+func (c *tailCache) commit(n int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.chunks[len(c.chunks)-1]
+	at := len(last.buf)
+	last.buf = last.buf[:at+n]
+	return at
+}
+
+func (c *tailCache) evictOldest() {
+	k := c.chunks[0]
+	c.bytes -= int64(cap(k.buf))
+	c.chunks[0] = nil
+	c.chunks = c.chunks[1:]
+	c.first++
+	k.release()
+}
+
+// shrink gives up all chunks but the newest: for a store that has nothing to do.
+func (c *tailCache) shrink() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.chunks) > 1 {
+		c.evictOldest()
+	}
+}
+
+// hold returns a chunk that stays as it is until it is released; nil when it is gone.
+func (c *tailCache) hold(number uint64) *chunk {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if number < c.first || number >= c.first+uint64(len(c.chunks)) {
+		return nil
+	}
+	k := c.chunks[number-c.first]
+	k.refs.Add(1) // the cache's own reference is there while the lock is held
+	return k
+}
+
+func (k *chunk) release() {
+	if k.refs.Add(-1) == 0 && cap(k.buf) == chunkSize {
+		b := k.buf[:0]
+		k.c.free.Put(&b)
+	}
+}

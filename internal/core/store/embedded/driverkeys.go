@@ -1,0 +1,183 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"millrace/internal/core/store"
+)
+
+// The driver's own keys in Pebble, under store.FamilyDriver. Permanent; docs/format/embedded.md draws them.
+//
+//	00 'L'                      level: 4 bytes
+//	00 's'                      sequence of the last group whose keys Pebble has: 8 bytes
+//	00 'c'                      checkpoint: version, state's sequence, moved sequence, oldest file, time, last partition
+//	00 'p' partition            state of a partition at the checkpoint (store.State)
+//	00 'q' producer             state of a producer at the checkpoint
+//	00 'r' partition base file  run: where a sealed piece of the partition is; file is kind and number
+//
+// Numbers in keys are big-endian, in values varints unless said.
+var (
+	keyLevel      = []byte{byte(store.FamilyDriver), 'L'}
+	keySequence   = []byte{byte(store.FamilyDriver), 's'}
+	keyCheckpoint = []byte{byte(store.FamilyDriver), 'c'}
+)
+
+const (
+	tagPartition = 'p'
+	tagProducer  = 'q'
+	tagRun       = 'r'
+
+	valueVersion = 1
+)
+
+var errValue = errors.New("value is not well-formed")
+
+func numberKey(tag byte, n uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{byte(store.FamilyDriver), tag}, n)
+}
+
+// key also has the file, so that the key of a run that goes is never that of one which replaces it.
+func (r *run) key() []byte {
+	b := binary.BigEndian.AppendUint64(numberKey(tagRun, uint64(r.part)), uint64(r.base))
+	return binary.BigEndian.AppendUint64(append(b, byte(r.file.kind)), r.file.id)
+}
+
+func encodeSequence(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+// checkpoint is up to where the journal is not needed any more.
+type checkpoint struct {
+	state uint64 // the states in Pebble stand for this group
+	moved uint64 // batches of groups up to this one are in runs
+	file  uint64 // journal files with a lower number are not needed
+	time  int64
+	last  store.PartitionID
+}
+
+func (c *checkpoint) encode() []byte {
+	b := []byte{valueVersion}
+	b = binary.AppendUvarint(b, c.state)
+	b = binary.AppendUvarint(b, c.moved)
+	b = binary.AppendUvarint(b, c.file)
+	b = binary.AppendUvarint(b, uint64(c.time))
+	return binary.AppendUvarint(b, uint64(c.last))
+}
+
+func decodeCheckpoint(b []byte) (checkpoint, error) {
+	n, err := uvarints(b, 5)
+	if err != nil {
+		return checkpoint{}, fmt.Errorf("checkpoint: %w", err)
+	}
+	return checkpoint{state: n[0], moved: n[1], file: n[2], time: int64(n[3]), last: store.PartitionID(n[4])}, nil
+}
+
+// fileKind says what a run's bytes are in. Permanent.
+type fileKind uint8
+
+const (
+	fileSegment fileKind = 1 // segments/NNN.seg
+	fileJournal fileKind = 2 // journal/NNN.log with an index beside it
+)
+
+// fileID names a file that holds runs.
+type fileID struct {
+	kind fileKind
+	id   uint64
+}
+
+func (r *run) encode() []byte {
+	b := []byte{valueVersion}
+	for _, n := range []uint64{
+		uint64(r.next), uint64(r.bytes), uint64(r.batches),
+		uint64(r.firstAppend), uint64(r.lastAppend), uint64(r.maxTime),
+	} {
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
+}
+
+func decodeRun(key, value []byte) (run, error) {
+	n, err := uvarints(value, 6)
+	if err != nil || len(key) != 27 {
+		return run{}, fmt.Errorf("run %x: %w", key, errors.Join(errValue, err))
+	}
+	r := run{
+		part: store.PartitionID(binary.BigEndian.Uint64(key[2:])),
+		base: store.Offset(binary.BigEndian.Uint64(key[10:])),
+		file: fileID{fileKind(key[18]), binary.BigEndian.Uint64(key[19:])},
+		next: store.Offset(n[0]), bytes: int64(n[1]), batches: int64(n[2]),
+		firstAppend: int64(n[3]), lastAppend: int64(n[4]), maxTime: int64(n[5]),
+	}
+	return r, nil
+}
+
+// uvarints decodes a version byte and count numbers, and nothing else.
+func uvarints(b []byte, count int) ([]uint64, error) {
+	if len(b) == 0 || b[0] != valueVersion {
+		return nil, errValue
+	}
+	b = b[1:]
+	n := make([]uint64, count)
+	for i := range n {
+		v, size := binary.Uvarint(b)
+		if size <= 0 {
+			return nil, errValue
+		}
+		n[i], b = v, b[size:]
+	}
+	if len(b) != 0 {
+		return nil, errValue
+	}
+	return n, nil
+}
+
+// checkLevel refuses a store that a newer binary has written, and marks a new one.
+func checkLevel(db *pebble.DB) error {
+	v, ok, err := get(db, keyLevel)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		it, err := db.NewIter(nil)
+		if err != nil {
+			return err
+		}
+		used := it.First()
+		if err := it.Close(); err != nil {
+			return err
+		}
+		if used {
+			return &store.CorruptError{File: "keys", Reason: "the store's level is missing"}
+		}
+		return db.Set(keyLevel, binary.BigEndian.AppendUint32(nil, uint32(store.LevelWrite)), pebble.NoSync)
+	}
+	if len(v) != 4 {
+		return &store.CorruptError{File: "keys", Reason: "the store's level is not a number"}
+	}
+	if l := store.Level(binary.BigEndian.Uint32(v)); l > store.LevelRead {
+		return &store.LevelError{Found: l, Readable: store.LevelRead}
+	}
+	return nil
+}
+
+// checkFamilies looks whether there is a key of each family that the binary does not know.
+func checkFamilies(db *pebble.DB) error {
+	it, err := db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; {
+		f := store.Family(it.Key()[0])
+		if !f.Known() {
+			return errors.Join(&store.FamilyError{Found: f}, it.Close())
+		}
+		if f == 0xff {
+			break
+		}
+		ok = it.SeekGE([]byte{byte(f) + 1})
+	}
+	return errors.Join(it.Error(), it.Close())
+}

@@ -1,0 +1,132 @@
+package embedded
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millrace/internal/core/store"
+)
+
+// keyGate refuses key changes while Pebble cannot flush, before its memtables are full: then Apply would
+// block, and with it the appends of everybody.
+type keyGate struct {
+	failing atomic.Bool  // a flush has failed, and none has succeeded since
+	full    atomic.Bool  // and two memtables wait
+	written atomic.Int64 // bytes since memtables were counted
+}
+
+// countEvery is how many bytes of key changes may come between two looks at Pebble's memtables, which
+// start at 256 KiB and double.
+const countEvery = 128 << 10
+
+func (k *keyGate) check() error {
+	if k.full.Load() {
+		return store.ErrFull
+	}
+	return nil
+}
+
+// wrote is told of key changes; the applier calls it.
+func (k *keyGate) wrote(db *pebble.DB, bytes int) {
+	if !k.failing.Load() {
+		return
+	}
+	if k.written.Add(int64(bytes)) < countEvery && k.full.Load() {
+		return
+	}
+	k.written.Store(0)
+	if db.Metrics().MemTable.Count >= 3 { // one is written to, two wait: half of what Pebble allows
+		k.full.Store(true)
+	}
+}
+
+func (k *keyGate) listener(s *Store) *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) {
+			if !k.failing.Swap(true) {
+				s.log.Warn("the key store cannot write; key changes will be refused if it lasts", "error", err)
+			}
+			s.space.giveBallast()
+		},
+		FlushEnd: func(info pebble.FlushInfo) {
+			if info.Err == nil && k.failing.Swap(false) {
+				k.full.Store(false)
+				s.log.Info("the key store writes again")
+			}
+		},
+	}
+}
+
+// pebbleLogger passes on what Pebble cannot live with.
+type pebbleLogger struct{ s *Store }
+
+func (pebbleLogger) Infof(string, ...any) {}
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.s.log.Warn(fmt.Sprintf(format, args...), "part", "keys")
+}
+
+// Fatalf must not return: Pebble relies on it.
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.s.fail(fmt.Errorf("keys: "+format, args...))
+	select {}
+}
+
+// syncFS stops the store when a sync of one of Pebble's files fails: Pebble would try again into a new file,
+// and nobody could tell what is on disk.
+type syncFS struct {
+	vfs.FS
+	fail func(error)
+}
+
+type syncFile struct {
+	vfs.File
+	name string
+	fail func(error)
+}
+
+func (f *syncFile) check(err error) error {
+	if err != nil {
+		f.fail(fmt.Errorf("sync %s: %w", f.name, err))
+	}
+	return err
+}
+
+func (f *syncFile) Sync() error     { return f.check(f.File.Sync()) }
+func (f *syncFile) SyncData() error { return f.check(f.File.SyncData()) }
+func (f *syncFile) SyncTo(length int64) (bool, error) {
+	full, err := f.File.SyncTo(length)
+	return full, f.check(err)
+}
+
+func (s *syncFS) wrap(f vfs.File, name string, err error) (vfs.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &syncFile{f, name, s.fail}, nil
+}
+
+func (s *syncFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := s.FS.Create(name, c)
+	return s.wrap(f, name, err)
+}
+
+func (s *syncFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := s.FS.OpenReadWrite(name, c, opts...)
+	return s.wrap(f, name, err)
+}
+
+func (s *syncFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := s.FS.ReuseForWrite(oldname, newname, c)
+	return s.wrap(f, newname, err)
+}
+
+func (s *syncFS) OpenDir(name string) (vfs.File, error) {
+	f, err := s.FS.OpenDir(name)
+	return s.wrap(f, name, err)
+}
+
+// Unwrap implements vfs.FS.
+func (s *syncFS) Unwrap() vfs.FS { return s.FS }

@@ -1,0 +1,202 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/semaphore"
+
+	"millrace/internal/core/journal"
+	"millrace/internal/core/store"
+)
+
+// Names inside of the folder.
+const (
+	lockName    = "LOCK"
+	holderName  = "holder"
+	journalDir  = "journal"
+	keysDir     = "keys"
+	segmentsDir = "segments"
+)
+
+// Open opens the store in a folder, making it when it is not there, and recovers what was committed.
+//
+// Errors: *store.LockedError, *store.LevelError, *store.FamilyError, *store.CorruptError, those of the disk.
+func Open(opts Options) (*Store, error) {
+	opts = opts.withDefaults()
+	lock, err := lockDir(opts.FS, opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := newStore(opts)
+	s.lock = lock
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.release())
+	}
+	s.done.Add(2)
+	go s.run()
+	go s.apply()
+	s.space.prepare()
+	s.mover.start()
+	return s, nil
+}
+
+func newStore(opts Options) *Store {
+	s := &Store{
+		opts:    opts,
+		log:     opts.Logger,
+		wake:    make(chan struct{}, 1),
+		queued:  semaphore.NewWeighted(opts.MaxQueuedBytes),
+		decided: store.NewState(),
+		applied: store.NewState(),
+		idx:     newIndex(),
+		jobs:    make(chan *job, 1), // one group waits while one is applied: the sequencer is not to be ahead further
+		cache:   newTailCache(opts.TailCacheBytes),
+		stopped: make(chan struct{}),
+		broken:  make(chan struct{}),
+	}
+	s.space = &space{s: s, dir: s.path(journalDir)}
+	s.segments = newFileCache(s, opts.MaxOpenFiles)
+	s.mover = newMover(s)
+	return s
+}
+
+func (s *Store) path(elem ...string) string {
+	return s.opts.FS.PathJoin(append([]string{s.opts.Dir}, elem...)...)
+}
+
+func (s *Store) open() error {
+	for _, dir := range []string{journalDir, segmentsDir} {
+		if err := s.opts.FS.MkdirAll(s.path(dir), 0o755); err != nil {
+			return err
+		}
+	}
+	var err error
+	if s.db, err = pebble.Open(s.path(keysDir), s.pebbleOptions()); err != nil {
+		return fmt.Errorf("open keys in %s: %w", s.path(keysDir), err)
+	}
+	if err := s.recover(); err != nil {
+		return err
+	}
+	s.space.keepBallast()
+	return syncDir(s.opts.FS, s.opts.Dir)
+}
+
+// pebbleOptions are those that a prototype measured: a large lowest level and late compactions cost least
+// CPU for each change, and a failing flush is noticed before Pebble blocks at 4 memtables.
+func (s *Store) pebbleOptions() *pebble.Options {
+	o := &pebble.Options{
+		FS:                          &syncFS{s.opts.FS, s.fail},
+		Cache:                       nil,
+		CacheSize:                   s.opts.BlockCacheBytes,
+		DisableWAL:                  true,
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		MemTableSize:                uint64(s.opts.MemtableBytes),
+		MemTableStopWritesThreshold: 4,
+		LBaseMaxBytes:               512 << 20,
+		L0CompactionThreshold:       8,
+		L0StopWritesThreshold:       32,
+		MaxOpenFiles:                s.opts.MaxOpenFiles,
+		Logger:                      pebbleLogger{s},
+		EventListener:               s.gate.listener(s),
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterType = pebble.TableFilter
+	}
+	return o
+}
+
+// lockDir takes the folder for this process.
+func lockDir(fs vfs.FS, dir string) (interface{ Close() error }, error) {
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if parent := fs.PathDir(dir); parent != dir {
+		if err := syncDir(fs, parent); err != nil {
+			return nil, err
+		}
+	}
+	lock, err := fs.Lock(fs.PathJoin(dir, lockName))
+	if err != nil {
+		return nil, &store.LockedError{Path: dir, Holder: holder(fs, dir)}
+	}
+	f, err := fs.Create(fs.PathJoin(dir, holderName), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	_, err = fmt.Fprintf(f, "process %d", os.Getpid())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
+
+func holder(fs vfs.FS, dir string) string {
+	f, err := fs.Open(fs.PathJoin(dir, holderName))
+	if err != nil {
+		return "another process"
+	}
+	defer func() { _ = f.Close() }() // opened for reading
+	b := make([]byte, 64)
+	n, _ := f.Read(b) // a short read is fine
+	if n == 0 {
+		return "another process"
+	}
+	return strings.TrimSpace(string(b[:n]))
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	s.stopOnce.Do(func() {
+		s.qmu.Lock()
+		s.stopping = true
+		s.qmu.Unlock()
+		close(s.stopped)
+		s.mover.stop()
+		s.signal()
+		s.done.Wait()
+		s.stopErr = s.release()
+	})
+	return s.stopErr
+}
+
+// finish is the sequencer's last act: an empty group that says that all before it is on disk.
+func (s *Store) finish() {
+	if s.failure() != nil || s.active == nil || s.active.room() < journal.PageSize {
+		return
+	}
+	j := &job{group: s.decided.Begin(s.Now())}
+	if err := s.persist(j, journal.FlagClean); err != nil {
+		s.log.Warn("the stop could not be noted in the journal; the next start checks more", "error", err)
+		return
+	}
+	s.jobs <- j
+}
+
+// release closes what is open; nothing runs any more.
+func (s *Store) release() error {
+	var errs []error
+	if s.db != nil {
+		if s.failure() == nil {
+			errs = append(errs, s.flush()) // so that the next start has less to replay
+		}
+		if s.failure() != nil {
+			return errors.Join(append(errs, s.failure())...) // Pebble may never stop: its files are left to the end of the process
+		}
+		errs = append(errs, s.db.Close())
+	}
+	errs = append(errs, s.segments.close(), s.space.close())
+	for _, f := range s.files {
+		errs = append(errs, f.file.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.opts.FS.Remove(s.path(holderName)), s.lock.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,260 @@
+package embedded
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"millrace/internal/core/store"
+)
+
+// viewMillis is how long a View may hold its snapshot: it pins memory and files of Pebble.
+const viewMillis = 10_000
+
+// snapshot implements store.Snapshot on a Pebble snapshot and the applied state.
+type snapshot struct {
+	s      *Store
+	snap   *pebble.Snapshot
+	seq    uint64
+	now    int64
+	update bool
+	began  time.Time
+	want   *wanted                              // of a view
+	heads  map[store.PartitionID]*store.Head    // taken beside the snapshot; nil for what is not there
+	prods  map[store.ProducerID]*store.Producer // the same
+}
+
+// wanted is what the runs of a view have asked for, and the next run gets beside its snapshot.
+type wanted struct {
+	heads     map[store.PartitionID]bool
+	producers map[store.ProducerID]bool
+}
+
+func (s *Store) snapshot(update bool) *snapshot {
+	s.pubMu.RLock()
+	defer s.pubMu.RUnlock()
+	return &snapshot{s: s, snap: s.db.NewSnapshot(), seq: s.visible.Load(), now: s.Now(), update: update, began: time.Now()}
+}
+
+func (s *Store) viewSnapshot(want *wanted) *snapshot {
+	s.pubMu.RLock()
+	defer s.pubMu.RUnlock()
+	v := &snapshot{s: s, snap: s.db.NewSnapshot(), seq: s.visible.Load(), now: s.Now(), began: time.Now(), want: want}
+	if want.heads == nil && want.producers == nil {
+		return v
+	}
+	v.heads, v.prods = map[store.PartitionID]*store.Head{}, map[store.ProducerID]*store.Producer{}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for id := range want.heads {
+		v.heads[id] = nil
+		if h, ok := s.applied.Head(id); ok {
+			v.heads[id] = &h
+		}
+	}
+	for id := range want.producers {
+		v.prods[id] = nil
+		if p, ok := s.applied.Producer(id); ok {
+			v.prods[id] = &p
+		}
+	}
+	return v
+}
+
+func (v *snapshot) close() {
+	if err := v.snap.Close(); err != nil {
+		v.s.log.Error("close key snapshot", "error", err)
+	}
+}
+
+func (v *snapshot) tooOld() bool { return time.Since(v.began) > viewMillis*time.Millisecond }
+
+func (v *snapshot) Sequence() uint64 { return v.seq }
+func (v *snapshot) Now() int64       { return v.now }
+
+func (v *snapshot) Get(key []byte) ([]byte, bool, error) {
+	if v.update && v.s.locks.lost.lately(key, v.seq) {
+		return nil, false, store.ErrConflict
+	}
+	return get(v.snap, key)
+}
+
+func get(r pebble.Reader, key []byte) ([]byte, bool, error) {
+	value, closer, err := r.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	value = append(make([]byte, 0, len(value)), value...)
+	return value, true, closer.Close()
+}
+
+func (v *snapshot) GetMany(keys [][]byte) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	for i, key := range keys {
+		value, _, err := v.Get(key)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = value
+	}
+	return values, nil
+}
+
+func (v *snapshot) Scan(from, to []byte, limit int, reverse bool) ([]store.KV, error) {
+	return scan(v.snap, from, to, limit, reverse)
+}
+
+func scan(r pebble.Reader, from, to []byte, limit int, reverse bool) (found []store.KV, err error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	first, next := it.First, it.Next
+	if reverse {
+		first, next = it.Last, it.Prev
+	}
+	for ok := first(); ok && len(found) < limit; ok = next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, store.KV{Key: bytes.Clone(it.Key()), Value: append([]byte{}, value...)})
+	}
+	return found, it.Error()
+}
+
+func (v *snapshot) Head(id store.PartitionID, fields store.HeadField) (store.Head, bool, error) {
+	if v.want != nil {
+		if h, ok := v.heads[id]; ok {
+			if h == nil {
+				return store.Head{}, false, nil
+			}
+			return *h, true, nil
+		}
+		if v.want.heads == nil {
+			v.want.heads = map[store.PartitionID]bool{}
+		}
+		v.want.heads[id] = true
+	}
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	if v.s.applied.HeadChangedSince(id, fields, v.seq) {
+		return store.Head{}, false, store.ErrConflict
+	}
+	h, ok := v.s.applied.Head(id)
+	return h, ok, nil
+}
+
+func (v *snapshot) Producer(id store.ProducerID) (store.Producer, bool, error) {
+	if v.want != nil {
+		if p, ok := v.prods[id]; ok {
+			if p == nil {
+				return store.Producer{}, false, nil
+			}
+			return *p, true, nil
+		}
+		if v.want.producers == nil {
+			v.want.producers = map[store.ProducerID]bool{}
+		}
+		v.want.producers[id] = true
+	}
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	if v.s.applied.ProducerChangedSince(id, v.seq) {
+		return store.Producer{}, false, store.ErrConflict
+	}
+	p, ok := v.s.applied.Producer(id)
+	return p, ok, nil
+}
+
+// overlay implements store.Snapshot for the serial pass: the decided state, and the keys of the group being
+// made over Pebble, which has all groups before.
+type overlay struct {
+	s      *Store
+	seq    uint64
+	now    int64
+	values map[string][]byte // nil for deleted
+	sorted []string
+}
+
+func newOverlay(s *Store, g *store.Group) *overlay {
+	o := &overlay{s: s, seq: g.Seq, now: g.Time, values: map[string][]byte{}}
+	o.add(g.Keys)
+	return o
+}
+
+func (o *overlay) add(changes []store.KeyChange) {
+	for i := range changes {
+		k := string(changes[i].Key)
+		if _, ok := o.values[k]; !ok {
+			at, _ := slices.BinarySearch(o.sorted, k)
+			o.sorted = slices.Insert(o.sorted, at, k)
+		}
+		o.values[k] = changes[i].Value
+	}
+}
+
+func (o *overlay) Sequence() uint64 { return o.seq }
+func (o *overlay) Now() int64       { return o.now }
+
+func (o *overlay) Get(key []byte) ([]byte, bool, error) {
+	if v, ok := o.values[string(key)]; ok {
+		return bytes.Clone(v), v != nil, nil
+	}
+	return get(o.s.db, key)
+}
+
+func (o *overlay) GetMany(keys [][]byte) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	for i, key := range keys {
+		value, _, err := o.Get(key)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = value
+	}
+	return values, nil
+}
+
+func (o *overlay) Scan(from, to []byte, limit int, reverse bool) ([]store.KV, error) {
+	lo, _ := slices.BinarySearch(o.sorted, string(from))
+	hi, _ := slices.BinarySearch(o.sorted, string(to))
+	own := o.sorted[lo:max(lo, hi)]
+	found, err := scan(o.s.db, from, to, limit+len(own), reverse)
+	if err != nil || len(own) == 0 {
+		return found[:min(limit, len(found))], err
+	}
+	found = slices.DeleteFunc(found, func(kv store.KV) bool {
+		_, ok := o.values[string(kv.Key)]
+		return ok
+	})
+	for _, k := range own {
+		if v := o.values[k]; v != nil {
+			found = append(found, store.KV{Key: []byte(k), Value: bytes.Clone(v)})
+		}
+	}
+	slices.SortFunc(found, func(a, b store.KV) int {
+		if reverse {
+			a, b = b, a
+		}
+		return bytes.Compare(a.Key, b.Key)
+	})
+	return found[:min(limit, len(found))], nil
+}
+
+func (o *overlay) Head(id store.PartitionID, _ store.HeadField) (store.Head, bool, error) {
+	h, ok := o.s.decided.Head(id)
+	return h, ok, nil
+}
+
+func (o *overlay) Producer(id store.ProducerID) (store.Producer, bool, error) {
+	p, ok := o.s.decided.Producer(id)
+	return p, ok, nil
+}
