@@ -60,7 +60,7 @@ type Store interface {
 	// finished before Watch returned may not be told: register first, then read.
 	Watch(ids []PartitionID, fn func(Event)) (cancel func())
 
-	// Now is store time in ms since 1970: it never goes back, also across restarts.
+	// Now is store time in ms since 1970. It never goes back, and after a restart is not before any commit.
 	Now() int64
 
 	// Close stops the store cleanly: accepted work is finished, waiting work gets ErrStopped.
