@@ -118,7 +118,7 @@ func (s *server) readAll() (pass, error) {
 	for _, n := range counts {
 		total += n
 	}
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if err := errors.Join(errors.Join(errs...), err); err != nil {
 		return p, err
 	}
 	if total != catchUpRecords {

@@ -26,7 +26,6 @@ type putScenario struct {
 	connections int
 	request     func(*server) (*load.Request, error)
 	contenders  []*contender
-	bars        func(*bench, putScenario)
 }
 
 // variants is how many different requests a worker sends in turn, so that shards and keys vary.

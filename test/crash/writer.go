@@ -86,13 +86,13 @@ func (w *writer) putRecord(c *client) error {
 
 // entry is an answer for one record.
 type entry struct {
-	ShardId        string //nolint:revive // the name in AWS's answer
+	ShardID        string
 	SequenceNumber string
 	ErrorCode      string
 }
 
 func (e entry) ack(s Sent, at int64) Ack {
-	return Ack{ID: s.ID, Position: Position{Shard{s.Stream, e.ShardId}, e.SequenceNumber}, At: at}
+	return Ack{ID: s.ID, Position: Position{Shard{s.Stream, e.ShardID}, e.SequenceNumber}, At: at}
 }
 
 func (w *writer) putRecords(c *client) error {

@@ -192,7 +192,10 @@ func (c *http2Conn) block(req *Request) ([]byte, error) {
 	e := hpack.NewEncoder(&b)
 	e.SetMaxDynamicTableSizeLimit(0)
 	fields := []Header{
-		{":method", "POST"}, {":scheme", "http"}, {":authority", req.Host}, {":path", "/"},
+		{":method", "POST"},
+		{":scheme", "http"},
+		{":authority", req.Host},
+		{":path", "/"},
 		{"content-length", strconv.Itoa(len(req.Body))},
 	}
 	for _, h := range append(fields, req.Headers...) {

@@ -57,7 +57,7 @@ func Run(pid int, conns []Conn, requests [][]*Request, window time.Duration) (Re
 	wg.Wait()
 	elapsed := time.Since(start)
 	after, err := Usage(pid)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if err := errors.Join(errors.Join(errs...), err); err != nil {
 		return Result{}, err
 	}
 	all := slices.Concat(latencies...)

@@ -80,7 +80,7 @@ func (c *cli) create(t *testing.T) {
 	var described struct {
 		StreamDescription struct {
 			StreamStatus string
-			Shards       []struct{ ShardId string } //nolint:revive // the name in AWS's answer
+			Shards       []struct{ ShardID string }
 		}
 	}
 	c.ok(t, &described, "describe-stream", "--stream-name", c.stream)
@@ -95,12 +95,12 @@ func (c *cli) putAndRead(t *testing.T) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var one struct{ ShardId, SequenceNumber string } //nolint:revive // the name in AWS's answer
+	var one struct{ ShardID, SequenceNumber string }
 	c.ok(t, &one, "put-record", "--stream-name", c.stream, "--partition-key", "schlüssel", "--explicit-hash-key", "0",
 		"--data", "fileb://"+file)
 	var many struct {
 		FailedRecordCount int
-		Records           []struct{ ShardId, SequenceNumber string } //nolint:revive // as above
+		Records           []struct{ ShardID, SequenceNumber string }
 	}
 	c.ok(t, &many, "put-records", "--stream-name", c.stream, "--records",
 		"Data=first,PartitionKey=k,ExplicitHashKey=0", "Data=second,PartitionKey=k,ExplicitHashKey=0")
@@ -112,8 +112,8 @@ func (c *cli) putAndRead(t *testing.T) {
 		{many.Records[0].SequenceNumber, "k", base64.StdEncoding.EncodeToString([]byte("first"))},
 		{many.Records[1].SequenceNumber, "k", base64.StdEncoding.EncodeToString([]byte("second"))},
 	}
-	c.reads(t, want, "--shard-id", one.ShardId, "--shard-iterator-type", "TRIM_HORIZON")
-	c.reads(t, want[1:], "--shard-id", one.ShardId, "--shard-iterator-type", "AFTER_SEQUENCE_NUMBER",
+	c.reads(t, want, "--shard-id", one.ShardID, "--shard-iterator-type", "TRIM_HORIZON")
+	c.reads(t, want[1:], "--shard-id", one.ShardID, "--shard-iterator-type", "AFTER_SEQUENCE_NUMBER",
 		"--starting-sequence-number", one.SequenceNumber)
 }
 

@@ -60,8 +60,11 @@ func buildPostgres(ctx context.Context, b builder) error {
 		return err
 	}
 	jars, err := filepath.Glob(filepath.Join(b.dir, "*.jar"))
-	if err != nil || len(jars) != 1 {
-		return fmt.Errorf("want one jar in %s, got %d: %v", b.dir, len(jars), err)
+	if err != nil {
+		return err
+	}
+	if len(jars) != 1 {
+		return fmt.Errorf("want one jar in %s, got %d", b.dir, len(jars))
 	}
 	archive := filepath.Join(b.dir, "postgres.txz")
 	if err := extract(jars[0], ".txz", archive); err != nil {

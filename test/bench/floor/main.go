@@ -121,7 +121,7 @@ func (s *sequencer) run() {
 	var held *request // did not fit in the last group
 	for {
 		first := held
-		if held = nil; first == nil {
+		if first == nil {
 			first = <-s.queue
 		}
 		group, buf = append(group[:0], first), append(buf[:0], first.body...)
