@@ -24,11 +24,11 @@ type run struct {
 // randRun makes n batches with holes, markers, producers, all encodings and timestamps that go back.
 func randRun(rng *rand.Rand, n int) run {
 	var r run
-	offset, append_ := rng.Int64N(1000), int64(1_700_000_000_000)
+	offset, appended := rng.Int64N(1000), int64(1_700_000_000_000)
 	for range n {
 		offset += rng.Int64N(3)
-		append_ += rng.Int64N(3) * rng.Int64N(50)
-		e := Entry{Base: offset, AppendTime: append_, LeaderEpoch: rng.Int32N(3), ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1}
+		appended += rng.Int64N(3) * rng.Int64N(50)
+		e := Entry{Base: offset, AppendTime: appended, LeaderEpoch: rng.Int32N(3), ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1}
 		if rng.IntN(3) == 0 {
 			e.ProducerID, e.ProducerEpoch, e.BaseSequence = rng.Int64N(1<<40), int16(rng.IntN(9)), rng.Int32()
 		}
@@ -40,7 +40,7 @@ func randRun(rng *rand.Rand, n int) run {
 				e.Marker = uint8(batch.MarkerCommit)
 			}
 			e.BaseSequence = -1
-			stored = batch.Control(nil, offset, append_, e.ProducerID, e.ProducerEpoch, commit, 0)
+			stored = batch.Control(nil, offset, appended, e.ProducerID, e.ProducerEpoch, commit, 0)
 		} else {
 			stored = plainBatch(rng, &e)
 		}

@@ -109,7 +109,7 @@ func (s *Store) GetRange(ctx context.Context, name string, offset, length int64,
 	}
 	at := len(dst)
 	dst = slices.Grow(dst, int(length))[:at+int(length)]
-	if _, err := f.ReadAt(dst[at:], offset); err != nil && (err != io.EOF || length > 0) {
+	if _, err := f.ReadAt(dst[at:], offset); err != nil && (!errors.Is(err, io.EOF) || length > 0) {
 		return nil, fmt.Errorf("read blob %s: %w", name, err)
 	}
 	return dst, nil
