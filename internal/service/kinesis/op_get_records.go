@@ -69,7 +69,7 @@ func (s *Service) getRecords(ctx context.Context, in *kinesisapi.GetRecordsInput
 	if in.DryRun != nil && *in.DryRun {
 		return nil, errDryRun()
 	}
-	g := &page{svc: s, stream: st, shard: sh, now: now, limit: maxPageRecords}
+	g := &page{svc: s, stream: st, shard: sh, now: now, limit: maxPageRecords, records: []kinesisapi.Record{}}
 	if in.Limit != nil {
 		g.limit = int(*in.Limit)
 	}
@@ -95,7 +95,8 @@ func (s *Service) pageAnswer(ctx context.Context, g *page, ns int64) (*kinesisap
 		if err != nil {
 			return nil, apiError(err)
 		}
-		if out.ChildShards = children; len(children) > 0 {
+		if len(children) > 0 {
+			out.ChildShards = children
 			return out, nil
 		}
 	}
