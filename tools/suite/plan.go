@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// part is one line of the summary.
+type part struct {
+	name  string
+	quick bool // also in make test-quick
+	limit time.Duration
+	run   func(ctx context.Context, r *runner) error
+}
+
+// plan is the order: what fails fast comes first, and what later parts need before them.
+var plan = []part{
+	{"parts", true, 10 * time.Minute, prepare},
+	{"build", true, 5 * time.Minute, build},
+	{"lint", true, 6 * time.Minute, lint},
+	{"units", true, 6 * time.Minute, units},
+	{"platforms", false, 8 * time.Minute, platforms},
+	{"race", false, 8 * time.Minute, race},
+	{"fuzz", false, 8 * time.Minute, fuzz},
+	{"simulation", false, 6 * time.Minute, simulation},
+	{"clients", false, 5 * time.Minute, clients},
+	{"crash", false, 5 * time.Minute, crash},
+}
+
+// prepare fetches what the other parts need; quick runs need the tools and a PostgreSQL.
+func prepare(ctx context.Context, r *runner) error {
+	args := []string{"run", "./tools/parts"}
+	if r.quick {
+		args = append(args, "tools", "postgres")
+	}
+	return r.check(ctx, "parts are there", "go", args...)
+}
+
+func build(ctx context.Context, r *runner) error {
+	return r.check(ctx, "bin/millrace", "make", "--no-print-directory", "build")
+}
+
+// lint holds the code against STYLE.md; deadcode counts tests as callers, since the contract of the core is
+// complete before the services that use it are.
+func lint(ctx context.Context, r *runner) error {
+	var failed error
+	for _, c := range []struct {
+		name, program string
+		args          []string
+	}{
+		{"golangci-lint", r.tool("golangci-lint"), []string{"run", "./..."}},
+		{"staticcheck", r.tool("staticcheck"), []string{"-tags", "system", "-checks", staticchecks, "./..."}},
+		{"go.mod is tidy", "go", []string{"mod", "tidy", "-diff"}},
+	} {
+		if err := r.check(ctx, c.name, c.program, c.args...); err != nil {
+			failed = err
+		}
+	}
+	if err := r.silent(ctx, "deadcode", r.tool("deadcode"), "-test", "-tags", "system", "./..."); err != nil {
+		failed = err
+	}
+	return failed
+}
+
+// staticchecks leaves the style of comments to the linters that know our rules.
+const staticchecks = "all,-ST1000,-ST1020,-ST1021,-ST1022"
+
+// targets are the systems and processors that a release is built for.
+var targets = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
+
+// platforms builds for every target, and vets, which also type-checks the tests of that target.
+func platforms(ctx context.Context, r *runner) error {
+	var failed error
+	for _, target := range targets {
+		system, processor, _ := strings.Cut(target, "/")
+		env := []string{"GOOS=" + system, "GOARCH=" + processor, "CGO_ENABLED=0"}
+		if err := r.with(env).check(ctx, "vet and build for "+target, "go", "vet", "./..."); err != nil {
+			failed = err
+			continue
+		}
+		out := filepath.Join(r.root, "build", "platforms", system+"-"+processor) + string(filepath.Separator)
+		if err := r.with(env).check(ctx, "link for "+target, "go", "build", "-o", out, "./cmd/millrace"); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// units is every test that needs no other program but PostgreSQL: units, scripts, contract suites of all
+// drivers, golden files and the seeds of the fuzz targets.
+func units(ctx context.Context, r *runner) error {
+	return r.goTest(ctx, "./...")
+}
+
+// race runs what has goroutines of its own under the race detector, which needs a C compiler.
+func race(ctx context.Context, r *runner) error {
+	return r.with([]string{"CGO_ENABLED=1"}).goTest(ctx, "-race", "-short", "./internal/...")
+}
+
+// clients runs unchanged AWS clients against the binary.
+func clients(ctx context.Context, r *runner) error {
+	return r.goTest(ctx, "-count=1", "-tags", "system", "./test/sdk")
+}
+
+// crash kills the binary under load and counts its syncs.
+func crash(ctx context.Context, r *runner) error {
+	return r.goTest(ctx, "-count=1", "-tags", "system", "./test/crash", "-kills", "50")
+}
+
+// fuzzTime is for each target; the corpus in testdata runs among the units anyway.
+const fuzzTime = "3s"
+
+// fuzz gives every fuzz target some seconds.
+func fuzz(ctx context.Context, r *runner) error {
+	found, err := r.fuzzTargets(ctx)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("no fuzz target was found")
+	}
+	var failed error
+	for _, f := range found {
+		err := r.check(ctx, f.pkg+" "+f.name, "go", "test", "-run", "^$", "-fuzz", "^"+f.name+"$", "-fuzztime", fuzzTime,
+			"-parallel", fmt.Sprint(runtime.NumCPU()), f.pkg)
+		if err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// simulation runs the crashing file system, the random histories and the planted bugs with more seeds
+// than the units do.
+func simulation(ctx context.Context, r *runner) error {
+	return r.with([]string{"MILLRACE_TEST_SEEDS=" + seeds}).goTest(ctx, "-count=1", "./internal/core/store/...")
+}
+
+// seeds is how many random runs each simulation makes here.
+const seeds = "2000"
+
+func (r *runner) tool(name string) string {
+	return filepath.Join(r.root, "build", "tools", name)
+}
+
+// environment is what every part finds: the folder of the prepared parts, and no C.
+func environment(root string) []string {
+	return append(os.Environ(), "CGO_ENABLED=0", "MILLRACE_PARTS="+filepath.Join(root, "build", "parts"))
+}
