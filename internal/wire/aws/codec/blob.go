@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"reflect"
@@ -49,12 +50,7 @@ var strictBase64 = base64.StdEncoding.Strict()
 
 // hasLineBreak finds what encoding/base64 silently skips.
 func hasLineBreak(t []byte) bool {
-	for _, c := range t {
-		if c == '\r' || c == '\n' {
-			return true
-		}
-	}
-	return false
+	return bytes.IndexByte(t, '\n') >= 0 || bytes.IndexByte(t, '\r') >= 0
 }
 
 // Base64Error says in AWS's words what is wrong with the text of a blob.
