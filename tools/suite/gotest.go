@@ -40,14 +40,14 @@ func (r *runner) goTest(ctx context.Context, args ...string) error {
 	}
 	got.failed += got.skipped
 	for _, text := range results.failures() {
-		fmt.Printf("%s\n", indent(last([]byte(text), shownMax)))
+		fmt.Printf("%s\n", indent(last([]byte(text))))
 	}
 	r.count.add(got)
 	if runErr == nil && got.failed == 0 {
 		return nil
 	}
 	if got.failed == 0 {
-		return fmt.Errorf("go test %v: %w\n%s", args, runErr, last(stderr.Bytes(), shownMax))
+		return fmt.Errorf("go test %v: %w\n%s", args, runErr, last(stderr.Bytes()))
 	}
 	return errFailed
 }
@@ -180,7 +180,7 @@ type fuzzTarget struct{ pkg, name string }
 func (r *runner) fuzzTargets(ctx context.Context) ([]fuzzTarget, error) {
 	out, err := r.output(ctx, "go", "test", "-vet=off", "-list", "^Fuzz", "./...")
 	if err != nil {
-		return nil, fmt.Errorf("list fuzz targets: %w\n%s", err, last(out, shownMax))
+		return nil, fmt.Errorf("list fuzz targets: %w\n%s", err, last(out))
 	}
 	var found []fuzzTarget
 	var names []string

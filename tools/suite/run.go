@@ -90,7 +90,7 @@ func (r *runner) verdict(name string, out []byte, err error) error {
 		return nil
 	}
 	r.count.failed++
-	fmt.Printf("    FAIL %s: %v\n%s\n", name, err, indent(last(out, shownMax)))
+	fmt.Printf("    FAIL %s: %v\n%s\n", name, err, indent(last(out)))
 	return errFailed
 }
 
@@ -117,7 +117,8 @@ func (r *runner) command(ctx context.Context, program string, args ...string) *e
 	return cmd
 }
 
-func last(out []byte, n int) []byte { return out[max(0, len(out)-n):] }
+// last keeps the end of an output, where the reason stands.
+func last(out []byte) []byte { return out[max(0, len(out)-shownMax):] }
 
 func indent(text []byte) []byte {
 	text = bytes.TrimRight(text, "\n")
