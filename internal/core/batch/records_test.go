@@ -16,12 +16,14 @@ import (
 )
 
 // pack compresses the records of the uncompressed batch b.
-func pack(t testing.TB, b []byte, c Compression, xerial bool) []byte {
-	t.Helper()
+func pack(tb testing.TB, b []byte, c Compression, xerial bool) []byte {
+	tb.Helper()
 	var w bytes.Buffer
 	records := b[HeaderSize:]
 	var err error
 	switch c {
+	case None:
+		w.Write(records)
 	case Gzip:
 		z := gzip.NewWriter(&w)
 		_, err = z.Write(records)
@@ -41,7 +43,7 @@ func pack(t testing.TB, b []byte, c Compression, xerial bool) []byte {
 		w.Write(snappyOf(records, xerial))
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out := append(slices.Clone(b[:HeaderSize]), w.Bytes()...)
 	binary.BigEndian.PutUint32(out[posLength:], uint32(len(out)-lengthPrefix))

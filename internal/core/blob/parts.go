@@ -25,6 +25,9 @@ func (p *Parts) Add(size int) error {
 	return nil
 }
 
+// Ended reports whether End was called.
+func (p *Parts) Ended() bool { return p.ended }
+
 // End closes the upload. Errors: ErrPart when it was closed before.
 func (p *Parts) End() error {
 	if p.ended {

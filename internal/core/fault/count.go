@@ -111,6 +111,7 @@ func (fs *CountFS) record(e Event) {
 		fs.dirty[e.Path]++
 	case OpSync, OpRemove, OpCreate:
 		delete(fs.dirty, e.Path)
+	case OpNote, OpLink, OpRename:
 	}
 }
 

@@ -211,7 +211,7 @@ func (fs *TornFS) MkdirAll(name string, _ os.FileMode) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	dir := fs.root
-	for _, part := range strings.Split(strings.TrimPrefix(path.Clean("/"+name), "/"), "/") {
+	for part := range strings.SplitSeq(strings.TrimPrefix(path.Clean("/"+name), "/"), "/") {
 		if part == "" {
 			continue
 		}

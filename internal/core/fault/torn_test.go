@@ -204,10 +204,9 @@ func TestPebbleRunsOnATornDisk(t *testing.T) {
 		fs := NewTorn()
 		synced := -1
 		crashAt := rng.IntN(120)
-		for i := 0; ; {
+		for {
 			db := openPebble(t, fs)
-			i = verifyPrefix(t, seed, db, synced)
-			for ; i < crashAt; i++ {
+			for i := verifyPrefix(t, seed, db, synced); i < crashAt; i++ {
 				opt := pebble.NoSync
 				if rng.IntN(4) == 0 {
 					opt = pebble.Sync

@@ -46,12 +46,12 @@ func acquire(t *testing.T, m *Manager, name string) Lease {
 	return l
 }
 
-func wantHeld(t *testing.T, m *Manager, name, by string, remaining time.Duration) {
+func wantHeld(t *testing.T, m *Manager, by string, remaining time.Duration) {
 	t.Helper()
-	_, err := m.Acquire(t.Context(), name, ttl)
+	_, err := m.Acquire(t.Context(), "x", ttl)
 	var held *HeldError
 	if !errors.As(err, &held) || held.Owner != by || held.Remaining > remaining || held.Remaining < remaining-time.Second {
-		t.Fatalf("%s acquires %s: %v, want held by %s for about %v", m.owner, name, err, by, remaining)
+		t.Fatalf("%s acquires x: %v, want held by %s for about %v", m.owner, err, by, remaining)
 	}
 }
 
@@ -59,15 +59,15 @@ func TestALeaseHasOneOwnerUntilItExpires(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.manager("a"), w.manager("b")
 	la := acquire(t, a, "x")
-	wantHeld(t, b, "x", "a", ttl)
+	wantHeld(t, b, "a", ttl)
 	acquire(t, b, "y") // another name is free
 	w.pass(ttl - time.Second)
-	wantHeld(t, b, "x", "a", time.Second)
+	wantHeld(t, b, "a", time.Second)
 	la, err := a.Renew(t.Context(), la, ttl)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantHeld(t, b, "x", "a", ttl)
+	wantHeld(t, b, "a", ttl)
 	w.pass(ttl)
 	lb := acquire(t, b, "x")
 	if lb.Epoch <= la.Epoch {
@@ -79,7 +79,7 @@ func TestALeaseHasOneOwnerUntilItExpires(t *testing.T) {
 	if err := a.Release(t.Context(), la); err != nil {
 		t.Fatalf("Release of a stolen lease: %v", err)
 	}
-	wantHeld(t, a, "x", "b", ttl)
+	wantHeld(t, a, "b", ttl)
 }
 
 func TestAnExpiredLeaseIsRenewedWhileNobodyTookIt(t *testing.T) {
@@ -154,10 +154,9 @@ func TestOneOfManyRacingOwnersWins(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			_, err := w.manager(fmt.Sprint(i)).Acquire(t.Context(), "x", ttl)
-			var held *HeldError
-			if err == nil {
+			if _, held := errors.AsType[*HeldError](err); err == nil {
 				won.Add(1)
-			} else if !errors.As(err, &held) {
+			} else if !held {
 				t.Errorf("owner %d: %v", i, err)
 			}
 		})

@@ -52,7 +52,7 @@ type header struct {
 	owner uint64 // the partition of a segment, the data file's id of a sidecar
 }
 
-func (h header) encode() []byte {
+func (h *header) encode() []byte {
 	b := make([]byte, headerSize)
 	copy(b, headerMagic[:])
 	binary.LittleEndian.PutUint32(b[8:], version)
@@ -87,9 +87,9 @@ type footer struct {
 	tailCRC  uint32
 }
 
-func (f footer) tailLen() int64 { return int64(f.blocks)*topLineSize + int64(f.parts)*partLineSize }
+func (f *footer) tailLen() int64 { return int64(f.blocks)*topLineSize + int64(f.parts)*partLineSize }
 
-func (f footer) encode() []byte {
+func (f *footer) encode() []byte {
 	b := make([]byte, footerSize)
 	le := binary.LittleEndian
 	copy(b, footerMagic[:])

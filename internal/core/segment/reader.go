@@ -258,18 +258,18 @@ func (c *container) decodeTail(b []byte) string {
 	return ""
 }
 
-// fits says how p contradicts the lines of its blocks, or "".
-func (p *partLine) fits(lines []topLine) string {
+// fits says how l contradicts the lines of its blocks, or "".
+func (l *partLine) fits(lines []topLine) string {
 	var entries int64
 	for i := range lines {
 		entries += int64(lines[i].entries)
 		if i > 0 && (lines[i].first <= lines[i-1].first || lines[i].appendTime < lines[i-1].appendTime || lines[i].maxTimestamp < lines[i-1].maxTimestamp) {
-			return fmt.Sprintf("blocks of partition %d are out of order", p.info.Partition)
+			return fmt.Sprintf("blocks of partition %d are out of order", l.info.Partition)
 		}
 	}
 	last := &lines[len(lines)-1]
-	if entries != p.info.Entries || lines[0].first != p.info.Base || last.appendTime != p.info.LastAppend || last.maxTimestamp != p.info.MaxTimestamp {
-		return fmt.Sprintf("blocks of partition %d are not what its line says", p.info.Partition)
+	if entries != l.info.Entries || lines[0].first != l.info.Base || last.appendTime != l.info.LastAppend || last.maxTimestamp != l.info.MaxTimestamp {
+		return fmt.Sprintf("blocks of partition %d are not what its line says", l.info.Partition)
 	}
 	return ""
 }

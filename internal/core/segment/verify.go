@@ -18,7 +18,7 @@ func Verify(fs vfs.FS, path string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // only read
 	v := verifier{data: r.file, path: path, contiguous: true, next: headerSize}
 	if err := v.index(&r.Index); err != nil {
 		return Info{}, err
@@ -38,7 +38,7 @@ func VerifySidecar(fs vfs.FS, path string, data io.ReaderAt, dataPath string) ([
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }() // only read
 	v := verifier{data: data, path: dataPath}
 	for i := range s.c.parts {
 		x := s.c.index(i)

@@ -53,7 +53,7 @@ func Create(fs vfs.FS, path string, partition uint64, opts WriterOptions) (*Writ
 		return nil, fmt.Errorf("create segment: %w", err)
 	}
 	w := &Writer{fs: fs, path: path, opts: opts, file: file, pos: headerSize}
-	w.buf = append(make([]byte, 0, opts.BufferBytes), header{kindSegment, partition}.encode()...)
+	w.buf = append(make([]byte, 0, opts.BufferBytes), (&header{kindSegment, partition}).encode()...)
 	w.index.begin(partition)
 	return w, nil
 }
@@ -170,7 +170,7 @@ func WriteSidecar(fs vfs.FS, path string, dataFile uint64, runs map[uint64][]Ent
 	if err != nil {
 		return fmt.Errorf("create sidecar: %w", err)
 	}
-	return finishSidecar(file, append(header{kindSidecar, dataFile}.encode(), x.finish(kindSidecar, headerSize)...))
+	return finishSidecar(file, append((&header{kindSidecar, dataFile}).encode(), x.finish(kindSidecar, headerSize)...))
 }
 
 func finishSidecar(file vfs.File, b []byte) error {

@@ -329,10 +329,10 @@ func (u *upload) rename(ifAbsent bool) error {
 }
 
 func (u *upload) Abort(context.Context) error {
-	if u.parts.End() != nil {
+	if u.parts.Ended() {
 		return nil
 	}
-	return u.drop()
+	return errors.Join(u.parts.End(), u.drop())
 }
 
 // drop removes the unfinished file.
