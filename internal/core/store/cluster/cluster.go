@@ -74,6 +74,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	params["lock_timeout"] = "10s"                        // the commit row is held for milliseconds
 	params["idle_in_transaction_session_timeout"] = "20s" // views end after 10 s
 	poolConfig.MaxConns = opts.MaxConns
+	if opts.dial != nil {
+		poolConfig.ConnConfig.DialFunc = opts.dial
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: connect: %w", err)

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"millrace/internal/core/clock"
 )
 
@@ -25,6 +27,8 @@ type Options struct {
 
 	PurgeEvery     time.Duration // between purges of deleted rows; default 10 s
 	RetentionEvery time.Duration // between rounds of retention; default 1 min, negative for none
+
+	dial pgconn.DialFunc // of tests that cut connections; nil: the driver's own
 }
 
 func (o Options) withDefaults() Options {
