@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -105,7 +106,7 @@ func (t *tokens) sign(dst, b []byte) []byte {
 //
 // Errors: errToken.
 func (t *tokens) open(kind tokenKind, text string) (token, error) {
-	if base64.StdEncoding.DecodedLen(len(text)) > maxTokenLength+2 {
+	if base64.StdEncoding.DecodedLen(len(text)) > maxTokenLength+2 || strings.ContainsAny(text, "\r\n") { // which base64 passes over
 		return token{}, errToken
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
