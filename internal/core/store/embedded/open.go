@@ -195,8 +195,9 @@ func (s *Store) release() error {
 	for _, f := range s.files {
 		errs = append(errs, f.file.Close())
 	}
-	if s.lock != nil {
-		errs = append(errs, s.opts.FS.Remove(s.path(holderName)), s.lock.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.unlock())...)
+}
+
+func (s *Store) unlock() error {
+	return errors.Join(s.opts.FS.Remove(s.path(holderName)), s.lock.Close())
 }

@@ -246,3 +246,6 @@ func (s *Store) Partitions(ctx context.Context, from store.PartitionID, limit in
 func (s *Store) Watch(ids []store.PartitionID, fn func(store.Event)) (cancel func()) {
 	return s.watch.add(ids, fn)
 }
+
+// Shrink gives up memory that only speeds up what is not asked for at the moment.
+func (s *Store) Shrink() { s.cache.shrink() }

@@ -1,0 +1,69 @@
+// Command millrace serves the AWS streaming APIs from one durable log.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Start the server."`
+	Check   checkCmd   `cmd:"" help:"Verify a data folder that no server uses, and name any damage."`
+	Cert    certCmd    `cmd:"" help:"Print the certificate of the local authority, for clients to trust."`
+	Env     envCmd     `cmd:"" help:"Print the environment that points AWS SDKs and tools to a server, for a shell."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+const description = `Kinesis Data Streams on one durable log, in one process and one folder.
+
+  millrace serve                          starts it; data goes to ./millrace-data
+  eval "$(millrace env)"                  points AWS tools of this shell to it
+  aws kinesis create-stream --stream-name hello --shard-count 1
+
+Every flag of serve is also an environment variable (MILLRACE_ and its name in capitals) and a key of the
+file given with --config.`
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "millrace:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	p, err := kong.New(&c, kong.Name("millrace"), kong.Description(description), kong.UsageOnError(),
+		kong.DefaultEnvars("MILLRACE"), kong.Configuration(yamlResolver), kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		return err
+	}
+	k, err := p.Parse(args)
+	var parse *kong.ParseError
+	if errors.As(err, &parse) {
+		p.FatalIfErrorf(err)
+	}
+	if err != nil {
+		return err
+	}
+	return k.Run()
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run() error {
+	fmt.Println("millrace", version)
+	return nil
+}

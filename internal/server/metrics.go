@@ -1,0 +1,109 @@
+package server
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"millrace/internal/core/store/embedded"
+)
+
+// metrics are what /metrics tells. Labels come from fixed lists only: services, operations, error codes.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	in, out  *prometheus.CounterVec
+}
+
+func newMetrics(store *embedded.Store) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "millrace_aws_requests_total", Help: "Requests by operation and error code; an empty code is success.",
+		}, []string{"service", "operation", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "millrace_aws_request_seconds", Help: "Time from a request's header to the end of its answer.",
+			Buckets: []float64{.0002, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5},
+		}, []string{"service", "operation"}),
+		in: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "millrace_aws_request_bytes_total", Help: "Bytes of request bodies.",
+		}, []string{"service", "operation"}),
+		out: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "millrace_aws_response_bytes_total", Help: "Bytes of answers' bodies.",
+		}, []string{"service", "operation"}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.in, m.out, &storeCollector{store},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) request(service, operation, code string, d time.Duration, in, out int) {
+	m.requests.WithLabelValues(service, operation, code).Inc()
+	m.seconds.WithLabelValues(service, operation).Observe(d.Seconds())
+	m.in.WithLabelValues(service, operation).Add(float64(in))
+	m.out.WithLabelValues(service, operation).Add(float64(out))
+}
+
+// storeCollector tells the store's counters when it is asked.
+type storeCollector struct{ store *embedded.Store }
+
+func desc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("millrace_store_"+name, help, nil, nil)
+}
+
+var (
+	descGroups   = desc("groups_total", "Groups committed: each is one sync.")
+	descRequests = desc("group_requests_total", "Requests in groups.")
+	descBatches  = desc("batches_total", "Record batches committed.")
+	descKeys     = desc("key_changes_total", "Keys set or deleted.")
+	descSync     = desc("sync_seconds", "Time of a sync of the journal.")
+	descSize     = desc("group_bytes", "Bytes of a group in the journal.")
+	descReads    = desc("reads_total", "Reads of partitions.")
+	descRead     = desc("read_bytes_total", "Bytes of batches read.")
+	descHits     = desc("tail_cache_hits_total", "Batches read from memory.")
+	descMisses   = desc("tail_cache_misses_total", "Batches read from files.")
+	descMoved    = desc("journal_files_moved_total", "Journal files rewritten into segments.")
+	descAdopted  = desc("journal_files_adopted_total", "Journal files that became storage as they are.")
+	descUnmoved  = desc("journal_unmoved_bytes", "Journal that is not in segments yet.")
+	descParts    = desc("partitions", "Partitions with batches.")
+)
+
+// Describe implements prometheus.Collector.
+func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descGroups, descRequests, descBatches, descKeys, descSync, descSize, descReads, descRead, descHits, descMisses,
+		descMoved, descAdopted, descUnmoved, descParts,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
+	n := c.store.Counters()
+	for d, v := range map[*prometheus.Desc]int64{
+		descGroups: n.Groups, descRequests: n.Requests, descBatches: n.Batches, descKeys: n.KeyChanges,
+		descReads: n.Reads, descRead: n.ReadBytes, descHits: n.CacheHits, descMisses: n.CacheMisses,
+		descMoved: n.MovedFiles, descAdopted: n.AdoptedFiles,
+	} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
+	ch <- prometheus.MustNewConstMetric(descUnmoved, prometheus.GaugeValue, float64(n.UnmovedBytes))
+	ch <- prometheus.MustNewConstMetric(descParts, prometheus.GaugeValue, float64(n.Partitions))
+	ch <- histogram(descSync, &n.SyncSeconds)
+	ch <- histogram(descSize, &n.GroupBytes)
+}
+
+func histogram(d *prometheus.Desc, h *embedded.Histogram) prometheus.Metric {
+	buckets := map[float64]uint64{}
+	var total uint64
+	for i, n := range h.Counts {
+		total += uint64(n)
+		if i < len(h.Bounds) {
+			buckets[h.Bounds[i]] = total
+		}
+	}
+	return prometheus.MustNewConstHistogram(d, total, h.Sum, buckets)
+}

@@ -1,0 +1,262 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/store/embedded"
+	"millrace/internal/service/kinesis"
+	"millrace/internal/wire/aws"
+	"millrace/internal/wire/aws/tlsca"
+)
+
+// drainTimeout is how long Close waits for answers that are being made.
+const drainTimeout = 10 * time.Second
+
+// Server is a running millrace.
+type Server struct {
+	opts    Options
+	log     *slog.Logger
+	store   *embedded.Store
+	kinesis *kinesis.Service
+	aws     *aws.Server
+	http    *http.Server
+	metrics *metrics
+	quiet   *quiet
+
+	addr   Addresses
+	closed sync.Once
+	err    error
+	done   sync.WaitGroup
+	failed chan error // a listener that ended by itself; room for each
+}
+
+// Addresses are what the ready file tells. A listener that is off is left out.
+type Addresses struct {
+	AWS  string `json:"aws,omitempty"`  // HOST:PORT, plain text and TLS
+	HTTP string `json:"http,omitempty"` // HOST:PORT
+	CA   string `json:"ca,omitempty"`   // file of the certificate that TLS clients trust
+}
+
+// Open starts a server and returns when it accepts connections.
+//
+// Errors: those of the options, *store.LockedError and others of the store, addresses in use.
+func Open(opts Options) (*Server, error) {
+	opts = opts.withDefaults()
+	s := &Server{opts: opts, log: opts.Logger, failed: make(chan error, 4)}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) open() error {
+	quotas, err := s.opts.quotas()
+	if err != nil {
+		return err
+	}
+	credentials, err := s.opts.credentials()
+	if err != nil {
+		return err
+	}
+	if err := s.opts.checkExposure(credentials); err != nil {
+		return err
+	}
+	if len(s.opts.KafkaListen) > 0 {
+		s.log.Warn("this version does not serve Kafka; --kafka-listen is ignored")
+	}
+	if s.store, err = embedded.Open(s.storeOptions()); err != nil {
+		return err
+	}
+	s.metrics = newMetrics(s.store)
+	if s.kinesis, err = kinesis.New(kinesis.Options{Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region}); err != nil {
+		return err
+	}
+	config, err := s.tlsConfig()
+	if err != nil {
+		return err
+	}
+	s.quiet = newQuiet(s.store.Shrink)
+	s.aws = aws.NewServer(aws.Options{
+		Logger: s.log, Credentials: credentials, DefaultRegion: s.opts.Region, TLS: config,
+		AllowedOrigins: s.opts.AllowOrigin, AdvertisedHosts: s.opts.AdvertiseHost,
+		Observe: s.observe,
+	})
+	s.aws.Handle(kinesisapi.Bind(s.kinesis))
+	if err := s.listenAWS(config); err != nil {
+		return err
+	}
+	if err := s.listenHTTP(); err != nil {
+		return err
+	}
+	return s.writeReady()
+}
+
+func (s *Server) observe(service, operation, code string, d time.Duration, in, out int) {
+	s.metrics.request(service, operation, code, d, in, out)
+	s.quiet.touch()
+}
+
+func (s *Server) storeOptions() embedded.Options {
+	o := &s.opts
+	e := embedded.Options{
+		Dir: o.Data, Logger: s.log,
+		TailCacheBytes: o.TailCacheMiB << 20, MemtableBytes: o.MemtableMiB << 20, BlockCacheBytes: o.BlockCacheMiB << 20,
+		MaxUnmovedBytes: o.MaxUnmovedMiB << 20, MaxQueuedBytes: o.MaxQueuedMiB << 20, MaxOpenFiles: o.MaxOpenFiles,
+	}
+	if o.InMemory {
+		e.Dir, e.FS, e.BallastBytes = "millrace", vfs.NewMem(), -1
+		e.JournalFileBytes, e.FirstFileBytes = 8<<20, 256<<10
+	}
+	return e
+}
+
+// tlsConfig is the configured certificate's, or one from the local authority that the data folder keeps. A
+// server in memory has no folder to keep one in, and no TLS unless it is given a certificate.
+func (s *Server) tlsConfig() (*tls.Config, error) {
+	o := &s.opts
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		return nil, errors.New("--tls-cert and --tls-key go together")
+	}
+	if o.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+		if err != nil {
+			return nil, err
+		}
+		return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
+	}
+	if o.InMemory {
+		return nil, nil
+	}
+	dir := TLSDir(o.Data)
+	ca, err := tlsca.EnsureCA(dir)
+	if err != nil {
+		return nil, err
+	}
+	if s.addr.CA, err = filepath.Abs(tlsca.Path(dir)); err != nil {
+		return nil, err
+	}
+	return ca.ServerConfig(o.AdvertiseHost)
+}
+
+// TLSDir is where the local authority of a data folder is kept.
+func TLSDir(data string) string { return filepath.Join(data, "tls") }
+
+func (s *Server) listenAWS(config *tls.Config) error {
+	listeners, err := listen(s.opts.AWSListen)
+	if err != nil || len(listeners) == 0 {
+		return err
+	}
+	s.addr.AWS = listeners[0].Addr().String()
+	for _, l := range listeners {
+		if !s.opts.Insecure && !loopback(l.Addr().String()) {
+			l = tls.NewListener(l, onlyTLS(config))
+		}
+		s.serve(func() error { return s.aws.Serve(l) })
+	}
+	return nil
+}
+
+// onlyTLS is for listeners off loopback, where plain text is not spoken.
+func onlyTLS(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	config.NextProtos = []string{"h2", "http/1.1"}
+	return config
+}
+
+// listen opens one setting's listeners; none when it is off.
+func listen(setting string) ([]net.Listener, error) {
+	first, second, err := addresses(setting)
+	if err != nil || first == "" {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", first)
+	if err != nil {
+		return nil, fmt.Errorf("%w: stop what uses the address, or choose another one", err)
+	}
+	if second == "" {
+		return []net.Listener{l}, nil
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	also, err := net.Listen("tcp", net.JoinHostPort(second, port))
+	if err != nil {
+		return []net.Listener{l}, nil //nolint:nilerr // there is no such address on this machine, or it is taken
+	}
+	return []net.Listener{l, also}, nil
+}
+
+func (s *Server) serve(fn func() error) {
+	s.done.Add(1)
+	go func() {
+		defer s.done.Done()
+		if err := fn(); err != nil {
+			s.failed <- err
+		}
+	}()
+}
+
+// Addresses are those that the server listens on.
+func (s *Server) Addresses() Addresses { return s.addr }
+
+// Failed tells of a listener that ended by itself.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// writeReady writes the ready file whole or not at all, so that who waits for it reads it at once.
+func (s *Server) writeReady() error {
+	if s.opts.ReadyFile == "" {
+		return nil
+	}
+	text, err := json.Marshal(s.addr)
+	if err != nil {
+		return err
+	}
+	part := s.opts.ReadyFile + ".part"
+	if err := os.WriteFile(part, append(text, '\n'), 0o644); err != nil { //nolint:gosec // holds addresses, nothing secret
+		return err
+	}
+	return os.Rename(part, s.opts.ReadyFile)
+}
+
+// Close stops the server: no new connections, answers for the requests that are in, then services and store.
+// Close twice is fine.
+func (s *Server) Close() error {
+	s.closed.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		var errs []error
+		if s.aws != nil {
+			errs = append(errs, s.aws.Shutdown(ctx))
+		}
+		if s.kinesis != nil {
+			errs = append(errs, s.kinesis.Close())
+		}
+		if s.quiet != nil {
+			s.quiet.close()
+		}
+		if s.http != nil {
+			errs = append(errs, s.http.Close())
+		}
+		s.done.Wait()
+		if s.store != nil {
+			errs = append(errs, s.store.Close())
+		}
+		s.err = errors.Join(errs...)
+	})
+	return s.err
+}
