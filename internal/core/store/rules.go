@@ -60,6 +60,8 @@ type pending struct {
 	deleted map[PartitionID]bool
 	epochs  map[ProducerID]int16
 	seen    map[producerPartition]bool
+
+	forgotten map[ProducerID]bool // producers that are deleted
 }
 
 type producerPartition struct {
@@ -304,6 +306,11 @@ func (s *State) checkChanges(req *Request) (*pending, error) {
 			return nil, ErrUnknownProducer
 		case c.Kind == ProducerDelete && len(pr.open) > endedPartitions(req, c.Producer):
 			return nil, ErrInvalidTxn
+		case c.Kind == ProducerDelete:
+			if tx.forgotten == nil {
+				tx.forgotten = map[ProducerID]bool{}
+			}
+			tx.forgotten[c.Producer] = true
 		case c.Kind == ProducerInit && ok && c.Epoch < pr.epoch:
 			return nil, ErrProducerFenced
 		case c.Kind == ProducerInit:
@@ -397,8 +404,11 @@ func (s *State) checkTxAppends(req *Request, tx *pending) error {
 
 func (s *State) checkTxProducer(p *partition, id PartitionID, h *batch.Header, tx *pending) error {
 	k := producerPartition{ProducerID(h.ProducerID), id}
-	if tx.seen[k] {
+	switch {
+	case tx.seen[k]:
 		return ErrInvalidTxn
+	case tx.forgotten[k.producer]:
+		return ErrUnknownProducer // it would leave an open transaction behind
 	}
 	if tx.seen == nil {
 		tx.seen = map[producerPartition]bool{}
@@ -451,10 +461,15 @@ func (s *State) write(req *Request, g *Group) {
 
 func (s *State) writeParts(req *Request, g *Group, match func(PartitionKind) bool) {
 	for i := range req.Parts {
-		if c := &req.Parts[i]; match(c.Kind) {
-			s.applyPart(c)
-			g.Parts = append(g.Parts, *c)
+		c := req.Parts[i]
+		if !match(c.Kind) {
+			continue
 		}
+		if p, ok := s.partitions[c.Partition]; ok && c.Kind == PartitionTrim {
+			c.To = min(c.To, p.head.Next) // later appends of the group must not be trimmed when it is applied
+		}
+		s.applyPart(&c)
+		g.Parts = append(g.Parts, c)
 	}
 }
 

@@ -105,6 +105,9 @@ func (s *State) RestorePartition(id PartitionID, b []byte) error {
 	if d.end() != nil {
 		return d.err
 	}
+	if h.Start < 0 || h.Next < h.Start {
+		return errStateEncoding
+	}
 	p.touch(FieldAll, s.seq)
 	p.setStable(s.seq)
 	s.partitions[id] = p
