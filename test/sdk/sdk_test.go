@@ -52,10 +52,20 @@ func part(t *testing.T, elem ...string) string {
 	return path
 }
 
-// start runs a server of its own for t.
-func start(t *testing.T, args ...string) *process.Server {
+// noQuotas lets a client read the same shard more than five times a second, which the scenario does.
+var noQuotas = []string{"--kinesis-quotas", "off"}
+
+// start runs a server for t on a folder of its own.
+func start(t *testing.T, o process.Options) *process.Server {
 	t.Helper()
-	s, err := process.Start(t.Context(), process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: args})
+	o.Data = filepath.Join(t.TempDir(), "data")
+	return startOn(t, o)
+}
+
+// startOn runs a server for t, which ends politely with it.
+func startOn(t *testing.T, o process.Options) *process.Server {
+	t.Helper()
+	s, err := process.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +80,7 @@ func start(t *testing.T, args ...string) *process.Server {
 func TestUnchangedClientsPlayTheScenario(t *testing.T) {
 	endpoint := *endpointFlag
 	if endpoint == "" {
-		endpoint = start(t).Endpoint()
+		endpoint = start(t, process.Options{Args: noQuotas}).Endpoint()
 	}
 	t.Run("go", func(t *testing.T) { playGo(t, endpoint, "stream-go", http.DefaultClient) })
 	t.Run("awscli", func(t *testing.T) { playCLI(t, endpoint, "stream-awscli") })
