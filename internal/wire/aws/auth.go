@@ -1,6 +1,8 @@
 package aws
 
 import (
+	"strings"
+
 	"millrace/internal/api"
 	"millrace/internal/wire/aws/sigv4"
 )
@@ -24,6 +26,7 @@ func (s *Server) authenticate(x *exchange, o *operation) (*sigv4.Signature, *api
 }
 
 func (x *exchange) identify(accessKeyID, region string) {
+	accessKeyID, region = x.names.keep(accessKeyID), x.regions.keep(region)
 	x.call.AccessKeyID = accessKeyID
 	if isAccount(accessKeyID) {
 		x.call.Account = accessKeyID
@@ -44,4 +47,21 @@ func isAccount(id string) bool {
 		}
 	}
 	return true
+}
+
+// interned gives equal strings of successive requests on a connection one copy, which unlike the
+// buffer they came in is never written again. The zero value copies nothing.
+type interned struct {
+	on   bool
+	last string
+}
+
+func (i *interned) keep(s string) string {
+	if !i.on {
+		return s
+	}
+	if i.last != s {
+		i.last = strings.Clone(s)
+	}
+	return i.last
 }

@@ -25,6 +25,10 @@ type exchange struct {
 	body        io.Reader
 	out         answerer
 
+	// names and regions keep who calls apart from the buffer of a connection that reuses one.
+	names, regions interned
+	callCtx        context.Context // ctx with call, where the exchange is used again; else nil
+
 	call    api.Call
 	format  format
 	held    *body        // given back after the answer
@@ -32,6 +36,7 @@ type exchange struct {
 	in      int          // bytes of the body
 	sent    int          // bytes of the answer
 	code    string       // of the error answered
+	cut     bool         // the answer cannot be finished: whoever carries it must break the connection
 }
 
 // answerer writes an answer. begin is called once, then Write as often as the body needs.
@@ -60,7 +65,7 @@ func (s *Server) serve(x *exchange) {
 		if p := recover(); p != nil {
 			s.opts.Logger.Error("panic in handler", "requestId", x.call.RequestID, "operation", x.call.Operation,
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			if x.sent == 0 {
+			if x.cut = x.sent > 0; !x.cut {
 				s.fail(x, api.InternalFailure(nil))
 			}
 		}
@@ -102,7 +107,11 @@ func (s *Server) perform(x *exchange, o *operation) {
 		s.fail(x, err)
 		return
 	}
-	out, callErr := o.Invoke(api.WithCall(x.ctx, &x.call), in)
+	ctx := x.callCtx
+	if ctx == nil {
+		ctx = api.WithCall(x.ctx, &x.call)
+	}
+	out, callErr := o.Invoke(ctx, in)
 	if callErr != nil {
 		s.fail(x, api.AsError(callErr))
 		return

@@ -21,6 +21,9 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.Header = func(name string) []string { return headerValues(r, name) }
 	s.serve(x)
+	if x.cut {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // headerValues gives back the headers that net/http moves elsewhere.

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"millrace/internal/api"
@@ -19,6 +20,7 @@ type operation struct {
 	service *service
 	limit   int64
 	hot     *hot.Codec // nil for most
+	streams bool       // answers for as long as the client listens
 }
 
 func newService(b *api.Binding) *service {
@@ -28,9 +30,23 @@ func newService(b *api.Binding) *service {
 		if op.BodyLimit > 0 {
 			o.limit = op.BodyLimit
 		}
+		o.streams = op.Output != nil && slices.ContainsFunc(op.Output.Members, func(m api.Member) bool {
+			return m.Shape.Kind == api.KindStream
+		})
 		s.operations[name] = o
 	}
 	return s
+}
+
+// streams says whether a target's answer is a stream, during which the client must be seen to leave.
+func (s *Server) streams(target string) bool {
+	prefix, name, _ := strings.Cut(target, ".")
+	svc := s.targets[prefix]
+	if svc == nil {
+		return false
+	}
+	o := svc.operations[name]
+	return o != nil && o.streams
 }
 
 // format is how the answer is written, errors included.
@@ -82,7 +98,7 @@ func (s *Server) route(x *exchange) *operation {
 		s.fail(x, api.UnknownOperation())
 		return nil
 	}
-	x.call.Operation = name
+	x.call.Operation = o.Name
 	return o
 }
 

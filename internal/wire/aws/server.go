@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 
@@ -24,11 +26,27 @@ type Server struct {
 	inFlight *semaphore.Weighted // bytes of bodies
 	targets  map[string]*service // by target prefix; written before Serve
 	ids      ids
+
+	ctx      context.Context // of requests outside net/http; ends with Shutdown
+	cancel   context.CancelFunc
+	down     chan struct{} // closed when Shutdown is done
+	downOnce func()
+	draining atomic.Bool
+	date     dateCache
+
+	mu        sync.Mutex
+	listeners []*sniff.Listener      // guarded by mu
+	fast      map[*fastConn]struct{} // guarded by mu
+	fastDone  chan struct{}          // closed when fast is empty while draining; guarded by mu
 }
 
 // NewServer makes a server without services.
 func NewServer(opts Options) *Server {
 	s := &Server{opts: opts.withDefaults(), targets: map[string]*service{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.down = make(chan struct{})
+	s.downOnce = sync.OnceFunc(func() { close(s.down) })
+	s.fast = map[*fastConn]struct{}{}
 	s.inFlight = semaphore.NewWeighted(s.opts.MaxInFlightBytes)
 	if s.opts.Credentials != nil {
 		s.verifier = sigv4.NewVerifier(s.opts.Credentials, s.opts.Now)
@@ -68,19 +86,74 @@ func (s *Server) Serve(l net.Listener) error {
 			}
 		}
 	}
-	err := s.http.Serve(sniff.Listen(l, opts))
-	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
-		return nil
+	in := sniff.Listen(l, opts)
+	if !s.addListener(in) {
+		return in.Close()
+	}
+	rest := newHandoff(l.Addr())
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(rest) }()
+	for {
+		c, err := in.Accept()
+		if err != nil {
+			break
+		}
+		go s.serveConn(c, rest)
+	}
+	if s.draining.Load() {
+		<-s.down // Shutdown has closed in and ends rest once all is answered
+	}
+	err := errors.Join(in.Close(), rest.Close())
+	if served := <-served; !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, net.ErrClosed) {
+		err = errors.Join(err, served)
 	}
 	return err
+}
+
+// addListener notes a listener for Shutdown; false when that has begun.
+func (s *Server) addListener(l *sniff.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return false
+	}
+	s.listeners = append(s.listeners, l)
+	return true
+}
+
+// serveConn serves the plain requests of a connection and leaves the rest of it to net/http.
+func (s *Server) serveConn(c net.Conn, rest *handoff) {
+	if other := s.serveFast(c); other != nil {
+		rest.give(other)
+	}
 }
 
 // Shutdown stops accepting and waits until the requests that are in are answered. When ctx ends
 // first, it cuts the connections that are left and returns ctx's error. A second call is fine.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		return errors.Join(err, s.http.Close())
+	s.stopAccepting()
+	err := s.drainFast(ctx)
+	if err == nil {
+		err = s.http.Shutdown(ctx)
 	}
-	return nil
+	s.cancel()
+	if err != nil {
+		s.cutFast()
+		err = errors.Join(err, s.http.Close())
+	}
+	s.downOnce()
+	return err
+}
+
+func (s *Server) stopAccepting() {
+	s.mu.Lock()
+	s.draining.Store(true)
+	listeners := s.listeners
+	s.listeners = nil
+	s.mu.Unlock()
+	for _, l := range listeners {
+		if err := l.Close(); err != nil {
+			s.opts.Logger.Debug("close listener", "err", err)
+		}
+	}
 }

@@ -149,8 +149,10 @@ func parseQuery(q url.Values) (*Signature, *api.Error) {
 	return s, s.credential(q.Get("X-Amz-Credential"))
 }
 
-// credential splits AKID/20261120/us-east-1/kinesis/aws4_request.
+// credential splits AKID/20261120/us-east-1/kinesis/aws4_request. What it keeps is copied: headers may
+// live in a buffer that is used again, and scopes are cached.
 func (s *Signature) credential(c string) *api.Error {
+	c = strings.Clone(c)
 	parts := strings.Split(c, "/")
 	if len(parts) != 5 {
 		return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '" + c + "'")
