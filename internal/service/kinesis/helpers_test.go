@@ -16,13 +16,19 @@ type caller struct {
 	t               testing.TB
 	account, region string
 	svc             *Service
+	last            *api.Call
 }
 
-// ctx is that of one call; its pinned memory is given back when the test ends.
+// ctx is that of one call. The memory of the answer before is given back, as by a front that serves
+// one call after the other: what a test keeps of an answer it copies.
 func (c *caller) ctx() context.Context {
-	call := &api.Call{Account: c.account, Region: c.region, AccessKeyID: "AKIA"}
-	c.t.Cleanup(call.Sent)
-	return api.WithCall(c.t.Context(), call)
+	if c.last != nil {
+		c.last.Sent()
+	} else {
+		c.t.Cleanup(func() { c.last.Sent() })
+	}
+	c.last = &api.Call{Account: c.account, Region: c.region, AccessKeyID: "AKIA"}
+	return api.WithCall(c.t.Context(), c.last)
 }
 
 // start opens a service on a new model store; change may set options.
@@ -42,7 +48,7 @@ func startOn(t testing.TB, st store.Store, change func(*Options)) *caller {
 		t.Fatalf("New: %v", err)
 	}
 	t.Cleanup(func() { _ = svc.Close() })
-	return &caller{t, "000000000000", "us-east-1", svc}
+	return &caller{t: t, account: "000000000000", region: "us-east-1", svc: svc}
 }
 
 func ptr[T any](v T) *T { return &v }
