@@ -34,6 +34,8 @@ type Options struct {
 	Observe func(service, operation, code string, d time.Duration, inBytes, outBytes int)
 	// Now is the clock for signatures, time.Now by default.
 	Now func() time.Time
+
+	netHTTPOnly bool // our own loop serves nothing; tests compare the two
 }
 
 const (

@@ -123,6 +123,10 @@ func (s *Server) addListener(l *sniff.Listener) bool {
 
 // serveConn serves the plain requests of a connection and leaves the rest of it to net/http.
 func (s *Server) serveConn(c net.Conn, rest *handoff) {
+	if s.opts.netHTTPOnly {
+		rest.give(c)
+		return
+	}
 	if other := s.serveFast(c); other != nil {
 		rest.give(other)
 	}

@@ -21,6 +21,7 @@ type memory struct {
 	kinesisapi.Unimplemented
 
 	mu      sync.Mutex
+	forgets bool                // keeps no records and no calls
 	records []kinesisapi.Record // guarded by mu
 	calls   []api.Call          // guarded by mu
 	sent    int                 // calls whose answer was written; guarded by mu
@@ -29,6 +30,9 @@ type memory struct {
 }
 
 func (m *memory) note(ctx context.Context) {
+	if m.forgets {
+		return
+	}
 	c := api.CallFrom(ctx)
 	c.OnSent(func() {
 		m.mu.Lock()
@@ -54,6 +58,9 @@ func (m *memory) lastCall(t *testing.T) api.Call {
 var arrival = time.UnixMilli(1_763_600_000_123).UTC()
 
 func (m *memory) put(data []byte, key *string) string {
+	if m.forgets {
+		return "1000"
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	seq := strconv.Itoa(1000 + len(m.records))
