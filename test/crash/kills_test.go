@@ -57,7 +57,18 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d, %d kills", seed, *killsFlag)
-	h := newHarness(t, seed)
+	for name, args := range map[string][]string{
+		"defaults": nil,
+		// Little memory and little journal: flushes, segments and recycling all through the run.
+		"small bounds": {"--max-unmoved-mib", "8", "--memtable-mib", "1", "--tail-cache-mib", "1"},
+	} {
+		t.Run(name, func(t *testing.T) { killAgainAndAgain(t, seed, args) })
+	}
+}
+
+func killAgainAndAgain(t *testing.T, seed uint64, args []string) {
+	t.Helper()
+	h := newHarness(t, seed, args)
 	h.createStreams(t)
 	early := 0
 	for kill := range *killsFlag {
@@ -82,10 +93,10 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 	}
 }
 
-func newHarness(t *testing.T, seed uint64) *harness {
+func newHarness(t *testing.T, seed uint64, args []string) *harness {
 	t.Helper()
 	h := &harness{
-		options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: []string{"--kinesis-quotas", "off"}},
+		options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: append([]string{"--kinesis-quotas", "off"}, args...)},
 		random:  rand.New(rand.NewPCG(seed, 0)),
 		history: &History{},
 		tagger:  &tagger{stream: "four"},
@@ -253,9 +264,11 @@ func (h *harness) readEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), binary, "check", h.options.Data).CombinedOutput(); err != nil {
-		t.Errorf("millrace check: %v\n%s", err, out)
+	out, err := exec.CommandContext(t.Context(), binary, "check", h.options.Data).CombinedOutput()
+	if err != nil {
+		t.Errorf("millrace check: %v", err)
 	}
+	t.Logf("millrace check: %s", out)
 	_, c = h.start(t)
 	if err := h.tagger.check(c); err != nil {
 		t.Error(err)
