@@ -20,12 +20,16 @@ type tailCache struct {
 	first  uint64
 	bytes  int64
 
-	free sync.Pool // of *[]byte of chunkSize
+	free [][]byte // of chunkSize, to be used again; at most keepChunks
 }
 
-// chunkSize: 1 MiB holds many small groups and a usual large one; larger groups have a chunk
-// of their own.
-const chunkSize = 1 << 20
+const (
+	// chunkSize: 4 MiB holds many small groups and some large ones; larger groups have a chunk of
+	// their own.
+	chunkSize = 4 << 20
+	// keepChunks: one goes while one comes, and a reader may hold another.
+	keepChunks = 2
+)
 
 type chunk struct {
 	buf  []byte
@@ -50,20 +54,17 @@ func (c *tailCache) reserve(n int) (buf []byte, number uint64) {
 	}
 	k := &chunk{c: c}
 	k.refs.Store(1)
-	if n <= chunkSize {
-		if b, ok := c.free.Get().(*[]byte); ok {
-			k.buf = (*b)[:0]
-		} else {
-			k.buf = make([]byte, 0, chunkSize)
-		}
-	} else {
-		k.buf = make([]byte, 0, journal.Pad(n))
-	}
-	c.chunks = append(c.chunks, k)
-	c.bytes += int64(cap(k.buf))
-	for c.bytes > c.limit && len(c.chunks) > 2 {
+	size := max(chunkSize, journal.Pad(n))
+	for c.bytes+int64(size) > c.limit && len(c.chunks) > 1 {
 		c.evictOldest()
 	}
+	if last := len(c.free) - 1; size == chunkSize && last >= 0 {
+		k.buf, c.free = c.free[last], c.free[:last]
+	} else {
+		k.buf = journal.Aligned(size)
+	}
+	c.chunks = append(c.chunks, k)
+	c.bytes += int64(size)
 	return k.buf[:0:cap(k.buf)], c.first + uint64(len(c.chunks)) - 1
 }
 
@@ -83,7 +84,16 @@ func (c *tailCache) evictOldest() {
 	c.chunks[0] = nil
 	c.chunks = c.chunks[1:]
 	c.first++
-	k.release()
+	if k.refs.Add(-1) == 0 {
+		c.keep(k)
+	}
+}
+
+// keep takes the memory of a chunk that nobody uses. The caller holds mu.
+func (c *tailCache) keep(k *chunk) {
+	if cap(k.buf) == chunkSize && len(c.free) < keepChunks {
+		c.free = append(c.free, k.buf[:0])
+	}
 }
 
 // shrink gives up all chunks but the newest: for a store that has nothing to do.
@@ -93,6 +103,7 @@ func (c *tailCache) shrink() {
 	for len(c.chunks) > 1 {
 		c.evictOldest()
 	}
+	c.free = nil
 }
 
 // hold returns a chunk that stays as it is until it is released; nil when it is gone.
@@ -108,8 +119,9 @@ func (c *tailCache) hold(number uint64) *chunk {
 }
 
 func (k *chunk) release() {
-	if k.refs.Add(-1) == 0 && cap(k.buf) == chunkSize {
-		b := k.buf[:0]
-		k.c.free.Put(&b)
+	if k.refs.Add(-1) == 0 {
+		k.c.mu.Lock()
+		defer k.c.mu.Unlock()
+		k.c.keep(k)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ type journalFile struct {
 	name   string // path
 	id     uint64 // number in the name, never used again
 	file   vfs.File
+	direct *os.File // for large groups; nil where there are no direct writes
 	header journal.FileHeader
 	size   int64
 	end    int64 // where the next group goes; the sequencer's
@@ -51,6 +53,38 @@ func (f *journalFile) wrote(g *store.Group, n int) {
 	for i := range g.Appends {
 		f.batchBytes.Add(int64(g.Appends[i].Size))
 	}
+}
+
+// directBytes: groups from here on are written past the page cache, so that a bulk load fills none. Smaller ones
+// cost less through it.
+const directBytes = 128 << 10
+
+// write writes a sealed group at the end of the file.
+func (f *journalFile) write(group []byte) error {
+	if f.direct != nil && len(group) >= directBytes {
+		_, err := f.direct.WriteAt(group, f.end)
+		return err
+	}
+	_, err := f.file.WriteAt(group, f.end)
+	return err
+}
+
+// openDirect opens the second way to write, where there is one.
+func (f *journalFile) openDirect(fs vfs.FS) {
+	if fs != vfs.Default {
+		return
+	}
+	if direct, err := journal.OpenDirect(f.name); err == nil {
+		f.direct = direct
+	}
+}
+
+func (f *journalFile) close() error {
+	err := f.file.Close()
+	if f.direct != nil {
+		err = errors.Join(err, f.direct.Close())
+	}
+	return err
 }
 
 // hold keeps the file from being used again; false when it is too late.
@@ -264,6 +298,7 @@ func (p *space) create(id uint64, size int64, zero bool) (*journalFile, error) {
 	if err := p.fill(f, zero); err != nil {
 		return nil, errors.Join(err, file.Close(), fs.Remove(name))
 	}
+	f.openDirect(fs)
 	return f, nil
 }
 
@@ -308,7 +343,7 @@ func (p *space) recycle(f *journalFile) {
 }
 
 func (p *space) remove(f *journalFile) {
-	if err := errors.Join(f.file.Close(), p.s.opts.FS.Remove(f.name)); err != nil {
+	if err := errors.Join(f.close(), p.s.opts.FS.Remove(f.name)); err != nil {
 		p.s.log.Warn("remove journal file", "error", err)
 	}
 }
@@ -319,10 +354,10 @@ func (p *space) close() error {
 	defer p.mu.Unlock()
 	var errs []error
 	if p.ready != nil {
-		errs = append(errs, p.ready.file.Close())
+		errs = append(errs, p.ready.close())
 	}
 	for _, f := range p.free {
-		errs = append(errs, f.file.Close())
+		errs = append(errs, f.close())
 	}
 	p.ready, p.free = nil, nil
 	return errors.Join(errs...)

@@ -512,7 +512,7 @@ func (p *movePlan) show() {
 	for _, f := range p.files {
 		if p.isAdopt {
 			f.onFree = func(f *journalFile) {
-				if err := f.file.Close(); err != nil {
+				if err := f.close(); err != nil {
 					s.log.Warn("close journal file", "error", err)
 				}
 			}

@@ -193,7 +193,7 @@ func (s *Store) release() error {
 	}
 	errs = append(errs, s.segments.close(), s.space.close())
 	for _, f := range s.files {
-		errs = append(errs, f.file.Close())
+		errs = append(errs, f.close())
 	}
 	return errors.Join(append(errs, s.unlock())...)
 }

@@ -177,6 +177,7 @@ func (s *Store) openJournal(name string, id uint64) (*journalFile, error) {
 	}
 	f := &journalFile{name: name, id: id, file: file, header: header, size: max(header.Size, info.Size()), end: journal.PageSize, onFree: s.space.recycle}
 	f.refs.Store(1)
+	f.openDirect(fs)
 	return f, nil
 }
 
@@ -428,7 +429,7 @@ func (r *recovery) copyLast(f *journalFile) error {
 	p.nextSeq++
 	n.header = journal.FileHeader{Seq: p.nextSeq, ID: randomID(), Size: n.size}
 	if err := journal.Copy(n.file, n.header, f.file, f.header, f.end); err != nil {
-		return errors.Join(err, n.file.Close())
+		return errors.Join(err, n.close())
 	}
 	n.end, n.firstSeq = f.end, f.firstSeq
 	n.used.Store(f.end)

@@ -270,7 +270,7 @@ func (s *Store) persist(j *job, flags uint16) error {
 			}
 		}
 	}
-	if _, err := f.file.WriteAt(buf, f.end); err != nil {
+	if err := f.write(buf); err != nil {
 		return fmt.Errorf("write journal %s: %w", f.name, err)
 	}
 	start := time.Now()

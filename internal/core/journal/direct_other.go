@@ -1,0 +1,11 @@
+//go:build !linux
+
+package journal
+
+import (
+	"errors"
+	"os"
+)
+
+// OpenDirect opens a file for writes past the page cache. Here there are none.
+func OpenDirect(string) (*os.File, error) { return nil, errors.ErrUnsupported }
