@@ -23,6 +23,8 @@ func apiError(err error) error {
 	case errors.Is(err, store.ErrFull):
 		// AWS has no full disks; the operator of this one reads the client's log too.
 		e = api.ServerError("InternalFailure", store.ErrFull.Error())
+	case errors.Is(err, catalog.ErrName):
+		e = kinesisapi.InvalidArgumentException("The account or region of the request is not valid.")
 	case errors.Is(err, store.ErrStopped):
 		e = api.ServerError("ServiceUnavailable", "")
 		e.Status = 503

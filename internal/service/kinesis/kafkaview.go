@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strconv"
-	"sync/atomic"
 	"unicode/utf8"
 
 	"millrace/internal/core/batch"
@@ -38,17 +37,11 @@ func partitionKey(r *batch.Record) string {
 	}
 }
 
-// skipCounter counts records that Kinesis cannot show. Each is logged the first time a reader meets it
-// after every thousandth, so that a reader in a loop does not fill the log.
-type skipCounter struct{ n atomic.Uint64 }
-
-func (c *skipCounter) count(g *page, at store.Offset, why string) {
-	if n := c.n.Add(1); n%1000 == 1 {
+// skip counts a record or batch that Kinesis cannot show. Only every thousandth is logged, so that a
+// reader in a loop does not fill the log.
+func (g *page) skip(at store.Offset, why string) {
+	if n := g.svc.counts.skipped.Add(1); n%1000 == 1 {
 		g.svc.log.Warn("records are not shown to Kinesis readers", "stream", g.stream.place.stream,
 			"shard", g.shard.id, "offset", int64(at), "why", why, "skipped so far", n)
 	}
 }
-
-// SkippedRecords is how often records or batches were passed over because they are too large for
-// GetRecords, since the start of the service.
-func (s *Service) SkippedRecords() uint64 { return s.skipped.n.Load() }

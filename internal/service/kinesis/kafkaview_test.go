@@ -197,7 +197,7 @@ func TestRecordOverTenMebibytesIsSkippedAndCounted(t *testing.T) {
 	if fmt.Sprint(got) != "[before after]" {
 		t.Errorf("got %d records %.40q, want before and after", len(got), got)
 	}
-	if n := c.svc.SkippedRecords(); n != 2 {
+	if n := c.svc.Metrics().RecordsSkipped; n != 2 {
 		t.Errorf("%d were counted as skipped, want a record and a batch", n)
 	}
 }

@@ -174,8 +174,8 @@ func TestSizesAreChecked(t *testing.T) {
 	if out := c.get(c.oldest("large", "shardId-000000000000"), 0); len(out.Records) != 1 || !bytes.Equal(out.Records[0].Data, make([]byte, 10<<20)) {
 		t.Errorf("the record of 10 MiB: got %d records", len(out.Records))
 	}
-	if c.svc.SkippedRecords() != 0 {
-		t.Errorf("%d records were skipped", c.svc.SkippedRecords())
+	if c.svc.Metrics().RecordsSkipped != 0 {
+		t.Errorf("%d records were skipped", c.svc.Metrics().RecordsSkipped)
 	}
 }
 

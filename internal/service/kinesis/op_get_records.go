@@ -64,22 +64,18 @@ func (s *Service) getRecords(ctx context.Context, in *kinesisapi.GetRecordsInput
 	sh := &st.shards[k.shard]
 	metered := st.metered && !s.opts.Quotas.off()
 	if metered && !sh.meter.read(ns, s.opts.Quotas) {
+		s.counts.throttled.Add(1)
 		return nil, errShardRate(st.place, sh)
 	}
 	if in.DryRun != nil && *in.DryRun {
 		return nil, errDryRun()
 	}
-	g := &page{svc: s, stream: st, shard: sh, now: now, limit: maxPageRecords, records: []kinesisapi.Record{}}
-	if in.Limit != nil {
-		g.limit = int(*in.Limit)
-	}
+	g := s.takePage(st, sh, now, in.Limit)
+	api.CallFrom(ctx).OnSent(g.done)
 	if err := g.fill(ctx, k.positionIn(sh)); err != nil {
-		g.release()
 		return nil, err
 	}
-	if len(g.results) > 0 {
-		api.CallFrom(ctx).OnSent(g.release)
-	}
+	s.counts.read(len(g.records), g.bytes)
 	if metered {
 		sh.meter.sent(g.bytes)
 	}

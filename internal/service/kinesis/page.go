@@ -3,6 +3,7 @@ package kinesis
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"millrace/internal/api/kinesisapi"
@@ -12,8 +13,9 @@ import (
 )
 
 // page gathers the records of one GetRecords. Records of plain batches point into what the store has
-// read, which is pinned until release.
+// read, which is pinned until release. The page itself is used again then: 150 bytes a record.
 type page struct {
+	done   func() // release, then back to the pool
 	svc    *Service
 	stream *stream
 	shard  *shard
@@ -36,6 +38,31 @@ type page struct {
 // maxReads bounds the work of one call where little is shown: aborted transactions, or small batches.
 // The reader goes on from there with its next call.
 const maxReads = 64
+
+// newPage is a page of its own; takePage takes one that was used before.
+func (s *Service) newPage() any {
+	g := &page{svc: s, records: []kinesisapi.Record{}}
+	g.done = func() {
+		g.release()
+		clear(g.records) // what was read is not ours any more
+		clear(g.keys)
+		*g = page{
+			done: g.done, svc: s, results: g.results[:0],
+			records: g.records[:0], keys: g.keys[:0], digits: g.digits[:0],
+		}
+		s.pages.Put(g)
+	}
+	return g
+}
+
+func (s *Service) takePage(st *stream, sh *shard, now int64, limit *int32) *page {
+	g := s.pages.Get().(*page)
+	g.stream, g.shard, g.now, g.limit = st, sh, now, maxPageRecords
+	if limit != nil {
+		g.limit = int(*limit)
+	}
+	return g
+}
 
 // fill reads from an offset until the page is full or the end is reached.
 //
@@ -131,15 +158,14 @@ func (g *page) grow(res *store.ReadResult) {
 		}
 	}
 	n = min(n, g.limit-len(g.records))
-	if len(g.records)+n <= cap(g.records) {
-		return
+	g.records = slices.Grow(g.records, n)
+	// Records point into these, so they do not move: earlier ones keep the piece they are in.
+	if cap(g.keys)-len(g.keys) < n {
+		g.keys = make([]string, 0, n)
 	}
-	records := make([]kinesisapi.Record, len(g.records), len(g.records)+n)
-	copy(records, g.records)
-	g.records = records
-	// Earlier records point into earlier pieces of these, which stay.
-	g.keys = make([]string, 0, n)
-	g.digits = make([]byte, 0, n*sequenceDigits)
+	if cap(g.digits)-len(g.digits) < n*sequenceDigits {
+		g.digits = make([]byte, 0, n*sequenceDigits)
+	}
 }
 
 // takeBatch adds the records of one batch that are not before g.next.
@@ -202,7 +228,7 @@ var packedLimits = batch.Limits{MaxBytes: 3 * maxPageBytes}
 func (g *page) takePacked(b *store.Batch, arrived *time.Time) error {
 	for r, err := range batch.Records(b.Bytes, packedLimits) {
 		if errors.Is(err, batch.ErrTooLarge) {
-			g.svc.skipped.count(g, b.Base, "batch opens to more than the limit")
+			g.skip(b.Base, "batch opens to more than the limit")
 			return nil
 		}
 		if err != nil {
@@ -218,7 +244,7 @@ func (g *page) takePacked(b *store.Batch, arrived *time.Time) error {
 // add puts one record into the page; false when the page is full without it.
 func (g *page) add(r *batch.Record, arrived *time.Time, ms int64) bool {
 	if len(r.Value) > maxPageBytes {
-		g.svc.skipped.count(g, store.Offset(r.Offset), "record is over 10 MiB")
+		g.skip(store.Offset(r.Offset), "record is over 10 MiB")
 		g.next = store.Offset(r.Offset) + 1
 		return true
 	}
@@ -229,7 +255,7 @@ func (g *page) add(r *batch.Record, arrived *time.Time, ms int64) bool {
 		return false
 	}
 	number := g.shard.number(store.Offset(r.Offset), ms)
-	if cap(g.digits)-len(g.digits) < sequenceDigits {
+	if cap(g.digits)-len(g.digits) < sequenceDigits { // a batch holds more than its header counts
 		g.digits = make([]byte, 0, 64*sequenceDigits)
 	}
 	if len(g.keys) == cap(g.keys) {
@@ -273,10 +299,11 @@ func (g *page) behind() int64 {
 	return max(g.now-age, 1)
 }
 
-// release gives the store its memory back.
+// release ends the use of what was read: it gives the store its memory back.
 func (g *page) release() {
 	for i := range g.results {
 		g.results[i].Release()
 	}
-	g.results = nil
+	clear(g.results)
+	g.results = g.results[:0]
 }

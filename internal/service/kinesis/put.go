@@ -36,6 +36,8 @@ type putScratch struct {
 	texts   []string // the numbers; entries point here
 	digits  []byte   // of texts
 	failed  int32
+
+	throttled uint64 // records refused for the rate
 }
 
 // maxScratchShards bounds what goes back to the pool: 40 KiB of counts.
@@ -86,7 +88,9 @@ func (s *Service) put(ctx context.Context, x *putScratch, st *stream, recs []kin
 			return err
 		}
 		if st.metered && !s.opts.Quotas.off() {
+			x.throttled = 0
 			x.charge(st, recs, now, s.opts.Quotas)
+			s.counts.throttled.Add(x.throttled)
 		}
 		x.group(st, recs)
 		again, err := s.appendGroups(ctx, x, st)
@@ -147,6 +151,7 @@ func (x *putScratch) charge(st *stream, recs []kinesisapi.PutRecordsRequestEntry
 		if !sh.meter.write(now, len(r.Data)+len(keyOf(r)), q) {
 			x.outcomes[x.pending[i]] = outcome{shard: sh, code: codeThroughput, text: shardRateText(st.place, sh)}
 			x.slots[i] = -1
+			x.throttled++
 		}
 	}
 }
@@ -212,6 +217,7 @@ func (s *Service) appendGroups(ctx context.Context, x *putScratch, st *stream) (
 		n := len(x.requests[i].Records)
 		switch {
 		case res.Err == nil:
+			s.counts.put(x.requests[i].Records)
 			for j, index := range x.order[at : at+n] {
 				x.outcomes[index] = outcome{shard: sh, offset: res.Base + store.Offset(j), appended: res.AppendTime}
 			}

@@ -58,8 +58,8 @@ type Service struct {
 	cache  cache
 	rates  rates
 	puts   sync.Pool // of *putScratch
-
-	skipped skipCounter
+	pages  sync.Pool // of *page
+	counts counts
 
 	wake chan struct{} // of size 1: a state was given a due time
 	stop context.CancelFunc
@@ -80,7 +80,7 @@ func New(opts Options) (*Service, error) {
 		opts: opts, store: opts.Store, log: opts.Logger,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	s.puts.New = s.newScratch
+	s.puts.New, s.pages.New = s.newScratch, s.newPage
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if err := s.prepare(ctx); err != nil {
@@ -130,6 +130,7 @@ func (s *Service) admit(operation string, p place) error {
 		k.place.stream = ""
 	}
 	if !s.rates.admit(k, s.nowNS(), s.opts.Quotas) {
+		s.counts.throttled.Add(1)
 		return errRate(p)
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/md5" //nolint:gosec // AWS routes partition keys by MD5; it protects nothing
 	"encoding/binary"
-	"fmt"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -168,5 +167,3 @@ func (r *routes) find(h hashKey) int {
 	}
 	return lo - 1
 }
-
-func (s *shard) String() string { return fmt.Sprintf("%s [%s, %s]", s.id, s.start, s.end) }

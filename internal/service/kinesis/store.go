@@ -509,8 +509,10 @@ func (s *Service) setRetention(ctx context.Context, p place, hours int32, check 
 				return err
 			}
 		}
-		if err := s.cat.SetAttribute(tx, st.topic, attrSettings, encodeSettings(&st.settings)); err != nil {
-			return err
+		if st.topic.Origin == catalog.OriginKinesis { // else the partitions' retention is all there is
+			if err := s.cat.SetAttribute(tx, st.topic, attrSettings, encodeSettings(&st.settings)); err != nil {
+				return err
+			}
 		}
 		return s.cat.Save(tx, st.topic)
 	})
