@@ -26,8 +26,8 @@ var (
 const (
 	writers = 6
 
-	// bytesPerKill bounds the data of one life of the server: 50 lives stay well under 200 MB.
-	bytesPerKill = 3 << 20
+	// bytesPerKill bounds the data of one life of the server: 50 lives stay under 200 MB.
+	bytesPerKill = 7 << 19
 
 	// lifeMax is the longest a server lives under load before it is killed.
 	lifeMax = 400 * time.Millisecond
@@ -39,6 +39,12 @@ const (
 
 // streams and their shards.
 var streams = map[string]int{"one": 1, "two": 2, "four": 4}
+
+// harnessLoad is what writers send and how the server is started.
+type harnessLoad struct {
+	fill int // bytes of data of most records, at most
+	args []string
+}
 
 // harness is one run of many kills on one folder.
 type harness struct {
@@ -57,18 +63,18 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d, %d kills", seed, *killsFlag)
-	for name, args := range map[string][]string{
-		"defaults": nil,
-		// Little memory and little journal: flushes, segments and recycling all through the run.
-		"small bounds": {"--max-unmoved-mib", "8", "--memtable-mib", "1", "--tail-cache-mib", "1"},
+	for name, load := range map[string]harnessLoad{
+		"small records": {fill: 600},
+		// Little memory and little journal beside more data: files fill, flushes, segments and recycling.
+		"small bounds": {fill: 4000, args: []string{"--max-unmoved-mib", "8", "--memtable-mib", "1", "--tail-cache-mib", "1"}},
 	} {
-		t.Run(name, func(t *testing.T) { killAgainAndAgain(t, seed, args) })
+		t.Run(name, func(t *testing.T) { killAgainAndAgain(t, seed, load) })
 	}
 }
 
-func killAgainAndAgain(t *testing.T, seed uint64, args []string) {
+func killAgainAndAgain(t *testing.T, seed uint64, load harnessLoad) {
 	t.Helper()
-	h := newHarness(t, seed, args)
+	h := newHarness(t, seed, load)
 	h.createStreams(t)
 	early := 0
 	for kill := range *killsFlag {
@@ -93,10 +99,10 @@ func killAgainAndAgain(t *testing.T, seed uint64, args []string) {
 	}
 }
 
-func newHarness(t *testing.T, seed uint64, args []string) *harness {
+func newHarness(t *testing.T, seed uint64, load harnessLoad) *harness {
 	t.Helper()
 	h := &harness{
-		options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: append([]string{"--kinesis-quotas", "off"}, args...)},
+		options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: append([]string{"--kinesis-quotas", "off"}, load.args...)},
 		random:  rand.New(rand.NewPCG(seed, 0)),
 		history: &History{},
 		tagger:  &tagger{stream: "four"},
@@ -104,7 +110,7 @@ func newHarness(t *testing.T, seed uint64, args []string) *harness {
 	names := []string{"one", "two", "four"}
 	for i := range writers {
 		h.writers = append(h.writers, &writer{
-			name: fmt.Sprint("w", i), history: h.history, streams: names, budget: &h.budget,
+			name: fmt.Sprint("w", i), history: h.history, streams: names, budget: &h.budget, fill: load.fill,
 			random: rand.New(rand.NewPCG(seed, uint64(i)+1)),
 		})
 	}

@@ -14,9 +14,8 @@ import (
 const (
 	// batchMax is how many records a writer puts at once: enough for several shards.
 	batchMax = 12
-	// fillMax bounds the data of most records; one in largeEvery has up to largeMax, so that some span
-	// blocks of the journal and some groups are large.
-	fillMax    = 600
+	// One record in largeEvery has up to largeMax, so that some span blocks of the journal and some groups
+	// are large.
 	largeEvery = 50
 	largeMax   = 20_000
 )
@@ -28,6 +27,7 @@ type writer struct {
 	streams []string
 	random  *rand.Rand
 	count   int // of records sent so far, over all runs
+	fill    int // bound of the data of most records
 	budget  *atomic.Int64
 }
 
@@ -59,7 +59,7 @@ func (w *writer) run(addr string) error {
 func (w *writer) next(stream string) Sent {
 	w.count++
 	id := w.name + "-" + strconv.Itoa(w.count)
-	fill := w.random.IntN(fillMax)
+	fill := w.random.IntN(w.fill)
 	if w.random.IntN(largeEvery) == 0 {
 		fill = w.random.IntN(largeMax)
 	}
