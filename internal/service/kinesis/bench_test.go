@@ -42,9 +42,9 @@ func benchPuts(b *testing.B, shards int32, records int) {
 	idle := &idleStore{Store: storetest.NewModel()}
 	c := startOn(b, idle, nil)
 	c.create("s", shards)
-	in := &kinesisapi.PutRecordsInput{StreamName: ptr("s")}
+	in := &kinesisapi.PutRecordsInput{StreamName: new("s")}
 	for i := range records {
-		in.Records = append(in.Records, kinesisapi.PutRecordsRequestEntry{Data: make([]byte, 1024), PartitionKey: ptr(fmt.Sprintf("partition-%06d", i))})
+		in.Records = append(in.Records, kinesisapi.PutRecordsRequestEntry{Data: make([]byte, 1024), PartitionKey: new(fmt.Sprintf("partition-%06d", i))})
 	}
 	call := &api.Call{Account: c.account, Region: c.region}
 	ctx := api.WithCall(b.Context(), call)
@@ -67,7 +67,7 @@ func BenchmarkPutRecord(b *testing.B) {
 	idle := &idleStore{Store: storetest.NewModel()}
 	c := startOn(b, idle, nil)
 	c.create("s", 4)
-	in := &kinesisapi.PutRecordInput{StreamName: ptr("s"), Data: make([]byte, 1024), PartitionKey: ptr("partition-000001")}
+	in := &kinesisapi.PutRecordInput{StreamName: new("s"), Data: make([]byte, 1024), PartitionKey: new("partition-000001")}
 	ctx := api.WithCall(b.Context(), &api.Call{Account: c.account, Region: c.region})
 	b.ReportAllocs()
 	for b.Loop() {

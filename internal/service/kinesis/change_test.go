@@ -68,9 +68,9 @@ func TestPutThatMeetsAClosedShardGoesToItsChildren(t *testing.T) {
 		c.put("s", fmt.Sprint(i), "before")
 	}
 	c.split("s", 0)
-	in := &kinesisapi.PutRecordsInput{StreamName: ptr("s")}
+	in := &kinesisapi.PutRecordsInput{StreamName: new("s")}
 	for i := range 100 {
-		in.Records = append(in.Records, kinesisapi.PutRecordsRequestEntry{PartitionKey: ptr(fmt.Sprint(i)), Data: []byte{byte(i)}})
+		in.Records = append(in.Records, kinesisapi.PutRecordsRequestEntry{PartitionKey: new(fmt.Sprint(i)), Data: []byte{byte(i)}})
 	}
 	out, err := c.svc.PutRecords(c.ctx(), in)
 	if err != nil || *out.FailedRecordCount != 0 {
@@ -122,7 +122,7 @@ func TestClosedShardEndsWithItsChildren(t *testing.T) {
 			t.Errorf("the end: %d records, children %v", len(out.Records), ids)
 		}
 	}
-	latest := c.iterator(&kinesisapi.GetShardIteratorInput{StreamName: ptr("s"), ShardId: "0", ShardIteratorType: kinesisapi.ShardIteratorTypeLatest})
+	latest := c.iterator(&kinesisapi.GetShardIteratorInput{StreamName: new("s"), ShardId: "0", ShardIteratorType: kinesisapi.ShardIteratorTypeLatest})
 	if out := c.get(latest, 0); out.NextShardIterator != nil || len(out.ChildShards) != 2 {
 		t.Errorf("LATEST of a closed shard: %+v", out)
 	}
@@ -140,7 +140,7 @@ func TestShardFiltersFollowTheLifeOfShards(t *testing.T) {
 		after := time.Now()
 		list := func(f kinesisapi.ShardFilter) (got []int32) {
 			t.Helper()
-			out, err := c.svc.ListShards(c.ctx(), &kinesisapi.ListShardsInput{StreamName: ptr("s"), ShardFilter: &f})
+			out, err := c.svc.ListShards(c.ctx(), &kinesisapi.ListShardsInput{StreamName: new("s"), ShardFilter: &f})
 			if err != nil {
 				t.Fatalf("%s: %v", f.Type, err)
 			}
@@ -169,7 +169,7 @@ func TestShardFiltersFollowTheLifeOfShards(t *testing.T) {
 		check("at it", kinesisapi.ShardFilter{Type: kinesisapi.ShardFilterTypeAtTimestamp, Timestamp: &after}, 1, 2)
 		check("before it", kinesisapi.ShardFilter{Type: kinesisapi.ShardFilterTypeFromTimestamp, Timestamp: &between}, 0, 1, 2)
 		check("at it", kinesisapi.ShardFilter{Type: kinesisapi.ShardFilterTypeFromTimestamp, Timestamp: &after}, 1, 2)
-		check("after the first", kinesisapi.ShardFilter{Type: kinesisapi.ShardFilterTypeAfterShardId, ShardId: ptr("shardId-000000000001")}, 2)
+		check("after the first", kinesisapi.ShardFilter{Type: kinesisapi.ShardFilterTypeAfterShardId, ShardId: new("shardId-000000000001")}, 2)
 		time.Sleep(24 * time.Hour)
 		check("a day later", kinesisapi.ShardFilter{Type: kinesisapi.ShardFilterTypeFromTrimHorizon}, 1, 2)
 		check("a day later", kinesisapi.ShardFilter{Type: kinesisapi.ShardFilterTypeAtTrimHorizon}, 1, 2)
@@ -181,7 +181,7 @@ func TestRecordsOlderThanTheRetentionAreNotShown(t *testing.T) {
 		c := startOn(t, storetest.NewModel(), nil)
 		defer func() { _ = c.svc.Close() }()
 		c.create("s", 1)
-		if _, err := c.svc.IncreaseStreamRetentionPeriod(c.ctx(), &kinesisapi.IncreaseStreamRetentionPeriodInput{StreamName: ptr("s"), RetentionPeriodHours: 48}); err != nil {
+		if _, err := c.svc.IncreaseStreamRetentionPeriod(c.ctx(), &kinesisapi.IncreaseStreamRetentionPeriodInput{StreamName: new("s"), RetentionPeriodHours: 48}); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 4 {
@@ -201,7 +201,7 @@ func TestRecordsOlderThanTheRetentionAreNotShown(t *testing.T) {
 		check("after 48 hours of 48", "[0 1 2 3]")
 		time.Sleep(time.Hour)
 		check("after 49 hours of 48", "[1 2 3]")
-		if _, err := c.svc.DecreaseStreamRetentionPeriod(c.ctx(), &kinesisapi.DecreaseStreamRetentionPeriodInput{StreamName: ptr("s"), RetentionPeriodHours: 24}); err != nil {
+		if _, err := c.svc.DecreaseStreamRetentionPeriod(c.ctx(), &kinesisapi.DecreaseStreamRetentionPeriodInput{StreamName: new("s"), RetentionPeriodHours: 24}); err != nil {
 			t.Fatal(err)
 		}
 		check("with 24", "[3]")
@@ -227,10 +227,10 @@ func TestAnotherNodeSeesChangesWithinASecond(t *testing.T) {
 		if got := a.get(it, 0); len(got.Records) != 1 || got.Records[0].SequenceNumber != put.SequenceNumber {
 			t.Errorf("a reads with b's iterator: %+v", got)
 		}
-		if _, err := a.svc.DeleteStream(a.ctx(), &kinesisapi.DeleteStreamInput{StreamName: ptr("s")}); err != nil {
+		if _, err := a.svc.DeleteStream(a.ctx(), &kinesisapi.DeleteStreamInput{StreamName: new("s")}); err != nil {
 			t.Fatal(err)
 		}
-		_, err := b.svc.PutRecord(b.ctx(), &kinesisapi.PutRecordInput{StreamName: ptr("s"), PartitionKey: ptr("k"), Data: []byte("x")})
+		_, err := b.svc.PutRecord(b.ctx(), &kinesisapi.PutRecordInput{StreamName: new("s"), PartitionKey: new("k"), Data: []byte("x")})
 		wantError(t, err, "ResourceNotFoundException", "Stream s under account 000000000000 not found.")
 		a.await("s", "")
 		if _, err := b.svc.GetRecords(b.ctx(), &kinesisapi.GetRecordsInput{ShardIterator: it}); err == nil {
@@ -246,7 +246,7 @@ func TestAnotherNodeSeesChangesWithinASecond(t *testing.T) {
 func TestSpreadingStreamIgnoresPartitionKeys(t *testing.T) {
 	c := start(t, nil)
 	in := &kinesisapi.CreateStreamInput{
-		StreamName: "s", RecordDistributionStrategy: ptr(kinesisapi.RecordDistributionStrategyAuto),
+		StreamName: "s", RecordDistributionStrategy: new(kinesisapi.RecordDistributionStrategyAuto),
 		StreamModeDetails: &kinesisapi.StreamModeDetails{StreamMode: kinesisapi.StreamModeOnDemand},
 	}
 	if _, err := c.svc.CreateStream(c.ctx(), in); err != nil {
@@ -262,7 +262,7 @@ func TestSpreadingStreamIgnoresPartitionKeys(t *testing.T) {
 			t.Errorf("%s got %d of 40 records; in all %v", id, n, used)
 		}
 	}
-	if _, err := c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: ptr("s"), Data: []byte("without a key")}); err != nil {
+	if _, err := c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: new("s"), Data: []byte("without a key")}); err != nil {
 		t.Errorf("a record without a key: %v", err)
 	}
 }
@@ -295,7 +295,7 @@ func TestErrorsOfTheStoreReachClientsInAWSsWords(t *testing.T) {
 		{errors.New("disk on fire"), "InternalFailure", ""},
 	} {
 		f.err = fmt.Errorf("append: %w", tc.err)
-		_, err := c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: ptr("s"), PartitionKey: ptr("k"), Data: []byte("x")})
+		_, err := c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: new("s"), PartitionKey: new("k"), Data: []byte("x")})
 		wantError(t, err, tc.code, tc.message)
 		if !errors.Is(err, tc.err) {
 			t.Errorf("%v: the cause is lost in %v", tc.err, err)

@@ -32,26 +32,24 @@ func (c *caller) ctx() context.Context {
 }
 
 // start opens a service on a new model store; change may set options.
-func start(t testing.TB, change func(*Options)) *caller {
-	t.Helper()
-	return startOn(t, storetest.NewModel(), change)
+func start(tb testing.TB, change func(*Options)) *caller {
+	tb.Helper()
+	return startOn(tb, storetest.NewModel(), change)
 }
 
-func startOn(t testing.TB, st store.Store, change func(*Options)) *caller {
-	t.Helper()
+func startOn(tb testing.TB, st store.Store, change func(*Options)) *caller {
+	tb.Helper()
 	o := Options{Store: st, Quotas: QuotasOff, StateDelay: -1}
 	if change != nil {
 		change(&o)
 	}
 	svc, err := New(o)
 	if err != nil {
-		t.Fatalf("New: %v", err)
+		tb.Fatalf("New: %v", err)
 	}
-	t.Cleanup(func() { _ = svc.Close() })
-	return &caller{t: t, account: "000000000000", region: "us-east-1", svc: svc}
+	tb.Cleanup(func() { _ = svc.Close() })
+	return &caller{t: tb, account: "000000000000", region: "us-east-1", svc: svc}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // create makes an active stream.
 func (c *caller) create(name string, shards int32) {
@@ -118,10 +116,10 @@ func (c *caller) get(iterator string, limit int32) *kinesisapi.GetRecordsOutput 
 	return out
 }
 
-func wantError(t testing.TB, err error, code, message string) {
-	t.Helper()
+func wantError(tb testing.TB, err error, code, message string) {
+	tb.Helper()
 	e := api.AsError(err)
 	if e == nil || e.Code != code || e.Message != message {
-		t.Errorf("got error %v\nwant %s: %s", err, code, message)
+		tb.Errorf("got error %v\nwant %s: %s", err, code, message)
 	}
 }

@@ -29,12 +29,12 @@ func partitionKey(r *batch.Record) string {
 		return stringOf(r.Key)
 	}
 	const hashChars = 32
-	if text := binaryKey + base64.StdEncoding.EncodeToString(r.Key[:min(len(r.Key), maxKeyChars)]); len(text) > maxKeyChars {
-		sum := sha256.Sum256(r.Key)
-		return text[:maxKeyChars-1-hashChars] + "." + hex.EncodeToString(sum[:hashChars/2])
-	} else {
+	text := binaryKey + base64.StdEncoding.EncodeToString(r.Key[:min(len(r.Key), maxKeyChars)])
+	if len(text) <= maxKeyChars {
 		return text
 	}
+	sum := sha256.Sum256(r.Key)
+	return text[:maxKeyChars-1-hashChars] + "." + hex.EncodeToString(sum[:hashChars/2])
 }
 
 // skip counts a record or batch that Kinesis cannot show. Only every thousandth is logged, so that a

@@ -16,7 +16,7 @@ import (
 )
 
 // kafkaTopic makes a topic as Kafka does, without anything of Kinesis.
-func (c *caller) kafkaTopic(name string, partitions int, retentionMS int64) []store.PartitionID {
+func (c *caller) kafkaTopic(partitions int, retentionMS int64) []store.PartitionID {
 	c.t.Helper()
 	var ids []store.PartitionID
 	_, err := c.svc.store.Update(c.t.Context(), func(tx store.Tx) error {
@@ -26,7 +26,7 @@ func (c *caller) kafkaTopic(name string, partitions int, retentionMS int64) []st
 			parts[i].Created = tx.Now()
 		}
 		t := &catalog.Topic{
-			ID: catalog.ID{1}, Account: catalog.DefaultAccount, Name: name, Origin: catalog.OriginKafka,
+			ID: catalog.ID{1}, Account: catalog.DefaultAccount, Name: "topic", Origin: catalog.OriginKafka,
 			State: catalog.StateActive, Created: tx.Now(),
 		}
 		if err := c.svc.cat.Create(tx, t, parts, store.Retention{Millis: retentionMS}); err != nil {
@@ -44,7 +44,7 @@ func (c *caller) kafkaTopic(name string, partitions int, retentionMS int64) []st
 }
 
 // produce appends one batch as Kafka's Produce does.
-func (c *caller) produce(id store.PartitionID, f batch.Fields, pack batch.Compression, records ...batch.Record) store.AppendResult {
+func (c *caller) produce(id store.PartitionID, f batch.Fields, pack batch.Compression, records ...batch.Record) {
 	c.t.Helper()
 	var b batch.Builder
 	b.Start(nil, 0)
@@ -59,7 +59,6 @@ func (c *caller) produce(id store.PartitionID, f batch.Fields, pack batch.Compre
 	if err != nil || res[0].Err != nil {
 		c.t.Fatalf("append: %v, %v", err, res)
 	}
-	return res[0]
 }
 
 // gzip packs the records of a batch; its CRC is not needed to read it.
@@ -86,7 +85,7 @@ var plainFields = batch.Fields{ProducerID: batch.NoProducer, ProducerEpoch: batc
 func TestRecordsOfKafkaAreShown(t *testing.T) {
 	for _, pack := range []batch.Compression{batch.None, batch.Gzip} {
 		c := start(t, nil)
-		id := c.kafkaTopic("topic", 2, 0)[1]
+		id := c.kafkaTopic(2, 0)[1]
 		c.produce(id, plainFields, pack,
 			batch.Record{Key: []byte("text"), Value: []byte("a"), Headers: []batch.RecordHeader{{Key: []byte("h")}}},
 			batch.Record{Value: []byte("no key")},
@@ -136,7 +135,7 @@ func TestLongBinaryKeysAreCutAndStayDifferent(t *testing.T) {
 
 func TestOnlyCommittedTransactionsAreShown(t *testing.T) {
 	c := start(t, nil)
-	id := c.kafkaTopic("topic", 1, 0)[0]
+	id := c.kafkaTopic(1, 0)[0]
 	if _, err := c.svc.store.Update(t.Context(), func(tx store.Tx) error { return tx.InitProducer(7, 0) }); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +163,7 @@ func TestOnlyCommittedTransactionsAreShown(t *testing.T) {
 	write("aborted")
 	end(false)
 	write("committed")
-	latest := c.iterator(&kinesisapi.GetShardIteratorInput{StreamName: ptr("topic"), ShardId: "0", ShardIteratorType: kinesisapi.ShardIteratorTypeLatest})
+	latest := c.iterator(&kinesisapi.GetShardIteratorInput{StreamName: new("topic"), ShardId: "0", ShardIteratorType: kinesisapi.ShardIteratorTypeLatest})
 	out := c.get(c.oldest("topic", "0"), 0)
 	if got := values(out); len(got) != 0 || *out.MillisBehindLatest != 0 {
 		t.Errorf("while the transaction is open: got %v, %d ms behind, want nothing", got, *out.MillisBehindLatest)
@@ -180,7 +179,7 @@ func TestOnlyCommittedTransactionsAreShown(t *testing.T) {
 
 func TestRecordOverTenMebibytesIsSkippedAndCounted(t *testing.T) {
 	c := start(t, nil)
-	id := c.kafkaTopic("topic", 1, 0)[0]
+	id := c.kafkaTopic(1, 0)[0]
 	c.produce(id, plainFields, batch.None, batch.Record{Value: []byte("before")})
 	c.produce(id, plainFields, batch.None, batch.Record{Value: make([]byte, 10<<20+1)})
 	c.produce(id, plainFields, batch.Gzip, batch.Record{Value: make([]byte, 15<<20)}, batch.Record{Value: make([]byte, 16<<20)})
@@ -204,8 +203,8 @@ func TestRecordOverTenMebibytesIsSkippedAndCounted(t *testing.T) {
 
 func TestTopicOfKafkaIsAStreamWithEqualHashRanges(t *testing.T) {
 	c := start(t, nil)
-	c.kafkaTopic("topic", 3, 25*3_600_000-1)
-	out, err := c.svc.DescribeStream(c.ctx(), &kinesisapi.DescribeStreamInput{StreamName: ptr("topic")})
+	c.kafkaTopic(3, 25*3_600_000-1)
+	out, err := c.svc.DescribeStream(c.ctx(), &kinesisapi.DescribeStreamInput{StreamName: new("topic")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,9 +26,9 @@ func inBubble(t *testing.T, q Quotas, fn func(t *testing.T, c *caller)) {
 // putMany puts n records of size bytes, key counted, and returns how many were refused for the rate.
 func (c *caller) putMany(n, size int) (refused int) {
 	c.t.Helper()
-	in := &kinesisapi.PutRecordsInput{StreamName: ptr("s")}
+	in := &kinesisapi.PutRecordsInput{StreamName: new("s")}
 	for range n {
-		in.Records = append(in.Records, kinesisapi.PutRecordsRequestEntry{PartitionKey: ptr("key"), Data: make([]byte, size-3)})
+		in.Records = append(in.Records, kinesisapi.PutRecordsRequestEntry{PartitionKey: new("key"), Data: make([]byte, size-3)})
 	}
 	out, err := c.svc.PutRecords(c.ctx(), in)
 	if err != nil {
@@ -99,7 +99,7 @@ func TestPutRecordOverTheQuotaIsRefused(t *testing.T) {
 	inBubble(t, 1, func(t *testing.T, c *caller) {
 		c.create("s", 1)
 		c.wantRefused(16, 64<<10, 0)
-		_, err := c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: ptr("s"), PartitionKey: ptr("a"), Data: []byte("b")})
+		_, err := c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: new("s"), PartitionKey: new("a"), Data: []byte("b")})
 		wantError(t, err, codeThroughput, rateText)
 	})
 }
@@ -145,12 +145,12 @@ func TestReaderPausesAfterALargeAnswer(t *testing.T) {
 func TestSizesAreChecked(t *testing.T) {
 	c := start(t, nil)
 	c.create("s", 1)
-	if _, err := c.svc.CreateStream(c.ctx(), &kinesisapi.CreateStreamInput{StreamName: "large", ShardCount: ptr(int32(1)), MaxRecordSizeInKiB: ptr(int32(10_240))}); err != nil {
+	if _, err := c.svc.CreateStream(c.ctx(), &kinesisapi.CreateStreamInput{StreamName: "large", ShardCount: new(int32(1)), MaxRecordSizeInKiB: new(int32(10_240))}); err != nil {
 		t.Fatal(err)
 	}
 	c.await("large", kinesisapi.StreamStatusActive)
 	entry := func(key, data int) kinesisapi.PutRecordsRequestEntry {
-		return kinesisapi.PutRecordsRequestEntry{PartitionKey: ptr(strings.Repeat("k", key)), Data: make([]byte, data)}
+		return kinesisapi.PutRecordsRequestEntry{PartitionKey: new(strings.Repeat("k", key)), Data: make([]byte, data)}
 	}
 	for _, tc := range []struct {
 		name, stream  string
@@ -158,8 +158,12 @@ func TestSizesAreChecked(t *testing.T) {
 		code, message string
 	}{
 		{"1 MiB", "s", []kinesisapi.PutRecordsRequestEntry{entry(256, 1<<20)}, "", ""},
-		{"1 MiB and a byte", "s", []kinesisapi.PutRecordsRequestEntry{entry(1, 1), entry(1, 1<<20+1)}, "ValidationException",
-			"1 validation error detected: Value 'java.nio.HeapByteBuffer[pos=0 lim=1048577 cap=1048577]' at 'records.2.member.data' failed to satisfy constraint: Member must have length less than or equal to 1048576"},
+		{
+			"1 MiB and a byte", "s",
+			[]kinesisapi.PutRecordsRequestEntry{entry(1, 1), entry(1, 1<<20+1)},
+			"ValidationException",
+			"1 validation error detected: Value 'java.nio.HeapByteBuffer[pos=0 lim=1048577 cap=1048577]' at 'records.2.member.data' failed to satisfy constraint: Member must have length less than or equal to 1048576",
+		},
 		{"10 MiB in all", "s", append(slicesRepeat(entry(0, 1<<20), 9), entry(1, 1<<20-1)), "", ""},
 		{"10 MiB and a byte in all", "s", append(slicesRepeat(entry(0, 1<<20), 9), entry(1, 1<<20)), "InvalidArgumentException", "Records size exceeds 10 MB limit"},
 		{"10 MiB in one", "large", []kinesisapi.PutRecordsRequestEntry{entry(0, 10<<20)}, "", ""},

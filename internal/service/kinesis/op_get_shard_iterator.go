@@ -92,7 +92,7 @@ func (s *Service) startingAt(ctx context.Context, st *stream, sh *shard, in *kin
 
 // positionAt is the offset of the first record at or after a number. The number a shard starts with is
 // below that of the record at offset 0, and nothing is after the one it ends with.
-func (n *sequenceNumber) positionAt(after bool) store.Offset {
+func (n sequenceNumber) positionAt(after bool) store.Offset {
 	if after && n.appended != 0 && n.offset != endOffset {
 		return store.Offset(n.offset) + 1
 	}

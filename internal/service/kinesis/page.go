@@ -24,7 +24,6 @@ type page struct {
 
 	records []kinesisapi.Record
 	keys    []string // of records; they point here
-	times   []time.Time
 	digits  []byte
 	bytes   int // of data and keys
 	full    bool

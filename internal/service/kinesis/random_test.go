@@ -120,7 +120,7 @@ func (w *world) step() {
 		w.create(p.stream, int32(shards))
 		w.streams[p] = &knownStream{shards: map[string][]knownRecord{}, number: shards}
 	case known == nil:
-		_, err := w.svc.PutRecord(w.ctx(), &kinesisapi.PutRecordInput{StreamName: &p.stream, PartitionKey: ptr("k"), Data: []byte("x")})
+		_, err := w.svc.PutRecord(w.ctx(), &kinesisapi.PutRecordInput{StreamName: &p.stream, PartitionKey: new("k"), Data: []byte("x")})
 		wantError(w.t, err, "ResourceNotFoundException", "Stream "+p.stream+" under account "+p.account+" not found.")
 	case n < 60:
 		w.putSome(p, known)
@@ -140,7 +140,7 @@ func (w *world) putSome(p place, known *knownStream) {
 	in := &kinesisapi.PutRecordsInput{StreamName: &p.stream}
 	for range 1 + w.r.IntN(20) {
 		e := kinesisapi.PutRecordsRequestEntry{
-			PartitionKey: ptr(fmt.Sprint("key ", w.r.IntN(50))),
+			PartitionKey: new(fmt.Sprint("key ", w.r.IntN(50))),
 			Data:         []byte(fmt.Sprint(p, w.r.Uint64())),
 		}
 		if w.r.IntN(10) == 0 {

@@ -71,7 +71,7 @@ func runScript(t *testing.T, file string) {
 		_ = s.who.svc.Close()
 	}
 	if *rewrite {
-		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil { //nolint:gosec // a file of the repository
+		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

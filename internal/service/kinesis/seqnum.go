@@ -43,7 +43,7 @@ const (
 )
 
 // words gives the number as 192 bits, highest first.
-func (n *sequenceNumber) words() (hi, mid, lo uint64) {
+func (n sequenceNumber) words() (hi, mid, lo uint64) {
 	created, appended := uint64(n.created)&secondsMask, uint64(n.appended)&secondsMask
 	offset, shard := uint64(n.offset), uint64(uint32(n.shard))
 	hi = 2<<56 | created<<20 | shard&0xf<<16 | offset>>48
@@ -53,7 +53,7 @@ func (n *sequenceNumber) words() (hi, mid, lo uint64) {
 }
 
 // appendTo writes the 56 digits at the end of b.
-func (n *sequenceNumber) appendTo(b []byte) []byte {
+func (n sequenceNumber) appendTo(b []byte) []byte {
 	hi, mid, lo := n.words()
 	// hi < 10^19, so three divisions of two words by one give the lowest 19 digits, and since what is
 	// left is below 2^128 / 10^9, one more gives the others.

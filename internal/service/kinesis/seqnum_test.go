@@ -8,11 +8,11 @@ import (
 )
 
 // hexNumber is a number given as hex digits.
-func hexNumber(t testing.TB, digits string) string {
-	t.Helper()
+func hexNumber(tb testing.TB, digits string) string {
+	tb.Helper()
 	n, ok := new(big.Int).SetString(digits, 16)
 	if !ok {
-		t.Fatalf("not hex: %s", digits)
+		tb.Fatalf("not hex: %s", digits)
 	}
 	return n.String()
 }
@@ -136,7 +136,7 @@ func FuzzSequenceNumber(f *testing.F) {
 		if n.offset < 0 || n.shard < 0 || n.created < 0 || n.appended < 0 {
 			t.Fatalf("%q: read as %+v", s, n)
 		}
-		again, err := parseSequence(n.sequenceNumber.String())
+		again, err := parseSequence(n.String())
 		if err != nil || again.sequenceNumber != n.sequenceNumber {
 			t.Fatalf("%q: read as %+v, written and read as %+v, %v", s, n.sequenceNumber, again, err)
 		}

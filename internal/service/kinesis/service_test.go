@@ -39,9 +39,9 @@ func TestRecordsAreReadBackInOrderOfTheirShard(t *testing.T) {
 func TestPutRecordsAnswersInOrderOfTheRequest(t *testing.T) {
 	c := start(t, nil)
 	c.create("s", 3)
-	in := &kinesisapi.PutRecordsInput{StreamName: ptr("s")}
+	in := &kinesisapi.PutRecordsInput{StreamName: new("s")}
 	for i := range 50 {
-		in.Records = append(in.Records, kinesisapi.PutRecordsRequestEntry{Data: fmt.Append(nil, i), PartitionKey: ptr(fmt.Sprint(i))})
+		in.Records = append(in.Records, kinesisapi.PutRecordsRequestEntry{Data: fmt.Append(nil, i), PartitionKey: new(fmt.Sprint(i))})
 	}
 	out, err := c.svc.PutRecords(c.ctx(), in)
 	if err != nil || *out.FailedRecordCount != 0 || len(out.Records) != 50 {
@@ -49,7 +49,7 @@ func TestPutRecordsAnswersInOrderOfTheRequest(t *testing.T) {
 	}
 	for i, e := range out.Records {
 		it := c.iterator(&kinesisapi.GetShardIteratorInput{
-			StreamName: ptr("s"), ShardId: *e.ShardId,
+			StreamName: new("s"), ShardId: *e.ShardId,
 			ShardIteratorType: kinesisapi.ShardIteratorTypeAtSequenceNumber, StartingSequenceNumber: e.SequenceNumber,
 		})
 		got := c.get(it, 1).Records

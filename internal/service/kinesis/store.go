@@ -173,7 +173,7 @@ func decodeUsage(v []byte) (usage, error) {
 	return usage{d.uint64(), d.uint64(), d.uint64()}, nil
 }
 
-func (u usage) write(tx store.Tx, p place) error {
+func (u *usage) write(tx store.Tx, p place) error {
 	v := []byte{usageVersion}
 	for _, n := range [...]uint64{u.shards, u.onDemand, u.creating} {
 		v = binary.BigEndian.AppendUint64(v, n)
