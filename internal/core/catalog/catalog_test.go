@@ -330,8 +330,7 @@ func TestDamagedValueIsNamed(t *testing.T) {
 			_, err = f.c.Partitions(tx, topic)
 			return err
 		})
-		var corrupt *store.CorruptError
-		if !errors.As(err, &corrupt) {
+		if _, ok := errors.AsType[*store.CorruptError](err); !ok {
 			t.Errorf("key %x with a byte too many: got %v, want a CorruptError", k, err)
 		}
 		f.must(func(tx store.Tx) error {

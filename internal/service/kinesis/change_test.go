@@ -62,7 +62,7 @@ func (c *caller) split(name string, index int32) {
 }
 
 func TestPutThatMeetsAClosedShardGoesToItsChildren(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	c.create("s", 2)
 	for i := range 20 {
 		c.put("s", fmt.Sprint(i), "before")
@@ -95,7 +95,7 @@ func TestPutThatMeetsAClosedShardGoesToItsChildren(t *testing.T) {
 
 // NextShardIterator is absent exactly when ChildShards are given: readers rely on it.
 func TestClosedShardEndsWithItsChildren(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	c.create("s", 1)
 	for i := range 5 {
 		c.put("s", "k", fmt.Sprint(i))
@@ -233,9 +233,18 @@ func TestAnotherNodeSeesChangesWithinASecond(t *testing.T) {
 		_, err := b.svc.PutRecord(b.ctx(), &kinesisapi.PutRecordInput{StreamName: new("s"), PartitionKey: new("k"), Data: []byte("x")})
 		wantError(t, err, "ResourceNotFoundException", "Stream s under account 000000000000 not found.")
 		a.await("s", "")
-		if _, err := b.svc.GetRecords(b.ctx(), &kinesisapi.GetRecordsInput{ShardIterator: it}); err == nil {
-			t.Errorf("b reads a stream that a has deleted")
+		_, err = b.svc.GetRecords(b.ctx(), &kinesisapi.GetRecordsInput{ShardIterator: it})
+		wantError(t, err, "ResourceNotFoundException", "Shard shardId-000000000000 in stream s under account 000000000000 does not exist")
+		a.create("s", 3)
+		time.Sleep(time.Second - time.Duration(time.Now().Nanosecond()) + 500*time.Millisecond)
+		b.put("s", "k", "new")
+		if _, err := a.svc.DeleteStream(a.ctx(), &kinesisapi.DeleteStreamInput{StreamName: new("s")}); err != nil {
+			t.Fatal(err)
 		}
+		a.await("s", "")
+		// b's copy is still of the deleted stream, whose partitions are gone.
+		_, err = b.svc.GetRecords(b.ctx(), &kinesisapi.GetRecordsInput{ShardIterator: it})
+		wantError(t, err, "ResourceNotFoundException", "Shard shardId-000000000000 in stream s under account 000000000000 does not exist")
 		a.create("s", 3)
 		if got := b.put("s", "k", "again"); got.SequenceNumber <= put.SequenceNumber {
 			t.Errorf("number %s in the new stream is not above %s in the old one", got.SequenceNumber, put.SequenceNumber)
@@ -244,7 +253,7 @@ func TestAnotherNodeSeesChangesWithinASecond(t *testing.T) {
 }
 
 func TestSpreadingStreamIgnoresPartitionKeys(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	in := &kinesisapi.CreateStreamInput{
 		StreamName: "s", RecordDistributionStrategy: new(kinesisapi.RecordDistributionStrategyAuto),
 		StreamModeDetails: &kinesisapi.StreamModeDetails{StreamMode: kinesisapi.StreamModeOnDemand},

@@ -31,12 +31,13 @@ func (c *caller) ctx() context.Context {
 	return api.WithCall(c.t.Context(), c.last)
 }
 
-// start opens a service on a new model store; change may set options.
-func start(tb testing.TB, change func(*Options)) *caller {
+// start opens a service on a new model store.
+func start(tb testing.TB) *caller {
 	tb.Helper()
-	return startOn(tb, storetest.NewModel(), change)
+	return startOn(tb, storetest.NewModel(), nil)
 }
 
+// startOn opens a service on a store, without quotas and with the shortest states; change may set options.
 func startOn(tb testing.TB, st store.Store, change func(*Options)) *caller {
 	tb.Helper()
 	o := Options{Store: st, Quotas: QuotasOff, StateDelay: -1}

@@ -84,7 +84,7 @@ var plainFields = batch.Fields{ProducerID: batch.NoProducer, ProducerEpoch: batc
 
 func TestRecordsOfKafkaAreShown(t *testing.T) {
 	for _, pack := range []batch.Compression{batch.None, batch.Gzip} {
-		c := start(t, nil)
+		c := start(t)
 		id := c.kafkaTopic(2, 0)[1]
 		c.produce(id, plainFields, pack,
 			batch.Record{Key: []byte("text"), Value: []byte("a"), Headers: []batch.RecordHeader{{Key: []byte("h")}}},
@@ -134,7 +134,7 @@ func TestLongBinaryKeysAreCutAndStayDifferent(t *testing.T) {
 }
 
 func TestOnlyCommittedTransactionsAreShown(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	id := c.kafkaTopic(1, 0)[0]
 	if _, err := c.svc.store.Update(t.Context(), func(tx store.Tx) error { return tx.InitProducer(7, 0) }); err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestOnlyCommittedTransactionsAreShown(t *testing.T) {
 }
 
 func TestRecordOverTenMebibytesIsSkippedAndCounted(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	id := c.kafkaTopic(1, 0)[0]
 	c.produce(id, plainFields, batch.None, batch.Record{Value: []byte("before")})
 	c.produce(id, plainFields, batch.None, batch.Record{Value: make([]byte, 10<<20+1)})
@@ -202,7 +202,7 @@ func TestRecordOverTenMebibytesIsSkippedAndCounted(t *testing.T) {
 }
 
 func TestTopicOfKafkaIsAStreamWithEqualHashRanges(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	c.kafkaTopic(3, 25*3_600_000-1)
 	out, err := c.svc.DescribeStream(c.ctx(), &kinesisapi.DescribeStreamInput{StreamName: new("topic")})
 	if err != nil {

@@ -143,7 +143,7 @@ func TestReaderPausesAfterALargeAnswer(t *testing.T) {
 }
 
 func TestSizesAreChecked(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	c.create("s", 1)
 	if _, err := c.svc.CreateStream(c.ctx(), &kinesisapi.CreateStreamInput{StreamName: "large", ShardCount: new(int32(1)), MaxRecordSizeInKiB: new(int32(10_240))}); err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func slicesRepeat(e kinesisapi.PutRecordsRequestEntry, n int) []kinesisapi.PutRe
 }
 
 func TestPageEndsAtTenThousandRecords(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	c.create("s", 1)
 	for range 21 {
 		c.wantRefused(500, 4, 0)

@@ -42,7 +42,8 @@ func (s *Service) GetRecords(ctx context.Context, in *kinesisapi.GetRecordsInput
 		if err != nil {
 			return nil, notFoundAs(err, gone)
 		}
-		out, err := s.getRecords(ctx, in, st, &k, now, ns)
+		var out *kinesisapi.GetRecordsOutput
+		out, err = s.getRecords(ctx, in, st, &k, now, ns)
 		if !errors.Is(err, store.ErrNoPartition) {
 			return out, apiError(err)
 		}

@@ -43,7 +43,7 @@ func (s *Service) ListStreams(ctx context.Context, in *kinesisapi.ListStreamsInp
 			return err
 		}
 		out.HasMoreStreams = more
-		return s.summarize(tx, p, topics, out)
+		return s.describe(tx, p, topics, out)
 	})
 	if err != nil {
 		return nil, apiError(err)
@@ -76,7 +76,8 @@ func (s *Service) listAfter(p place, in *kinesisapi.ListStreamsInput) (string, e
 	return k.place.stream, nil
 }
 
-func (s *Service) summarize(tx store.ReadTx, p place, topics []*catalog.Topic, out *kinesisapi.ListStreamsOutput) error {
+// describe adds the streams of topics to an answer.
+func (s *Service) describe(tx store.ReadTx, p place, topics []*catalog.Topic, out *kinesisapi.ListStreamsOutput) error {
 	out.StreamNames = make([]string, 0, len(topics))
 	out.StreamSummaries = make([]kinesisapi.StreamSummary, 0, len(topics))
 	for _, t := range topics {

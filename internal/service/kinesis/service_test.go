@@ -8,7 +8,7 @@ import (
 )
 
 func TestRecordsAreReadBackInOrderOfTheirShard(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	c.create("s", 4)
 	want := map[string][]string{}
 	for i := range 200 {
@@ -37,7 +37,7 @@ func TestRecordsAreReadBackInOrderOfTheirShard(t *testing.T) {
 }
 
 func TestPutRecordsAnswersInOrderOfTheRequest(t *testing.T) {
-	c := start(t, nil)
+	c := start(t)
 	c.create("s", 3)
 	in := &kinesisapi.PutRecordsInput{StreamName: new("s")}
 	for i := range 50 {
