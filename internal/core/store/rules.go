@@ -113,7 +113,7 @@ func (s *State) decideBatch(p *partition, req *AppendRequest, g *Group) AppendRe
 		Count:         h.LastOffsetDelta + 1,
 		AppendTime:    max(g.Time, p.head.LastAppend),
 		MaxTimestamp:  h.MaxTimestamp,
-		Attributes:    int16(h.Attributes),
+		Attributes:    h.Attributes,
 		LeaderEpoch:   p.head.Epoch,
 		Producer:      ProducerID(h.ProducerID),
 		ProducerEpoch: h.ProducerEpoch,

@@ -14,14 +14,26 @@ func TestSealedBatchesCarryWhatWasDecided(t *testing.T) {
 		a    Append
 		want batch.Header
 	}{
-		{"finished", Append{Base: 40, Count: 3, LeaderEpoch: 4, AppendTime: 9, Batch: finished},
-			batch.Header{BaseOffset: 40, LeaderEpoch: 4, LastOffsetDelta: 2, MaxTimestamp: 1, ProducerID: 7, ProducerEpoch: 2, BaseSequence: 5, Attributes: attrTransactional}},
-		{"finished, with append time", Append{Base: 40, Count: 3, AppendTime: 9, Batch: finished, LogAppendTime: true},
-			batch.Header{BaseOffset: 40, LastOffsetDelta: 2, MaxTimestamp: 9, ProducerID: 7, ProducerEpoch: 2, BaseSequence: 5, Attributes: attrTransactional | 1<<3}},
-		{"loose", Append{Base: 50, Count: 2, LeaderEpoch: 4, AppendTime: 9, MaxTimestamp: 9, Attributes: 1 << 3, Loose: [][]Record{{{Key: []byte("k")}}, {{Value: []byte("v")}}}},
-			batch.Header{BaseOffset: 50, LeaderEpoch: 4, LastOffsetDelta: 1, MaxTimestamp: 9, ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1, Attributes: 1 << 3}},
-		{"marker", Append{Base: 60, Count: 1, LeaderEpoch: 4, AppendTime: 9, MaxTimestamp: 9, Marker: MarkerAbort, Producer: 7, ProducerEpoch: 2},
-			batch.Header{BaseOffset: 60, LeaderEpoch: 4, MaxTimestamp: 9, ProducerID: 7, ProducerEpoch: 2, BaseSequence: -1, Attributes: attrTransactional | attrControl}},
+		{
+			"finished",
+			Append{Base: 40, Count: 3, LeaderEpoch: 4, AppendTime: 9, Batch: finished},
+			batch.Header{BaseOffset: 40, LeaderEpoch: 4, LastOffsetDelta: 2, MaxTimestamp: 1, ProducerID: 7, ProducerEpoch: 2, BaseSequence: 5, Attributes: attrTransactional},
+		},
+		{
+			"finished, with append time",
+			Append{Base: 40, Count: 3, AppendTime: 9, Batch: finished, LogAppendTime: true},
+			batch.Header{BaseOffset: 40, LastOffsetDelta: 2, MaxTimestamp: 9, ProducerID: 7, ProducerEpoch: 2, BaseSequence: 5, Attributes: attrTransactional | 1<<3},
+		},
+		{
+			"loose",
+			Append{Base: 50, Count: 2, LeaderEpoch: 4, AppendTime: 9, MaxTimestamp: 9, Attributes: 1 << 3, Loose: [][]Record{{{Key: []byte("k")}}, {{Value: []byte("v")}}}},
+			batch.Header{BaseOffset: 50, LeaderEpoch: 4, LastOffsetDelta: 1, MaxTimestamp: 9, ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1, Attributes: 1 << 3},
+		},
+		{
+			"marker",
+			Append{Base: 60, Count: 1, LeaderEpoch: 4, AppendTime: 9, MaxTimestamp: 9, Marker: MarkerAbort, Producer: 7, ProducerEpoch: 2},
+			batch.Header{BaseOffset: 60, LeaderEpoch: 4, MaxTimestamp: 9, ProducerID: 7, ProducerEpoch: 2, BaseSequence: -1, Attributes: attrTransactional | attrControl},
+		},
 	} {
 		before := bytes.Clone(c.a.Batch)
 		b := c.a.AppendSealed([]byte("before"))
@@ -61,8 +73,12 @@ func TestEventsTellEachPartitionOnce(t *testing.T) {
 		}
 	}
 	changes := &Request{Parts: []PartitionChange{
-		{Kind: PartitionClose, Partition: 2}, {Kind: PartitionTrim, Partition: 2, To: 1}, {Kind: PartitionTrim, Partition: 1, To: 0},
-		{Kind: PartitionEpoch, Partition: 1, Epoch: 1}, {Kind: PartitionDelete, Partition: 3}, {Kind: PartitionCreate, Partition: 4},
+		{Kind: PartitionClose, Partition: 2},
+		{Kind: PartitionTrim, Partition: 2, To: 1},
+		{Kind: PartitionTrim, Partition: 1, To: 0},
+		{Kind: PartitionEpoch, Partition: 1, Epoch: 1},
+		{Kind: PartitionDelete, Partition: 3},
+		{Kind: PartitionCreate, Partition: 4},
 	}}
 	if err := s.Decide(changes, g, nil); err != nil {
 		t.Fatal(err)

@@ -118,7 +118,7 @@ func (s *State) ProducerChangedSince(id ProducerID, seq uint64) bool {
 	return p.changed > seq
 }
 
-// Partitions lists ids from from upwards.
+// Partitions lists ids upwards of from, which is one of them.
 func (s *State) Partitions(from PartitionID, limit int) []PartitionID {
 	var ids []PartitionID
 	for id := range s.partitions {

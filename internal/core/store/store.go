@@ -52,7 +52,7 @@ type Store interface {
 	// Errors: ErrNoPartition, ErrStopped.
 	Stat(ctx context.Context, id PartitionID) (Stat, error)
 
-	// Partitions lists ids from from upwards, at most limit of them.
+	// Partitions lists ids upwards of from, which is one of them, at most limit.
 	Partitions(ctx context.Context, from PartitionID, limit int) ([]PartitionID, error)
 
 	// Watch calls fn for every later commit that changes one of the partitions, in order of commits,

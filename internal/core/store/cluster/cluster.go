@@ -239,7 +239,7 @@ func (s *Store) Head(ctx context.Context, id store.PartitionID) (store.Head, err
 	return h, nil
 }
 
-// Partitions lists ids from from upwards.
+// Partitions lists ids upwards of from, which is one of them.
 func (s *Store) Partitions(ctx context.Context, from store.PartitionID, limit int) ([]store.PartitionID, error) {
 	if err := s.check(ctx); err != nil {
 		return nil, err

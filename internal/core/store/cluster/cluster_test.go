@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &server)) }
 var schemas atomic.Int64
 
 // options are those of an empty store of its own.
-func options(t *testing.T) Options {
+func options(t testing.TB) Options {
 	t.Helper()
 	return Options{
 		DSN:      server.DSN(),
@@ -35,14 +35,14 @@ func options(t *testing.T) Options {
 }
 
 // dropAfter removes the schema when the test is over.
-func dropAfter(t *testing.T, o Options) {
+func dropAfter(t testing.TB, o Options) {
 	t.Cleanup(func() {
-		exec(t, "DROP SCHEMA IF EXISTS "+pgx.Identifier{o.Schema}.Sanitize()+" CASCADE")
+		exec(t, "DROP SCHEMA IF EXISTS "+quoted(o.Schema)+" CASCADE")
 	})
 }
 
 // exec runs one statement beside the store.
-func exec(t *testing.T, sql string, args ...any) {
+func exec(t testing.TB, sql string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -51,7 +51,7 @@ func exec(t *testing.T, sql string, args ...any) {
 		t.Fatalf("connect: %v", err)
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, sql, args...); err != nil {
+	if _, err := conn.Exec(ctx, sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 }
@@ -92,6 +92,18 @@ func TestClusterKeepsTheContract(t *testing.T) {
 			s.(*Store).crash()
 			return mustOpen(t, s.(*Store).opts)
 		}))
+}
+
+func BenchmarkCluster(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B) store.Store {
+		o := options(b)
+		dropAfter(b, o)
+		s, err := Open(b.Context(), o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	})
 }
 
 // millis is a clock that shows what a test says; it waits as the real one does.

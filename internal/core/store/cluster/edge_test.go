@@ -3,18 +3,17 @@ package cluster
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"millrace/internal/core/store"
 )
 
 // in names a table of a store's schema.
-func in(o Options, table string) string { return pgx.Identifier{o.Schema, table}.Sanitize() }
+func in(o Options, table string) string { return quoted(o.Schema) + "." + quoted(table) }
 
 func openFails(t *testing.T, o Options) error {
 	t.Helper()
@@ -80,10 +79,7 @@ func TestDatabaseThatForgetsCommitsIsRefused(t *testing.T) {
 		t.Errorf("settings %v: got %v", good, err)
 	}
 	for name, value := range map[string]string{"fsync": "off", "synchronous_commit": "off", "server_version_num": "140011"} {
-		bad := map[string]string{}
-		for k, v := range good {
-			bad[k] = v
-		}
+		bad := maps.Clone(good)
 		bad[name] = value
 		if err := checkSettings(bad); err == nil {
 			t.Errorf("%s = %s was accepted", name, value)

@@ -38,13 +38,11 @@ func (w *groupWriter) decide(it *item) (answer, error) {
 		}
 	}
 	before := w.effects()
-	if err := state.Decide(it.tx, w.g, &lookback{inDatabase: changed, pending: w.g.Keys}); err != nil {
-		return answer{err: err}, nil
+	a := answer{err: state.Decide(it.tx, w.g, &lookback{inDatabase: changed, pending: w.g.Keys})}
+	if w.effects() != before {
+		a.commit = store.Commit{Sequence: w.g.Seq, Time: w.g.Time}
 	}
-	if w.effects() == before {
-		return answer{}, nil
-	}
-	return answer{commit: store.Commit{Sequence: w.g.Seq, Time: w.g.Time}}, nil
+	return a, nil
 }
 
 // effects counts what the group changes.

@@ -61,7 +61,7 @@ func (c *cutConn) Write(b []byte) (int, error) {
 		return c.Conn.Write(b)
 	}
 	c.c.cut(c.Conn, b)
-	_ = c.Conn.Close()
+	_ = c.Close()
 	return 0, errCut
 }
 

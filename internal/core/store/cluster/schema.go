@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -75,7 +76,7 @@ func prepare(ctx context.Context, conn *pgx.Conn, name string) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after Commit
+	defer rollback(ctx, tx)
 	var there bool
 	if err := tx.QueryRow(ctx, "SELECT to_regclass('store_meta') IS NOT NULL").Scan(&there); err != nil {
 		return fmt.Errorf("look for tables: %w", err)
@@ -86,7 +87,7 @@ func prepare(ctx context.Context, conn *pgx.Conn, name string) error {
 		}
 		return checkFamilies(ctx, tx)
 	}
-	if _, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{name}.Sanitize()); err != nil {
+	if _, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+quoted(name)); err != nil {
 		return fmt.Errorf("make schema %s: %w", name, err)
 	}
 	if _, err := tx.Exec(ctx, schema); err != nil {
@@ -97,6 +98,14 @@ func prepare(ctx context.Context, conn *pgx.Conn, name string) error {
 	}
 	return tx.Commit(ctx)
 }
+
+// rollback ends a transaction that has only read or has failed; after Commit it does nothing.
+func rollback(ctx context.Context, tx pgx.Tx) {
+	_ = tx.Rollback(context.WithoutCancel(ctx)) // a connection that fails here is not used again
+}
+
+// quoted is a name as SQL wants it.
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 func checkLevel(ctx context.Context, tx pgx.Tx) error {
 	var level int64
@@ -135,7 +144,7 @@ func load(ctx context.Context, conn *pgx.Conn) (*store.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // it has only read
+	defer rollback(ctx, tx)
 	var seq, ms, last int64
 	if err := tx.QueryRow(ctx, "SELECT seq, time, last_partition FROM store_commit WHERE domain = 1").Scan(&seq, &ms, &last); err != nil {
 		return nil, fmt.Errorf("read position: %w", err)

@@ -46,7 +46,7 @@ func (n *snapshot) begin() (err error) {
 		return err
 	}
 	var b pgx.Batch
-	b.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	b.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 	b.Queue("SELECT seq FROM store_commit WHERE domain = 1")
 	r := n.conn.SendBatch(n.ctx, &b)
 	_, err = r.Exec()

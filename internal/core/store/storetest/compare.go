@@ -96,11 +96,12 @@ func randomAppend(e *env, rng *rand.Rand) string {
 		req = append(req, randomRequest(rng))
 	}
 	res, err := e.s.Append(e.ctx, req)
-	out := fmt.Sprintf("append %v:", err)
+	var out strings.Builder
+	fmt.Fprintf(&out, "append %v:", err)
 	for i, r := range res {
-		out += fmt.Sprintf(" [%d: %s]", req[i].Partition, result(r))
+		fmt.Fprintf(&out, " [%d: %s]", req[i].Partition, result(r))
 	}
-	return out
+	return out.String()
 }
 
 // result leaves out times, which are not the model's.

@@ -220,7 +220,7 @@ func readCopy(e *env, req store.ReadRequest) (store.ReadResult, error) {
 	return store.NewReadResult(res.Head, kept, res.Aborted, nil), nil
 }
 
-// readBatches reads from from to the end in pieces of at most maxBytes, and checks each batch:
+// readBatches reads everything after from in pieces of at most maxBytes, and checks each batch:
 // its sum, its place, and that it follows the one before.
 func (e *env) readBatches(id store.PartitionID, from store.Offset, maxBytes int, isolation store.Isolation) []store.Batch {
 	e.Helper()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -248,11 +249,7 @@ func (h *history) checkEnd(w *world) {
 }
 
 func (w *world) clone() world {
-	c := world{keys: map[string]string{}, records: slices.Clone(w.records)}
-	for k, v := range w.keys {
-		c.keys[k] = v
-	}
-	return c
+	return world{keys: maps.Clone(w.keys), records: slices.Clone(w.records)}
 }
 
 // replay runs t's calls and says which one would have returned something else. Reads come before

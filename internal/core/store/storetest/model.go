@@ -222,7 +222,7 @@ func (m *Model) Head(ctx context.Context, id store.PartitionID) (store.Head, err
 	return h, nil
 }
 
-// Partitions lists ids from from upwards.
+// Partitions lists ids upwards of from, which is one of them.
 func (m *Model) Partitions(ctx context.Context, from store.PartitionID, limit int) ([]store.PartitionID, error) {
 	if err := m.start(ctx); err != nil {
 		return nil, err

@@ -74,6 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, opts ...Option) {
 	t.Run("Clock", func(t *testing.T) { runClock(t, c) })
 	t.Run("Reopen", func(t *testing.T) { runReopen(t, c) })
 	t.Run("History", func(t *testing.T) { runHistories(t, c) })
+	t.Run("Linear", func(t *testing.T) { runLinear(t, c) })
 	t.Run("Compare", func(t *testing.T) { runCompare(t, c) })
 }
 

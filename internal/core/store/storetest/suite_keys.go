@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"millrace/internal/core/store"
@@ -144,9 +145,17 @@ func scanBothWays(e *env) {
 		reverse  bool
 		want     string
 	}{
-		{"", "*", 10, false, "abcde"}, {"", "*", 10, true, "edcba"}, {"", "*", 2, false, "ab"}, {"", "*", 2, true, "ed"},
-		{"b", "d", 10, false, "bc"}, {"b", "d", 10, true, "cb"}, {"b", "d", 1, true, "c"}, {"bb", "dd", 10, false, "cd"},
-		{"d", "b", 10, false, ""}, {"b", "b", 10, false, ""}, {"f", "*", 10, true, ""},
+		{"", "*", 10, false, "abcde"},
+		{"", "*", 10, true, "edcba"},
+		{"", "*", 2, false, "ab"},
+		{"", "*", 2, true, "ed"},
+		{"b", "d", 10, false, "bc"},
+		{"b", "d", 10, true, "cb"},
+		{"b", "d", 1, true, "c"},
+		{"bb", "dd", 10, false, "cd"},
+		{"d", "b", 10, false, ""},
+		{"b", "b", 10, false, ""},
+		{"f", "*", 10, true, ""},
 	} {
 		e.view(func(tx store.ReadTx) error {
 			to := key("%s", c.to)
@@ -154,16 +163,21 @@ func scanBothWays(e *env) {
 				to = nil
 			}
 			found, err := tx.Scan(key("%s", c.from), to, c.limit, c.reverse)
-			var got string
-			for _, kv := range found {
-				got += string(kv.Value)
-			}
-			if got != c.want {
+			if got := joined(found); got != c.want {
 				e.Errorf("Scan(%q, %q, %d, %v): got %q, want %q", c.from, c.to, c.limit, c.reverse, got, c.want)
 			}
 			return err
 		})
 	}
+}
+
+// joined is the values one after the other.
+func joined(found []store.KV) string {
+	var b strings.Builder
+	for _, kv := range found {
+		b.Write(kv.Value)
+	}
+	return b.String()
 }
 
 func scanByteOrder(e *env) {
@@ -225,11 +239,7 @@ func scanOwnWrites(e *env) {
 			want    string
 		}{{10, false, "abEgz"}, {10, true, "zgEba"}, {2, false, "ab"}, {3, false, "abE"}, {2, true, "zg"}, {4, true, "zgEb"}} {
 			found, err := tx.Scan(key(""), nil, c.limit, c.reverse)
-			var got string
-			for _, kv := range found {
-				got += string(kv.Value)
-			}
-			if err != nil || got != c.want {
+			if got := joined(found); err != nil || got != c.want {
 				e.Errorf("Scan(limit %d, reverse %v): got %q, %v; want %q", c.limit, c.reverse, got, err, c.want)
 			}
 		}

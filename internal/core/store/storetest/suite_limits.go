@@ -110,13 +110,12 @@ var limitTests = []test{
 
 // sized is a finished batch of exactly size bytes.
 func sized(size int) []byte {
-	value := make([]byte, size-2*batch.HeaderSize)
-	for {
-		b := made{producer: store.NoProducer, epoch: -1, seq: -1, time: 1, values: []string{string(value)}}.bytes()
+	for n := size - 2*batch.HeaderSize; ; {
+		b := plain(string(make([]byte, n))).bytes()
 		if len(b) == size {
 			return b
 		}
-		value = append(value, make([]byte, size-len(b))...)
+		n += size - len(b)
 	}
 }
 

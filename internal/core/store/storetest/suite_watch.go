@@ -32,13 +32,12 @@ func (w *watch) next() store.Event {
 	}
 }
 
-func (w *watch) want(id store.PartitionID, change store.Change) store.Event {
+func (w *watch) want(id store.PartitionID, change store.Change) {
 	w.e.Helper()
 	ev := w.next()
 	if ev.Partition != id || ev.Change != change {
 		w.e.Fatalf("event: got %+v, want partition %d, change %06b", ev, id, change)
 	}
-	return ev
 }
 
 var watchTests = []test{
