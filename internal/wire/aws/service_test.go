@@ -127,8 +127,20 @@ func (m *memory) DescribeLimits(ctx context.Context, _ *kinesisapi.DescribeLimit
 func start(t testing.TB, opts Options, m *memory) (*Server, string) {
 	t.Helper()
 	m.block, m.entered = make(chan struct{}), make(chan struct{}, 1)
+	return serveBinding(t, opts, kinesisapi.Bind(m))
+}
+
+// serve is start for any binding.
+func serve(t testing.TB, opts Options, b *api.Binding) string {
+	t.Helper()
+	_, addr := serveBinding(t, opts, b)
+	return addr
+}
+
+func serveBinding(t testing.TB, opts Options, b *api.Binding) (*Server, string) {
+	t.Helper()
 	s := NewServer(opts)
-	s.Handle(kinesisapi.Bind(m))
+	s.Handle(b)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
