@@ -22,6 +22,9 @@ const (
 
 	// recoverBytes is how much is written before the kill: so much unmoved journal as the bounds allow.
 	recoverBytes = 1 << 30
+
+	// recoverTime ends the writing of small records, of which a gigabyte would take too long.
+	recoverTime = 20 * time.Second
 )
 
 const mib = 1 << 20
@@ -43,7 +46,24 @@ func (b *bench) runLife(ctx context.Context) error {
 	if err := b.startExisting(ctx); err != nil {
 		return err
 	}
-	return b.recovery(ctx)
+	for _, r := range []recovery{
+		{"100 x 1 KiB", (*server).putRecords, recordsPerCall * recordSize, loadConns},
+		{"1 KiB", (*server).putRecord, recordSize, 4 * loadConns},
+	} {
+		if err := b.recover(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recovery is a load under which the server is killed. Large calls leave long runs in the journal, small ones many
+// short ones.
+type recovery struct {
+	calls       string
+	request     func(*server) (*load.Request, error)
+	bytes       int64 // of data in a call
+	connections int
 }
 
 // life adds a row and its bar.
@@ -151,8 +171,9 @@ func (s *server) put(count int) error {
 	return nil
 }
 
-// recovery writes a gigabyte as fast as it goes, kills the server in the middle of it and starts it again.
-func (b *bench) recovery(ctx context.Context) error {
+// recover writes a gigabyte, or as much as goes in 20 s, kills the server in the middle of it and starts it
+// again. What waits in its journal is at most what was written and at most 1 GiB, the bound of unmoved journal.
+func (b *bench) recover(ctx context.Context, r recovery) error {
 	o := b.millraceOptions("recovery")
 	defer os.RemoveAll(o.Data)
 	s, _, err := b.ready(ctx, o)
@@ -162,7 +183,7 @@ func (b *bench) recovery(ctx context.Context) error {
 	if err := s.createStream(ctx); err != nil {
 		return errors.Join(err, s.child.Kill())
 	}
-	written, err := s.writeUntilKilled(recoverBytes)
+	written, err := s.writeUntilKilled(r)
 	if err != nil {
 		return err
 	}
@@ -175,21 +196,21 @@ func (b *bench) recovery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.life(fmt.Sprintf("first answer after kill -9 with %d MiB written, folder %d MiB", written/mib, left/mib),
+	b.life(fmt.Sprintf("first answer after kill -9, %d MiB written in calls of %s, folder %d MiB", written/mib, r.calls, left/mib),
 		"ms", []float64{ms}, 2000)
 	return nil
 }
 
-// writeUntilKilled loads s with PutRecords until about limit bytes are in, and kills it under that load.
-func (s *server) writeUntilKilled(limit int64) (written int64, err error) {
-	conns, err := load.DialAll(loadConns, s.addr, load.DialHTTP1)
+// writeUntilKilled loads s until recoverBytes are in or recoverTime is over, and kills it under that load.
+func (s *server) writeUntilKilled(r recovery) (written int64, err error) {
+	conns, err := load.DialAll(r.connections, s.addr, load.DialHTTP1)
 	if err != nil {
 		return 0, err
 	}
 	defer load.CloseAll(conns)
 	counts := make(chan int64)
 	for _, c := range conns {
-		req, err := s.putRecords()
+		req, err := r.request(s)
 		if err != nil {
 			return 0, err
 		}
@@ -199,18 +220,18 @@ func (s *server) writeUntilKilled(limit int64) (written int64, err error) {
 					counts <- 0 // the kill, or a refusal: then too little is written, which is reported
 					return
 				}
-				counts <- recordsPerCall * recordSize
+				counts <- r.bytes
 			}
 		}()
 	}
-	killed := false
+	killed, end := false, time.Now().Add(recoverTime)
 	for alive := len(conns); alive > 0; {
 		n := <-counts
 		if n == 0 {
 			alive--
 		}
 		written += n
-		if written >= limit && !killed {
+		if (written >= recoverBytes || time.Now().After(end)) && !killed {
 			killed = true
 			if err := s.child.Kill(); err != nil {
 				return written, err
