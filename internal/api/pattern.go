@@ -18,3 +18,10 @@ func matches(pattern, s string) bool {
 	}
 	return re.(*regexp.Regexp).MatchString(s)
 }
+
+// PatternCompiles says whether a model's pattern is one that Go can match. Java's lookaheads are not;
+// a generated package with such a pattern fails its test.
+func PatternCompiles(pattern string) bool {
+	_, err := regexp.Compile(`^(?:` + pattern + `)$`)
+	return err == nil
+}

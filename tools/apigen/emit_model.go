@@ -55,14 +55,14 @@ func (u *unit) emitModel(p *printer) error {
 		}
 		p.f("shape%s\n", t.id)
 	}
-	p.f("shapeCount\n)\n\n")
+	p.f("allShapes // how many there are\n)\n\n")
 	for _, name := range slices.Sorted(maps.Keys(u.alias)) {
 		p.f("const shape%s = shape%s\n\n", name, u.id(u.alias[name]))
 	}
 	p.f("// java is the package of the classes in AWS's texts.\nconst java = \"com.amazonaws.%s.v%s.\"\n\n",
 		u.m.Metadata.signingName(), strings.ReplaceAll(u.m.Metadata.APIVersion, "-", ""))
 	p.f("// shapes makes the table once; its entries point at each other.\n")
-	p.f("var shapes = sync.OnceValue(func() []api.Shape {\n\ts := make([]api.Shape, shapeCount)\n")
+	p.f("var shapes = sync.OnceValue(func() []api.Shape {\n\ts := make([]api.Shape, allShapes)\n")
 	for _, t := range table {
 		line, err := u.shapeLiteral(t)
 		if err != nil {

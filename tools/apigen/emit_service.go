@@ -1,6 +1,9 @@
 package main
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+)
 
 func (u *unit) emitErrors(p *printer) error {
 	p.uses("millrace/internal/api")
@@ -14,17 +17,21 @@ func (u *unit) emitErrors(p *printer) error {
 		if s.Error != nil && s.Error.HTTPStatusCode != 0 {
 			status = s.Error.HTTPStatusCode
 		}
-		p.f("// %s is answered with status %d.\n", name, status)
-		args, fill := "message string", ""
+		extra := ""
+		if status != http.StatusBadRequest && status != http.StatusInternalServerError {
+			extra += fmt.Sprintf("\te.Status = %d\n", status)
+		}
+		args := "message string"
 		if len(extraMembers(s)) > 0 {
 			args += ", fields *" + name + "Fields"
-			fill = "\te.Fields, e.FieldsShape = fields, &shapes()[shape" + name + "Fields]\n"
+			extra += "\te.Fields, e.FieldsShape = fields, &shapes()[shape" + name + "Fields]\n"
 		}
-		p.f("func %s(%s) *api.Error {\n\te := api.%s(%q, message)\n", name, args, kind, e)
-		if status != http.StatusBadRequest && status != http.StatusInternalServerError {
-			p.f("\te.Status = %d\n", status)
+		p.f("// %s is answered with status %d.\nfunc %s(%s) *api.Error {\n", name, status, name, args)
+		if extra == "" {
+			p.f("\treturn api.%s(%q, message)\n}\n\n", kind, e)
+			continue
 		}
-		p.f("%s\treturn e\n}\n\n", fill)
+		p.f("\te := api.%s(%q, message)\n%s\treturn e\n}\n\n", kind, e, extra)
 	}
 	return nil
 }

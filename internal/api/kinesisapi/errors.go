@@ -8,108 +8,90 @@ import (
 
 // AccessDeniedException is answered with status 400.
 func AccessDeniedException(message string) *api.Error {
-	e := api.ClientError("AccessDeniedException", message)
-	return e
+	return api.ClientError("AccessDeniedException", message)
 }
 
 // DryRunOperationException is answered with status 400.
 func DryRunOperationException(message string) *api.Error {
-	e := api.ClientError("DryRunOperationException", message)
-	return e
+	return api.ClientError("DryRunOperationException", message)
 }
 
 // ExpiredIteratorException is answered with status 400.
 func ExpiredIteratorException(message string) *api.Error {
-	e := api.ClientError("ExpiredIteratorException", message)
-	return e
+	return api.ClientError("ExpiredIteratorException", message)
 }
 
 // ExpiredNextTokenException is answered with status 400.
 func ExpiredNextTokenException(message string) *api.Error {
-	e := api.ClientError("ExpiredNextTokenException", message)
-	return e
+	return api.ClientError("ExpiredNextTokenException", message)
 }
 
 // InternalFailureException is answered with status 500.
 func InternalFailureException(message string) *api.Error {
-	e := api.ServerError("InternalFailureException", message)
-	return e
+	return api.ServerError("InternalFailureException", message)
 }
 
 // InvalidArgumentException is answered with status 400.
 func InvalidArgumentException(message string) *api.Error {
-	e := api.ClientError("InvalidArgumentException", message)
-	return e
+	return api.ClientError("InvalidArgumentException", message)
 }
 
 // KMSAccessDeniedException is answered with status 400.
 func KMSAccessDeniedException(message string) *api.Error {
-	e := api.ClientError("KMSAccessDeniedException", message)
-	return e
+	return api.ClientError("KMSAccessDeniedException", message)
 }
 
 // KMSDisabledException is answered with status 400.
 func KMSDisabledException(message string) *api.Error {
-	e := api.ClientError("KMSDisabledException", message)
-	return e
+	return api.ClientError("KMSDisabledException", message)
 }
 
 // KMSInvalidStateException is answered with status 400.
 func KMSInvalidStateException(message string) *api.Error {
-	e := api.ClientError("KMSInvalidStateException", message)
-	return e
+	return api.ClientError("KMSInvalidStateException", message)
 }
 
 // KMSNotFoundException is answered with status 400.
 func KMSNotFoundException(message string) *api.Error {
-	e := api.ClientError("KMSNotFoundException", message)
-	return e
+	return api.ClientError("KMSNotFoundException", message)
 }
 
 // KMSOptInRequired is answered with status 400.
 func KMSOptInRequired(message string) *api.Error {
-	e := api.ClientError("KMSOptInRequired", message)
-	return e
+	return api.ClientError("KMSOptInRequired", message)
 }
 
 // KMSThrottlingException is answered with status 400.
 func KMSThrottlingException(message string) *api.Error {
-	e := api.ClientError("KMSThrottlingException", message)
-	return e
+	return api.ClientError("KMSThrottlingException", message)
 }
 
 // LimitExceededException is answered with status 400.
 func LimitExceededException(message string) *api.Error {
-	e := api.ClientError("LimitExceededException", message)
-	return e
+	return api.ClientError("LimitExceededException", message)
 }
 
 // ProvisionedThroughputExceededException is answered with status 400.
 func ProvisionedThroughputExceededException(message string) *api.Error {
-	e := api.ClientError("ProvisionedThroughputExceededException", message)
-	return e
+	return api.ClientError("ProvisionedThroughputExceededException", message)
 }
 
 // ResourceInUseException is answered with status 400.
 func ResourceInUseException(message string) *api.Error {
-	e := api.ClientError("ResourceInUseException", message)
-	return e
+	return api.ClientError("ResourceInUseException", message)
 }
 
 // ResourceNotFoundException is answered with status 400.
 func ResourceNotFoundException(message string) *api.Error {
-	e := api.ClientError("ResourceNotFoundException", message)
-	return e
+	return api.ClientError("ResourceNotFoundException", message)
 }
 
 // ThrottlingException is answered with status 400.
 func ThrottlingException(message string) *api.Error {
-	e := api.ClientError("ThrottlingException", message)
-	return e
+	return api.ClientError("ThrottlingException", message)
 }
 
 // ValidationException is answered with status 400.
 func ValidationException(message string) *api.Error {
-	e := api.ClientError("ValidationException", message)
-	return e
+	return api.ClientError("ValidationException", message)
 }

@@ -304,7 +304,7 @@ const (
 	shapeUpdateStreamWarmThroughputOutput
 	shapeVisibilityTimeoutSeconds
 	shapeWarmThroughputObject
-	shapeCount
+	allShapes // how many there are
 )
 
 const shapeDisableEnhancedMonitoringOutput = shapeEnhancedMonitoringOutput
@@ -316,7 +316,7 @@ const java = "com.amazonaws.kinesis.v20131202."
 
 // shapes makes the table once; its entries point at each other.
 var shapes = sync.OnceValue(func() []api.Shape {
-	s := make([]api.Shape, shapeCount)
+	s := make([]api.Shape, allShapes)
 	s[shapeAcknowledgeDeadLetterQueueRecordsErrorEntry] = api.Shape{Name: "AcknowledgeDeadLetterQueueRecordsErrorEntry", Kind: api.KindStruct, Type: reflect.TypeFor[AcknowledgeDeadLetterQueueRecordsErrorEntry](), Java: java + "AcknowledgeDeadLetterQueueRecordsErrorEntry", Members: []api.Member{
 		{Name: "ReceiptHandle", Shape: &s[shapeReceiptHandle], Index: 0, Required: true},
 		{Name: "ErrorCode", Shape: &s[shapeErrorCode], Index: 1, Required: true},
