@@ -163,6 +163,9 @@ func (s *Server) listenAWS(config *tls.Config) error {
 	s.addr.AWS = listeners[0].Addr().String()
 	for _, l := range listeners {
 		if !s.opts.Insecure && !loopback(l.Addr().String()) {
+			if config == nil {
+				return errors.Join(errors.New("a server in memory has no certificate: give it --tls-cert and --tls-key, or say --insecure"), l.Close())
+			}
 			l = tls.NewListener(l, onlyTLS(config))
 		}
 		s.serve(func() error { return s.aws.Serve(l) })
