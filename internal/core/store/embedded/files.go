@@ -33,6 +33,7 @@ type journalFile struct {
 	lastSeq  atomic.Uint64 // of its groups
 
 	batches, batchBytes atomic.Int64 // what it holds for partitions
+	keepOut             atomic.Bool  // it was looked at and is not to be adopted
 
 	refs   atomic.Int32 // the store's own and the readers'
 	onFree func(*journalFile)
@@ -221,7 +222,12 @@ func (p *space) begin(f *journalFile) error {
 	p.nextSeq++
 	seq := p.nextSeq
 	p.mu.Unlock()
-	return f.begin(seq)
+	if err := f.begin(seq); err != nil {
+		err = fmt.Errorf("begin journal %s: %w", f.name, err)
+		p.s.fail(err)
+		return err
+	}
+	return nil
 }
 
 func (f *journalFile) begin(seq uint64) error {
@@ -232,6 +238,7 @@ func (f *journalFile) begin(seq uint64) error {
 	f.batches.Store(0)
 	f.batchBytes.Store(0)
 	f.refs.Store(1)
+	f.keepOut.Store(false)
 	return journal.WriteFileHeader(f.file, f.header)
 }
 

@@ -25,6 +25,9 @@ const (
 	moveAtOnce = 256 << 20
 	// retryMove is how long the mover waits after an error.
 	retryMove = time.Second
+	// adoptRunBytes is the mean size of a partition's part from which on a file is adopted: each part is a run,
+	// some 100 bytes of memory, so that a terabyte of them stays under 500 MB.
+	adoptRunBytes = 256 << 10
 	// retentionEvery is how often partitions are trimmed by age and size.
 	retentionEvery = 10 * time.Second
 )
@@ -190,7 +193,7 @@ func (m *mover) once() (more bool, err error) {
 		m.mu.Unlock()
 		return false, err
 	}
-	return len(files) > 0, nil
+	return len(plan.files) > 0 || adopt, nil
 }
 
 // choose picks the oldest files: one to adopt, or several to move once there is enough.
@@ -221,7 +224,7 @@ func (m *mover) choose() (adopt bool, files []*journalFile) {
 // adoptable tells whether a file is mostly long runs: then it stays where it is.
 func (m *mover) adoptable(f *journalFile) bool {
 	n, bytes := f.batches.Load(), f.batchBytes.Load()
-	return n > 0 && bytes/n >= m.s.opts.AdoptBatchBytes && bytes*2 >= f.used.Load()
+	return !f.keepOut.Load() && n > 0 && bytes/n >= m.s.opts.AdoptBatchBytes && bytes*2 >= f.used.Load()
 }
 
 // movePlan is one round: what it takes, and what it makes of it.
@@ -278,6 +281,11 @@ func (p *movePlan) adopt() error {
 	}
 	if len(byPart) == 0 {
 		return nil // nobody needs it: it can be used again
+	}
+	if f.batchBytes.Load()/int64(len(byPart)) < min(adoptRunBytes, s.opts.JournalFileBytes/16) {
+		f.keepOut.Store(true)
+		p.files = nil // a later round moves it
+		return nil
 	}
 	p.isAdopt = true
 	runs := make(map[uint64][]segment.Entry, len(byPart))

@@ -123,7 +123,7 @@ func eachKey(db *pebble.DB, tag byte, fn func(key, value []byte) error) (err err
 }
 
 // findJournals opens the journal files that have a file page, in order. Those that runs point to are left to
-// the readers, those without a page are removed: they were being prepared.
+// the readers, those without a page were prepared and are kept for later.
 func (s *Store) findJournals() (files []*journalFile, err error) {
 	fs, dir := s.opts.FS, s.path(journalDir)
 	names, err := fs.List(dir)
@@ -165,10 +165,8 @@ func (s *Store) openJournal(name string, id uint64) (*journalFile, error) {
 		return nil, err
 	}
 	header, err := journal.ReadFileHeader(file)
-	if errors.Is(err, journal.ErrNotJournal) {
-		return nil, errors.Join(file.Close(), fs.Remove(name))
-	}
-	if err != nil {
+	unused := errors.Is(err, journal.ErrNotJournal)
+	if err != nil && !unused {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), file.Close())
 	}
 	info, err := file.Stat()
@@ -178,6 +176,10 @@ func (s *Store) openJournal(name string, id uint64) (*journalFile, error) {
 	f := &journalFile{name: name, id: id, file: file, header: header, size: max(header.Size, info.Size()), end: journal.PageSize, onFree: s.space.recycle}
 	f.refs.Store(1)
 	f.openDirect(fs)
+	if unused { // it was being prepared
+		s.space.recycle(f)
+		return nil, nil
+	}
 	return f, nil
 }
 
