@@ -21,7 +21,7 @@ type Store struct {
 	opts   Options
 	config *pgx.ConnConfig // of the committer's connection and of the lock's
 	pool   *pgxpool.Pool   // of snapshots and readers
-	lock   *pgx.Conn       // its session holds the advisory lock
+	lock   *pgx.Conn       // its session holds the advisory lock; timeMu guards it after Open
 	epoch  int64           // of this node: another one in store_commit means that we are fenced
 
 	ctx    context.Context // done when the store stops
@@ -135,19 +135,13 @@ func (s *Store) open(ctx context.Context) (err error) {
 
 // takeLock takes the advisory lock of the schema, for as long as the session lives.
 func (s *Store) takeLock(ctx context.Context) error {
-	h := fnv.New64a()
-	h.Write([]byte("millrace store " + s.opts.Schema))
-	id := int64(h.Sum64())
 	for end := time.Now().Add(s.opts.LockWait); ; {
-		var got bool
-		if err := s.lock.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", id).Scan(&got); err != nil {
-			return fmt.Errorf("lock the store: %w", err)
-		}
-		if got {
-			return nil
+		got, err := s.tryLock(ctx, s.lock)
+		if err != nil || got {
+			return err
 		}
 		if time.Now().After(end) {
-			return s.lockedError(ctx, id)
+			return s.lockedError(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -157,12 +151,48 @@ func (s *Store) takeLock(ctx context.Context) error {
 	}
 }
 
-func (s *Store) lockedError(ctx context.Context, id int64) error {
+// lockID is the number of the advisory lock: the store is a schema.
+func (s *Store) lockID() int64 {
+	h := fnv.New64a()
+	h.Write([]byte("millrace store " + s.opts.Schema))
+	return int64(h.Sum64())
+}
+
+func (s *Store) tryLock(ctx context.Context, conn *pgx.Conn) (got bool, err error) {
+	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", s.lockID()).Scan(&got); err != nil {
+		return false, fmt.Errorf("lock the store: %w", err)
+	}
+	return got, nil
+}
+
+// keepLock takes the lock again when its connection was lost. Until then the node epoch keeps a second
+// node and this one apart.
+func (s *Store) keepLock(ctx context.Context) error {
+	if !s.lock.IsClosed() {
+		return nil
+	}
+	conn, err := pgx.ConnectConfig(ctx, s.config.Copy())
+	if err != nil {
+		return err
+	}
+	got, err := s.tryLock(ctx, conn)
+	if err == nil && !got {
+		err = errFenced
+	}
+	if err != nil {
+		_ = conn.Close(ctx) // nothing is open on it
+		return err
+	}
+	s.lock = conn
+	return nil
+}
+
+func (s *Store) lockedError(ctx context.Context) error {
 	e := &store.LockedError{Path: s.path(), Holder: "another node"}
 	var name string
 	err := s.lock.QueryRow(ctx, `SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 		WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-		AND l.classid::bigint = ($1::bigint >> 32) & 4294967295 AND l.objid::bigint = $1::bigint & 4294967295 LIMIT 1`, id).Scan(&name)
+		AND l.classid::bigint = ($1::bigint >> 32) & 4294967295 AND l.objid::bigint = $1::bigint & 4294967295 LIMIT 1`, s.lockID()).Scan(&name)
 	if err == nil && name != "" {
 		e.Holder = name
 	}

@@ -24,35 +24,36 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &server)) }
 var schemas atomic.Int64
 
 // options are those of an empty store of its own.
-func options(t testing.TB) Options {
-	t.Helper()
+func options(tb testing.TB) Options {
+	tb.Helper()
 	return Options{
 		DSN:      server.DSN(),
 		Schema:   fmt.Sprintf("test_%d_%d", os.Getpid(), schemas.Add(1)),
-		Logger:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
+		Logger:   slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 		MaxConns: 12,
 	}
 }
 
 // dropAfter removes the schema when the test is over.
-func dropAfter(t testing.TB, o Options) {
-	t.Cleanup(func() {
-		exec(t, "DROP SCHEMA IF EXISTS "+quoted(o.Schema)+" CASCADE")
+func dropAfter(tb testing.TB, o Options) {
+	tb.Helper()
+	tb.Cleanup(func() {
+		exec(tb, "DROP SCHEMA IF EXISTS "+quoted(o.Schema)+" CASCADE")
 	})
 }
 
 // exec runs one statement beside the store.
-func exec(t testing.TB, sql string) {
-	t.Helper()
+func exec(tb testing.TB, sql string) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, server.DSN())
 	if err != nil {
-		t.Fatalf("connect: %v", err)
+		tb.Fatalf("connect: %v", err)
 	}
 	defer conn.Close(ctx)
 	if _, err := conn.Exec(ctx, sql); err != nil {
-		t.Fatalf("%s: %v", sql, err)
+		tb.Fatalf("%s: %v", sql, err)
 	}
 }
 
@@ -119,7 +120,9 @@ func (s *Store) crash() {
 	s.closeOnce.Do(func() {
 		s.end()
 		s.stop(store.ErrStopped)
+		s.timeMu.Lock()
 		_ = s.lock.PgConn().Conn().Close()
+		s.timeMu.Unlock()
 		s.bg.Wait()
 		if s.conn != nil {
 			_ = s.conn.PgConn().Conn().Close()

@@ -89,6 +89,13 @@ func (s *Store) pause(d time.Duration) {
 	}
 }
 
+// refused tells whether the server itself has taken the transaction back. A connection that it ended
+// (severity FATAL) says nothing about a COMMIT.
+func refused(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.SeverityUnlocalized == "ERROR"
+}
+
 // full tells whether the database has no room.
 func full(err error) bool {
 	var pg *pgconn.PgError
@@ -122,7 +129,10 @@ func (s *Store) tryCommit(items []*item) (*store.Group, []answer, error) {
 	}
 	id := rand.Text()
 	if err := w.write(id); err != nil {
-		if err := s.settle(id, g, s.lost(err)); err != nil {
+		if err = s.lost(err); refused(err) {
+			return nil, nil, err
+		}
+		if err := s.settle(id, g, err); err != nil {
 			return nil, nil, err
 		}
 	}

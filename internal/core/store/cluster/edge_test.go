@@ -3,12 +3,15 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
 )
 
@@ -295,5 +298,57 @@ func TestTurnThatIsHeldTooLongIsOverAndStillCommits(t *testing.T) {
 	})
 	if a.err != nil || len(a.results) != 1 || a.results[0].Base != 1 {
 		t.Fatalf("got %+v, want offset 1", a)
+	}
+}
+
+func TestDatabaseWithoutRoomRefusesWritesUntilThereIsRoom(t *testing.T) {
+	o := options(t)
+	dropAfter(t, o)
+	s := mustOpen(t, o)
+	defer s.Close()
+	withPartition(t, s)
+	if _, err := appendOne(s, "first"); err != nil {
+		t.Fatal(err)
+	}
+	full := quoted(o.Schema) + ".full()"
+	exec(t, "CREATE FUNCTION "+full+" RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room' USING ERRCODE = 'disk_full'; END $$")
+	exec(t, "CREATE TRIGGER full_disk BEFORE INSERT ON "+in(o, "store_batches")+" EXECUTE FUNCTION "+full)
+	for range 2 {
+		if _, err := appendOne(s, "refused"); !errors.Is(err, store.ErrFull) {
+			t.Fatalf("Append without room: got %v, want %v", err, store.ErrFull)
+		}
+		if got := values(t, s, 1); len(got) != 1 {
+			t.Fatalf("records without room: got %q", got)
+		}
+	}
+	exec(t, "DROP TRIGGER full_disk ON "+in(o, "store_batches"))
+	if res, err := appendOne(s, "second"); err != nil || res.Base != 1 {
+		t.Fatalf("Append with room again: got %+v, %v; want offset 1", res, err)
+	}
+}
+
+func TestLockIsTakenAgainWhenItsConnectionWasLost(t *testing.T) {
+	o := options(t)
+	o.LockWait = time.Millisecond
+	var now atomic.Int64
+	now.Store(1_700_000_000_000)
+	o.Clock = millis{clock.Real(), now.Load}
+	dropAfter(t, o)
+	s := mustOpen(t, o)
+	defer s.Close()
+	var locked *store.LockedError
+	for range 2 {
+		before := s.Now()
+		exec(t, fmt.Sprintf("SELECT pg_terminate_backend(%d, 5000)", s.lock.PgConn().PID()))
+		// The first one finds out, the next one connects.
+		for deadline := time.Now().Add(20 * time.Second); s.Now() <= before && time.Now().Before(deadline); {
+			now.Add(time.Hour.Milliseconds())
+		}
+		if got := s.Now(); got <= before {
+			t.Fatalf("Now stands still at %d after the lock's connection was lost", got)
+		}
+		if err := openFails(t, o); !errors.As(err, &locked) {
+			t.Fatalf("second Open: got %v, want a LockedError", err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -54,7 +55,27 @@ func checkServer(ctx context.Context, conn *pgx.Conn) error {
 		}
 		found[name] = v
 	}
-	return checkSettings(found)
+	if err := checkSettings(found); err != nil {
+		return err
+	}
+	return checkClock(ctx, conn)
+}
+
+// clockApart is how far the machine's clock may be from the database's: store time of a group is the
+// node's, and the next node must not find it in its future.
+const clockApart = 500 * time.Millisecond
+
+func checkClock(ctx context.Context, conn *pgx.Conn) error {
+	begin := time.Now()
+	var theirs time.Time
+	if err := conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&theirs); err != nil {
+		return fmt.Errorf("read the database's clock: %w", err)
+	}
+	way := time.Since(begin) // the answer was made somewhere in it
+	if apart := theirs.Sub(begin.Add(way / 2)); apart.Abs() > clockApart+way/2 {
+		return fmt.Errorf("cluster: this machine's clock and the database's are %v apart, %v are allowed: set them by NTP", apart, clockApart)
+	}
+	return nil
 }
 
 func checkSettings(found map[string]string) error {

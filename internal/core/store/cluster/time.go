@@ -29,7 +29,12 @@ func (s *Store) Now() int64 {
 func (s *Store) reserve(limit int64) {
 	ctx, cancel := context.WithTimeout(s.ctx, timeWait)
 	defer cancel()
-	tag, err := s.pool.Exec(ctx, `UPDATE store_time SET told = greatest(told, $1)
+	err := s.keepLock(ctx)
+	if err != nil {
+		s.opts.Logger.Warn("store time stands still: no connection to the database", "error", err)
+		return
+	}
+	tag, err := s.lock.Exec(ctx, `UPDATE store_time SET told = greatest(told, $1)
 		WHERE domain = 1 AND EXISTS (SELECT FROM store_commit WHERE domain = 1 AND epoch = $2)`, limit, s.epoch)
 	if err != nil || tag.RowsAffected() != 1 {
 		s.opts.Logger.Warn("store time stands still: the database does not take it", "error", err)
@@ -44,6 +49,9 @@ func (s *Store) keepTime() error {
 	defer s.timeMu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), timeWait)
 	defer cancel()
+	if err := s.keepLock(ctx); err != nil {
+		return fmt.Errorf("keep store time: %w", err)
+	}
 	_, err := s.lock.Exec(ctx, `UPDATE store_time SET told = $1
 		WHERE domain = 1 AND EXISTS (SELECT FROM store_commit WHERE domain = 1 AND epoch = $2)`, s.told, s.epoch)
 	if err != nil {

@@ -52,7 +52,11 @@ func benchUpdate(s store.Store, k []byte) error {
 
 func bench(b *testing.B, open func(b *testing.B) store.Store, callers int, call func(s store.Store, n int64) error) {
 	s := open(b)
-	defer s.Close()
+	b.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	})
 	_, err := s.Update(b.Context(), func(tx store.Tx) error { return tx.CreatePartition(1, 0, store.Retention{}) })
 	if err != nil {
 		b.Fatal(err)
