@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"millrace/test/load"
@@ -83,7 +87,7 @@ func (b *bench) ready(ctx context.Context, o process.Options) (*server, float64,
 	if err != nil {
 		return nil, 0, err
 	}
-	started := &server{name: filepath.Base(o.Data), addr: s.Ready.AWS, child: s.Child}
+	started := &server{name: filepath.Base(o.Data), addr: s.Ready.AWS, http: s.Ready.HTTP, child: s.Child}
 	c, err := load.DialHTTP1(started.addr)
 	if err != nil {
 		return started, 0, err
@@ -183,11 +187,7 @@ func (b *bench) recover(ctx context.Context, r recovery) error {
 	if err := s.createStream(ctx); err != nil {
 		return errors.Join(err, s.child.Kill())
 	}
-	written, err := s.writeUntilKilled(r)
-	if err != nil {
-		return err
-	}
-	left, err := folderBytes(o.Data)
+	written, unmoved, err := s.writeUntilKilled(r)
 	if err != nil {
 		return err
 	}
@@ -196,23 +196,24 @@ func (b *bench) recover(ctx context.Context, r recovery) error {
 	if err != nil {
 		return err
 	}
-	b.life(fmt.Sprintf("first answer after kill -9, %d MiB written in calls of %s, folder %d MiB", written/mib, r.calls, left/mib),
-		"ms", []float64{ms}, 2000)
+	what := fmt.Sprintf("first answer after kill -9, %d MiB in calls of %s, %d MiB unmoved", written/mib, r.calls, unmoved/mib)
+	b.life(what, "ms", []float64{ms}, 2000)
 	return nil
 }
 
-// writeUntilKilled loads s until recoverBytes are in or recoverTime is over, and kills it under that load.
-func (s *server) writeUntilKilled(r recovery) (written int64, err error) {
+// writeUntilKilled loads s until recoverBytes are in or recoverTime is over, and kills it under that load. It
+// returns the bytes of data written, and of journal that was in no segment then.
+func (s *server) writeUntilKilled(r recovery) (written, unmoved int64, err error) {
 	conns, err := load.DialAll(r.connections, s.addr, load.DialHTTP1)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer load.CloseAll(conns)
 	counts := make(chan int64)
 	for _, c := range conns {
 		req, err := r.request(s)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		go func() {
 			for {
@@ -233,25 +234,32 @@ func (s *server) writeUntilKilled(r recovery) (written int64, err error) {
 		written += n
 		if (written >= recoverBytes || time.Now().After(end)) && !killed {
 			killed = true
-			if err := s.child.Kill(); err != nil {
-				return written, err
+			unmoved, err = s.metric("journal_unmoved_bytes")
+			if err := errors.Join(err, s.child.Kill()); err != nil {
+				return written, 0, err
 			}
 		}
 	}
 	if !killed {
-		return written, fmt.Errorf("writes ended after %d MiB\n%s", written/mib, s.child.Tail())
+		return written, 0, fmt.Errorf("writes ended after %d MiB\n%s", written/mib, s.child.Tail())
 	}
-	return written, nil
+	return written, unmoved, nil
 }
 
-// folderBytes adds up the sizes of the files below dir.
-func folderBytes(dir string) (int64, error) {
-	var sum int64
-	err := filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
-		if err == nil && info.Mode().IsRegular() {
-			sum += info.Size()
+// metric reads the gauge or counter whose name ends in suffix.
+func (s *server) metric(suffix string) (int64, error) {
+	answer, err := http.Get("http://" + s.http + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		if strings.HasSuffix(name, suffix) {
+			v, err := strconv.ParseFloat(value, 64)
+			return int64(v), err
 		}
-		return err
-	})
-	return sum, err
+	}
+	return 0, errors.Join(lines.Err(), fmt.Errorf("no metric ends in %s", suffix))
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"time"
 
 	"millrace/test/load"
@@ -81,6 +82,24 @@ func (b *bench) runAll(ctx context.Context) error {
 			return err
 		}
 	}
+	if b.wants("update") {
+		if err := b.runUpdate(ctx); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(loads, b.wants) {
+		return nil
+	}
+	return b.runLoads(ctx)
+}
+
+// loads are the scenarios that need the peers.
+var loads = []string{
+	"put-record-c1", "put-record-c64", "put-record-h2c-c64", "put-records-c16", "put-records-verified-c16", "get-records",
+}
+
+// runLoads starts all servers and puts them under load.
+func (b *bench) runLoads(ctx context.Context) error {
 	floor, err := b.startFloor(ctx)
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ type report struct {
 	gets [][]string // catch-up
 	life [][]string // start, memory, recovery
 	bars []bar
+
+	updates [][]string // transactions of the store
 }
 
 // bar is a promise of the project held against what was measured.
@@ -105,6 +107,7 @@ func (r *report) print(w io.Writer) int {
 		"scenario\tserver\tcalls/s\tCPU µs/call\tp50 ms\tp99 ms\trate x floor\tCPU x floor", r.rows)
 	table(w, "Catch-up", "scenario\tserver\trecords/s\tCPU µs/record\tratio", r.gets)
 	table(w, "Life", "what\tmedian\tworst", r.life)
+	table(w, "Update of the embedded store, in process", "what\trate\tcost of one", r.updates)
 	missed := 0
 	var rows [][]string
 	for _, b := range r.bars {

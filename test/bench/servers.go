@@ -17,6 +17,7 @@ import (
 type server struct {
 	name  string
 	addr  string // HOST:PORT of its Kinesis listener
+	http  string // HOST:PORT of its metrics; empty for the peers
 	child *process.Child
 }
 
