@@ -1,0 +1,120 @@
+package codec
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"millrace/internal/api"
+)
+
+// mismatch chooses the text for a value that does not fit: a single one, a list or a map.
+func mismatch(k kind, single, list, dict string) *api.Error {
+	switch k {
+	case kindList:
+		return api.SerializationError(list)
+	case kindMap:
+		return api.SerializationError(dict)
+	}
+	return api.SerializationError(single)
+}
+
+const (
+	listFound = "Start of list found where not expected"
+	dictFound = "Start of structure or map found where not expected."
+)
+
+// conversion is the text for a value of kind k where target was wanted, e.g. "an Integer".
+func conversion(k kind, target string) *api.Error {
+	return mismatch(k, "class "+javaClass[k]+" can not be converted to "+target, listFound, dictFound)
+}
+
+// javaClass is what AWS's texts call a value of each kind.
+//
+// Source: kinesalite, validations/index.js.
+var javaClass = map[kind]string{
+	kindBool:   "java.lang.Boolean",
+	kindNumber: "com.amazon.coral.value.json.numbers.TruncatingBigNumber",
+	kindText:   "java.lang.String",
+	kindBytes:  "java.nio.HeapByteBuffer",
+}
+
+func (d *decoder) text(k kind, val reflect.Value) *api.Error {
+	if k != kindText {
+		return conversion(k, "an String")
+	}
+	t, err := d.r.text()
+	if err != nil {
+		return syntax()
+	}
+	val.SetString(string(t))
+	return nil
+}
+
+func (d *decoder) boolean(k kind, val reflect.Value) *api.Error {
+	switch k {
+	case kindBool:
+		val.SetBool(d.r.boolean())
+		return nil
+	case kindText:
+		t, err := d.r.text()
+		if err != nil {
+			return syntax()
+		}
+		word := strings.ToUpper(string(t))
+		switch word {
+		case "TRUE", "1", "YES":
+			val.SetBool(true)
+			return nil
+		case "FALSE", "0", "NO":
+			return nil
+		}
+		return api.SerializationError("'" + api.Clip(word) + "' can not be converted to an Boolean")
+	}
+	return conversion(k, "an Boolean")
+}
+
+const (
+	minInt32 = -1 << 31
+	maxInt32 = 1<<31 - 1
+	minInt64 = -1 << 63
+	maxInt64 = 1<<63 - 1
+)
+
+// integer reads a number as AWS does: fractions are cut off, values out of range become the nearest
+// in range.
+func (d *decoder) integer(k kind, val reflect.Value, name string, low, high int64) *api.Error {
+	if k != kindNumber {
+		return conversion(k, "an "+name)
+	}
+	n, err := d.r.number()
+	if err != nil {
+		return syntax()
+	}
+	val.SetInt(min(max(n.truncate(), low), high))
+	return nil
+}
+
+func (d *decoder) float(k kind, val reflect.Value, name string) *api.Error {
+	if k != kindNumber {
+		return conversion(k, "an "+name)
+	}
+	n, err := d.r.number()
+	if err != nil {
+		return syntax()
+	}
+	val.SetFloat(n.float())
+	return nil
+}
+
+func (d *decoder) timestamp(k kind, val reflect.Value) *api.Error {
+	if k != kindNumber {
+		return conversion(k, "milliseconds since epoch")
+	}
+	t, err := d.r.timestamp()
+	if err != nil {
+		return syntax()
+	}
+	*val.Addr().Interface().(*time.Time) = t
+	return nil
+}
