@@ -20,6 +20,7 @@
 //	put.go        PutRecord and PutRecords
 //	get.go        GetRecords catch-up
 //	life.go       start, idle memory, recovery, size
+//	fill.go       recovery of as much journal as the bounds allow
 //	update.go     transactions of the embedded store
 //	memory.go     memory over ten minutes
 //	report.go     table, bars

@@ -58,7 +58,7 @@ func (b *bench) runLife(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return b.recoverFull(ctx)
 }
 
 // recovery is a load under which the server is killed. Large calls leave long runs in the journal, small ones many

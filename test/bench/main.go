@@ -33,9 +33,14 @@ func main() {
 	flag.DurationVar(&s.window, "window", 1200*time.Millisecond, "length of a window")
 	flag.DurationVar(&s.memory, "memory", 0, "run only the memory scenario, for this long")
 	flag.BoolVar(&s.strict, "strict", false, "exit with 1 when a bar is missed")
+	fill := flag.String("fill", "", "fill this folder with unmoved journal and wait to be killed; the benchmark starts itself so")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
+	if *fill != "" {
+		fmt.Fprintln(os.Stderr, "bench:", runFill(ctx, *fill))
+		os.Exit(1)
+	}
 	missed, err := run(ctx, s, *only)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
