@@ -59,7 +59,8 @@ func (c *checker) run() error {
 	}
 	s.db = db
 	c.progress("keys: reading all tables")
-	if err := errors.Join(checkLevel(db), checkFamilies(db), c.keys()); err != nil {
+	_, err = checkLevel(db)
+	if err := errors.Join(err, checkFamilies(db), c.keys()); err != nil {
 		return err
 	}
 	r := &recovery{s: s}

@@ -134,33 +134,38 @@ func uvarints(b []byte, count int) ([]uint64, error) {
 	return n, nil
 }
 
-// checkLevel refuses a store that a newer binary has written, and marks a new one.
-func checkLevel(db *pebble.DB) error {
+// checkLevel refuses a store that a newer binary has written. A store without a level is new, or stopped before
+// its first flush: then there is no key at all.
+func checkLevel(db *pebble.DB) (found bool, err error) {
 	v, ok, err := get(db, keyLevel)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !ok {
 		it, err := db.NewIter(nil)
 		if err != nil {
-			return err
+			return false, err
 		}
 		used := it.First()
-		if err := it.Close(); err != nil {
-			return err
+		if err := errors.Join(it.Error(), it.Close()); err != nil {
+			return false, err
 		}
 		if used {
-			return &store.CorruptError{File: "keys", Reason: "the store's level is missing"}
+			return false, &store.CorruptError{File: "keys", Reason: "the store's level is missing"}
 		}
-		return db.Set(keyLevel, binary.BigEndian.AppendUint32(nil, uint32(store.LevelWrite)), pebble.NoSync)
+		return false, nil
 	}
 	if len(v) != 4 {
-		return &store.CorruptError{File: "keys", Reason: "the store's level is not a number"}
+		return false, &store.CorruptError{File: "keys", Reason: "the store's level is not a number"}
 	}
 	if l := store.Level(binary.BigEndian.Uint32(v)); l > store.LevelRead {
-		return &store.LevelError{Found: l, Readable: store.LevelRead}
+		return false, &store.LevelError{Found: l, Readable: store.LevelRead}
 	}
-	return nil
+	return true, nil
+}
+
+func setLevel(db *pebble.DB) error {
+	return db.Set(keyLevel, binary.BigEndian.AppendUint32(nil, uint32(store.LevelWrite)), pebble.NoSync)
 }
 
 // checkFamilies looks whether there is a key of each family that the binary does not know.

@@ -32,7 +32,8 @@ type recovery struct {
 
 func (s *Store) recover() error {
 	r := &recovery{s: s}
-	if err := errors.Join(checkLevel(s.db), checkFamilies(s.db)); err != nil {
+	used, err := checkLevel(s.db)
+	if err := errors.Join(err, checkFamilies(s.db)); err != nil {
 		return err
 	}
 	if err := r.load(); err != nil {
@@ -41,6 +42,14 @@ func (s *Store) recover() error {
 	files, err := s.findJournals()
 	if err != nil {
 		return err
+	}
+	if used && len(files) == 0 { // the first file is there before the level is
+		return &store.CorruptError{File: s.path(journalDir), Reason: "there is no journal file, but the keys were used"}
+	}
+	if !used {
+		if err := setLevel(s.db); err != nil {
+			return err
+		}
 	}
 	if err := r.replay(files); err != nil {
 		return err
