@@ -76,6 +76,9 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 
 // syncFS stops the store when a sync of one of Pebble's files fails: Pebble would try again into a new file,
 // and nobody could tell what is on disk.
+//
+// The first sync of a new file also syncs its folder. Pebble makes a manifest, syncs it, and then makes the marker
+// that names it: of two new names only a sync of the folder says which one is there after a crash.
 type syncFS struct {
 	vfs.FS
 	fail func(error)
@@ -83,8 +86,10 @@ type syncFS struct {
 
 type syncFile struct {
 	vfs.File
-	name string
-	fail func(error)
+	fs    vfs.FS
+	name  string
+	fail  func(error)
+	named bool // the folder has been synced since the file was made
 }
 
 func (f *syncFile) check(err error) error {
@@ -94,23 +99,35 @@ func (f *syncFile) check(err error) error {
 	return err
 }
 
-func (f *syncFile) Sync() error     { return f.check(f.File.Sync()) }
-func (f *syncFile) SyncData() error { return f.check(f.File.SyncData()) }
+func (f *syncFile) Sync() error     { return f.check(f.withName(f.File.Sync())) }
+func (f *syncFile) SyncData() error { return f.check(f.withName(f.File.SyncData())) }
 func (f *syncFile) SyncTo(length int64) (bool, error) {
 	full, err := f.File.SyncTo(length)
 	return full, f.check(err)
+}
+
+// withName makes the file's name durable after its bytes.
+func (f *syncFile) withName(err error) error {
+	if err != nil || f.named {
+		return err
+	}
+	f.named = true
+	return syncDir(f.fs, f.fs.PathDir(f.name))
 }
 
 func (s *syncFS) wrap(f vfs.File, name string, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &syncFile{f, name, s.fail}, nil
+	return &syncFile{File: f, fs: s.FS, name: name, fail: s.fail, named: true}, nil
 }
 
 func (s *syncFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := s.FS.Create(name, c)
-	return s.wrap(f, name, err)
+	if err != nil {
+		return nil, err
+	}
+	return &syncFile{File: f, fs: s.FS, name: name, fail: s.fail}, nil
 }
 
 func (s *syncFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
