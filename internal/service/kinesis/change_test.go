@@ -20,32 +20,54 @@ import (
 func (c *caller) split(name string, index int32) {
 	c.t.Helper()
 	p := place{c.account, c.region, name}
-	var st *stream
-	update := func(fn func(tx store.Tx, st *stream) error) {
-		c.t.Helper()
-		_, err := c.svc.store.Update(c.t.Context(), func(tx store.Tx) (err error) {
-			if st, err = c.svc.readStream(tx, p); err != nil {
-				return err
-			}
-			if err = fn(tx, st); err != nil {
-				return err
-			}
-			return c.svc.cat.Save(tx, st.topic)
-		})
+	c.closeShard(p, index)
+	c.openChildren(p, index)
+}
+
+// change gives a stream to fn in a transaction and saves its topic.
+func (c *caller) change(p place, fn func(tx store.Tx, st *stream) error) {
+	c.t.Helper()
+	c.update(func(tx store.Tx) error {
+		st, err := c.svc.readStream(tx, p)
 		if err != nil {
-			c.t.Fatal(err)
+			return err
 		}
-	}
-	update(func(tx store.Tx, st *stream) error { return tx.ClosePartition(st.shards[index].partition) })
-	update(func(tx store.Tx, st *stream) error {
+		if err := fn(tx, st); err != nil {
+			return err
+		}
+		return c.svc.cat.Save(tx, st.topic)
+	})
+}
+
+// closeShard is the first commit of a split.
+func (c *caller) closeShard(p place, index int32) {
+	c.t.Helper()
+	c.change(p, func(tx store.Tx, st *stream) error {
+		if err := tx.ClosePartition(st.shards[index].partition); err != nil {
+			return err
+		}
+		st.shards[index].closed, st.shards[index].closedMS = true, tx.Now()
+		return c.saveShard(tx, st, index)
+	})
+}
+
+func (c *caller) saveShard(tx store.Tx, st *stream, index int32) error {
+	sh := &st.shards[index]
+	part := catalog.Partition{ID: sh.partition, Created: sh.createdMS, Attr: encodeShard(sh)}
+	return c.svc.cat.SetPartitions(tx, st.topic, int(index), []catalog.Partition{part})
+}
+
+// openChildren is the second: the parent's last append is known now.
+func (c *caller) openChildren(p place, index int32) {
+	c.t.Helper()
+	c.change(p, func(tx store.Tx, st *stream) error {
 		parent := &st.shards[index]
 		h, err := tx.Head(parent.partition, store.FieldNext)
 		if err != nil {
 			return err
 		}
-		parent.closed, parent.closedMS, parent.lastAppend = true, tx.Now(), h.LastAppend
-		attr := catalog.Partition{ID: parent.partition, Created: parent.createdMS, Attr: encodeShard(parent)}
-		if err := c.svc.cat.SetPartitions(tx, st.topic, int(index), []catalog.Partition{attr}); err != nil {
+		parent.lastAppend = h.LastAppend
+		if err := c.saveShard(tx, st, index); err != nil {
 			return err
 		}
 		middle := hashKey{parent.start.hi/2 + parent.end.hi/2, 0}

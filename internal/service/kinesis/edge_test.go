@@ -2,10 +2,14 @@ package kinesis
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
@@ -32,54 +36,66 @@ func (c *caller) update(fn func(tx store.Tx) error) {
 }
 
 func TestRecordsOfAShardThatStaysClosedFailAlone(t *testing.T) {
-	c := start(t)
-	c.create("s", 2)
-	shards := c.shardsOf("s")
-	c.update(func(tx store.Tx) error { return tx.ClosePartition(shards[1].partition) })
-	first, second := "0", shards[1].start.String()
-	in := &kinesisapi.PutRecordsInput{StreamName: new("s"), Records: []kinesisapi.PutRecordsRequestEntry{
-		{PartitionKey: new("a"), ExplicitHashKey: &second, Data: []byte("lost")},
-		{PartitionKey: new("b"), ExplicitHashKey: &first, Data: []byte("kept")},
-	}}
-	out, err := c.svc.PutRecords(c.ctx(), in)
-	if err != nil || *out.FailedRecordCount != 1 || out.Records[0].ErrorCode == nil || *out.Records[0].ErrorCode != "InternalFailure" ||
-		*out.Records[0].ErrorMessage != "Internal service failure." || out.Records[1].SequenceNumber == nil {
-		t.Fatalf("got %+v, %v", out, err)
-	}
-	_, err = c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: new("s"), PartitionKey: new("a"), ExplicitHashKey: &second, Data: []byte("x")})
-	wantError(t, err, "InternalFailure", "")
-	if got := c.get(c.oldest("s", "0"), 0).Records; len(got) != 1 || string(got[0].Data) != "kept" {
-		t.Errorf("got %+v, want the record that was kept", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		defer func() { _ = c.svc.Close() }()
+		c.create("s", 2)
+		shards := c.shardsOf("s")
+		c.update(func(tx store.Tx) error { return tx.ClosePartition(shards[1].partition) })
+		first, second := "0", shards[1].start.String()
+		in := &kinesisapi.PutRecordsInput{StreamName: new("s"), Records: []kinesisapi.PutRecordsRequestEntry{
+			{PartitionKey: new("a"), ExplicitHashKey: &second, Data: []byte("lost")},
+			{PartitionKey: new("b"), ExplicitHashKey: &first, Data: []byte("kept")},
+		}}
+		out, err := c.svc.PutRecords(c.ctx(), in)
+		if err != nil || *out.FailedRecordCount != 1 || out.Records[0].ErrorCode == nil || *out.Records[0].ErrorCode != "InternalFailure" ||
+			*out.Records[0].ErrorMessage != "Internal service failure." || out.Records[1].SequenceNumber == nil {
+			t.Fatalf("got %+v, %v", out, err)
+		}
+		_, err = c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: new("s"), PartitionKey: new("a"), ExplicitHashKey: &second, Data: []byte("x")})
+		wantError(t, err, "InternalFailure", "")
+		if got := c.get(c.oldest("s", "0"), 0).Records; len(got) != 1 || string(got[0].Data) != "kept" {
+			t.Errorf("got %+v, want the record that was kept", got)
+		}
+	})
 }
 
-// Between the two commits of a split no shard takes the parent's keys.
-func TestRecordsWithoutAnOpenShardFailAlone(t *testing.T) {
-	c := start(t)
-	c.create("s", 2)
-	shards := c.shardsOf("s")
-	p := place{c.account, c.region, "s"}
-	c.update(func(tx store.Tx) error {
-		topic, err := c.svc.lookup(tx, p)
-		if err != nil {
-			return err
+// Between the two commits of a split no shard takes the parent's keys: a put waits for the second.
+func TestPutWaitsForTheChildrenOfAClosedShard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		defer func() { _ = c.svc.Close() }()
+		c.create("s", 2)
+		p := place{c.account, c.region, "s"}
+		c.closeShard(p, 1)
+		go func() {
+			time.Sleep(200 * time.Millisecond)
+			c.openChildren(p, 1)
+		}()
+		begun := time.Now()
+		out, err := c.svc.PutRecord(c.ctx(), &kinesisapi.PutRecordInput{StreamName: new("s"), PartitionKey: new("a"), ExplicitHashKey: new(maxHashKey.String()), Data: []byte("x")})
+		if err != nil || out.ShardId != "shardId-000000000003" {
+			t.Errorf("got %+v, %v, want the right child", out, err)
 		}
-		closed := shards[1]
-		closed.closed = true
-		if err := c.svc.cat.SetPartitions(tx, topic, 1, []catalog.Partition{{ID: closed.partition, Attr: encodeShard(&closed)}}); err != nil {
-			return err
+		if waited := time.Since(begun); waited < 200*time.Millisecond || waited > 400*time.Millisecond {
+			t.Errorf("waited %v, the children were there after 200ms", waited)
 		}
-		return c.svc.cat.Save(tx, topic)
 	})
-	c.svc.cache.drop(p)
-	in := &kinesisapi.PutRecordsInput{StreamName: new("s"), Records: []kinesisapi.PutRecordsRequestEntry{
-		{PartitionKey: new("a"), ExplicitHashKey: new(shards[1].end.String()), Data: []byte("lost")},
-		{PartitionKey: new("b"), ExplicitHashKey: new("1"), Data: []byte("kept")},
-	}}
-	out, err := c.svc.PutRecords(c.ctx(), in)
-	if err != nil || *out.FailedRecordCount != 1 || out.Records[0].ErrorCode == nil || out.Records[1].ShardId == nil || *out.Records[1].ShardId != "shardId-000000000000" {
-		t.Errorf("got %+v, %v", out, err)
-	}
+}
+
+func TestPutThatWaitsObeysItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t)
+		defer func() { _ = c.svc.Close() }()
+		c.create("s", 1)
+		c.closeShard(place{c.account, c.region, "s"}, 0)
+		ctx, cancel := context.WithTimeout(c.ctx(), 50*time.Millisecond)
+		defer cancel()
+		_, err := c.svc.PutRecord(ctx, &kinesisapi.PutRecordInput{StreamName: new("s"), PartitionKey: new("a"), Data: []byte("x")})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want %v as its cause", err, context.DeadlineExceeded)
+		}
+	})
 }
 
 func TestIteratorBeforeTheOldestRecordGoesOnFromThat(t *testing.T) {

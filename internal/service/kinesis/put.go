@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
 )
 
@@ -24,7 +26,8 @@ type putScratch struct {
 	give     func() // back to the pool
 	outcomes []outcome
 	pending  []int32               // records still to be placed, by index
-	slots    []int32               // for each pending record its place in routes.open; -1: refused
+	slots    []int32               // for each pending record its place in routes.open; -1: none, or refused
+	homeless []int32               // pending records whose shard is closed and has no children yet
 	counts   []int32               // for each open shard how many records go to it; zero between uses
 	used     []int32               // the shards with records, in order of their first
 	order    []int32               // for each of records the index in the request
@@ -75,13 +78,18 @@ func resize[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// putTries is how often records that met a closed or deleted shard are placed anew.
-const putTries = 3
+// A put that meets a closed shard looks for what goes on from it: at once, since usually this node's copy
+// is behind, then after 10 ms and twice as long each time, while another commit opens the children. After
+// 630 ms in all the records fail and the client tries again.
+const (
+	putTries   = 8
+	firstPause = 10 * time.Millisecond
+)
 
 // put appends records to the shards of st and fills x.outcomes, one for each record. Records fail each
 // for itself; an error is one of the whole call, of which nothing is stored that the client is told of.
 //
-// Errors: errNotFound, errHashKey, those of the store.
+// Errors: errNotFound, errHashKey, those of the store, ctx.Err().
 func (s *Service) put(ctx context.Context, x *putScratch, st *stream, recs []kinesisapi.PutRecordsRequestEntry, now int64) error {
 	for try := 1; ; try++ {
 		if err := x.route(st, recs); err != nil {
@@ -93,29 +101,41 @@ func (s *Service) put(ctx context.Context, x *putScratch, st *stream, recs []kin
 			s.counts.throttled.Add(x.throttled)
 		}
 		x.group(st, recs)
-		again, err := s.appendGroups(ctx, x, st)
-		if err != nil {
+		if err := s.appendGroups(ctx, x, st); err != nil {
 			return x.settle(len(recs), err)
 		}
-		if !again {
+		if len(x.pending) == 0 {
 			return nil
 		}
 		if try == putTries {
 			x.failPending(codeInternal, textInternal)
 			return nil
 		}
-		if st, err = s.reload(ctx, st.place, now); err != nil {
+		clear(x.records)
+		var err error
+		if st, err = s.successor(ctx, st, try, now); err != nil {
 			return x.settle(len(recs), err)
-		}
-		if !st.writable() {
-			return x.settle(len(recs), errNotFound(st.place))
 		}
 	}
 }
 
+// successor is a stream as it is now, or after a pause that grows with the tries.
+func (s *Service) successor(ctx context.Context, st *stream, try int, now int64) (*stream, error) {
+	if try > 1 {
+		if err := clock.Sleep(ctx, s.opts.Clock, firstPause<<(try-2)); err != nil {
+			return nil, err
+		}
+	}
+	current, err := s.reload(ctx, st.place, now)
+	if err == nil && !current.writable() {
+		err = errNotFound(st.place)
+	}
+	return current, err
+}
+
 // route finds the shard of each pending record.
 func (x *putScratch) route(st *stream, recs []kinesisapi.PutRecordsRequestEntry) error {
-	x.slots = resize(x.slots, len(x.pending))
+	x.slots, x.homeless = resize(x.slots, len(x.pending)), x.homeless[:0]
 	for i, at := range x.pending {
 		r := &recs[at]
 		switch {
@@ -125,8 +145,8 @@ func (x *putScratch) route(st *stream, recs []kinesisapi.PutRecordsRequestEntry)
 				return errHashKey(*r.ExplicitHashKey)
 			}
 			x.slots[i] = int32(st.routes.find(h))
-		case len(st.routes.open) == 1:
-			x.slots[i] = 0 // the only one holds all hash keys
+		case st.routes.single:
+			x.slots[i] = 0
 		default:
 			x.slots[i] = int32(st.routes.find(hashOf(keyOf(r))))
 		}
@@ -134,7 +154,7 @@ func (x *putScratch) route(st *stream, recs []kinesisapi.PutRecordsRequestEntry)
 			x.slots[i] = int32(st.next.Add(1) % uint32(len(st.routes.open)))
 		}
 		if x.slots[i] < 0 {
-			x.outcomes[at] = outcome{code: codeInternal, text: textInternal}
+			x.homeless = append(x.homeless, at)
 		}
 	}
 	return nil
@@ -199,17 +219,17 @@ func (x *putScratch) group(st *stream, recs []kinesisapi.PutRecordsRequestEntry)
 	}
 }
 
-// appendGroups stores what group has made. It tells whether records are left, in x.pending, whose
-// shards take no more.
-func (s *Service) appendGroups(ctx context.Context, x *putScratch, st *stream) (again bool, err error) {
-	x.pending = x.pending[:0]
+// appendGroups stores what group has made. The records left in x.pending are those whose shards take
+// no more; after an error, all that were not refused.
+func (s *Service) appendGroups(ctx context.Context, x *putScratch, st *stream) error {
+	x.pending = append(x.pending[:0], x.homeless...)
 	if len(x.requests) == 0 {
-		return false, nil
+		return nil
 	}
 	results, err := s.store.Append(ctx, x.requests)
 	if err != nil {
 		x.pending = append(x.pending, x.order...)
-		return false, err
+		return err
 	}
 	at := 0
 	for i := range results {
@@ -231,7 +251,7 @@ func (s *Service) appendGroups(ctx context.Context, x *putScratch, st *stream) (
 		}
 		at += n
 	}
-	return len(x.pending) > 0, nil
+	return nil
 }
 
 // settle ends a put that failed with err. While nothing of it is stored the error is the call's; else

@@ -134,6 +134,7 @@ func (h hashKey) times(n uint64) hashKey {
 type routes struct {
 	starts []hashKey // of open, ascending
 	open   []*shard
+	single bool // one open shard holds all hash keys: no partition key needs to be hashed
 }
 
 func newRoutes(shards []shard) routes {
@@ -147,6 +148,7 @@ func newRoutes(shards []shard) routes {
 	for _, s := range r.open {
 		r.starts = append(r.starts, s.start)
 	}
+	r.single = len(r.open) == 1 && r.open[0].start == (hashKey{}) && r.open[0].end == maxHashKey
 	return r
 }
 
