@@ -77,6 +77,7 @@ func openEmpty(t *testing.T) store.Store {
 
 func TestClusterKeepsTheContract(t *testing.T) {
 	storetest.Run(t, openEmpty,
+		storetest.WithSeeds(100), // each takes some 40 ms here
 		storetest.WithClock(func(t *testing.T, now func() int64) store.Store {
 			o := options(t)
 			o.Clock = millis{clock.Real(), now}

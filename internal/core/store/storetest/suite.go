@@ -39,13 +39,13 @@ func WithClock(open func(t *testing.T, now func() int64) store.Store) Option {
 	return func(c *config) { c.clock = open }
 }
 
-// WithSeeds sets how many random histories are run; 100 without it.
+// WithSeeds sets how many random histories are run; 300 without it.
 func WithSeeds(n int) Option { return func(c *config) { c.seeds = n } }
 
 // Run runs every test of the contract. open returns an empty store each time; the suite closes it.
 func Run(t *testing.T, open func(t *testing.T) store.Store, opts ...Option) {
 	t.Helper()
-	c := &config{open: open, seeds: 100}
+	c := &config{open: open, seeds: 300}
 	for _, o := range opts {
 		o(c)
 	}

@@ -191,6 +191,7 @@ var transactionTests = []test{
 			wantEqual(e, "last stable", e.head(id).LastStable, 2)
 		}
 	}},
+	{"ConsumersSeeExactlyTheCommittedTransactions", committedLoad},
 	{"TransactionsFollowEachOther", func(e *env) {
 		id := e.partition()
 		e.producer(7, 0)
