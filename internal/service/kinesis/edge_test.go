@@ -11,10 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
+	"millrace/internal/core/store/embedded"
 	"millrace/internal/core/store/storetest"
 )
 
@@ -251,5 +254,49 @@ func TestMetricsCountWhatGoesInAndOut(t *testing.T) {
 	want := Metrics{RecordsPut: 10, BytesPut: 50, RecordsRead: 10, BytesRead: 50}
 	if got := c.svc.Metrics(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestStreamOfTheMostShardsIsMadeReadAndDeleted(t *testing.T) {
+	fs := vfs.NewMem()
+	st, err := embedded.Open(embedded.Options{Dir: "data", FS: fs, BallastBytes: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = st.Close() }()
+	c := startOn(t, st, nil)
+	defer func() { _ = c.svc.Close() }()
+	c.create("s", catalog.MaxPartitions)
+	in := &kinesisapi.PutRecordsInput{StreamName: new("s")}
+	for i := range 500 {
+		in.Records = append(in.Records, kinesisapi.PutRecordsRequestEntry{PartitionKey: new(fmt.Sprint(i)), Data: []byte("x")})
+	}
+	if out, err := c.svc.PutRecords(c.ctx(), in); err != nil || *out.FailedRecordCount != 0 {
+		t.Fatalf("PutRecords: %+v, %v", out, err)
+	}
+	listed, token := 0, (*string)(nil)
+	for {
+		in := &kinesisapi.ListShardsInput{StreamName: new("s")}
+		if token != nil {
+			in = &kinesisapi.ListShardsInput{NextToken: token}
+		}
+		out, err := c.svc.ListShards(c.ctx(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed += len(out.Shards)
+		if token = out.NextToken; token == nil {
+			break
+		}
+	}
+	if listed != catalog.MaxPartitions {
+		t.Errorf("%d shards are listed, want %d", listed, catalog.MaxPartitions)
+	}
+	if _, err := c.svc.DeleteStream(c.ctx(), &kinesisapi.DeleteStreamInput{StreamName: new("s")}); err != nil {
+		t.Fatal(err)
+	}
+	c.await("s", "")
+	if left, err := st.Partitions(t.Context(), 0, 10); err != nil || len(left) != 0 {
+		t.Errorf("partitions %v are left, %v", left, err)
 	}
 }
