@@ -272,7 +272,7 @@ func (r *recovery) dropSuperseded(files []*journalFile) ([]*journalFile, error) 
 		return files, err
 	}
 	r.s.space.remove(a)
-	return append(files[:len(files)-2], b), nil
+	return append(files[:len(files)-2], b), syncDir(r.s.opts.FS, r.s.space.dir)
 }
 
 // group takes the next group of a file; the one before it is applied.
@@ -451,5 +451,5 @@ func (r *recovery) copyLast(f *journalFile) error {
 	s.idx.renumber(f.number(), n.number())
 	s.files[len(s.files)-1], s.active = n, n
 	p.remove(f)
-	return nil
+	return syncDir(s.opts.FS, p.dir) // before a later file begins: else f could come back between files that go on
 }
