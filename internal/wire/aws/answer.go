@@ -41,9 +41,10 @@ func (s *Server) answer(x *exchange, o *operation, out any) {
 // answerInPieces writes the output of a call that has a codec of its own. Only an answer larger than
 // one piece is sent without its length.
 func (s *Server) answerInPieces(x *exchange, o *operation, out any) {
-	p := pieces{x: x, head: s.head(x, http.StatusOK)}
+	p := &x.pieces
+	*p = pieces{x: x, head: s.head(x, http.StatusOK)}
 	p.head.contentType = x.contentType
-	buf := o.hot.Encode(bufpool.Get(hot.Room)[:0], out, &p)
+	buf := o.hot.Encode(bufpool.Get(hot.Room)[:0], out, p)
 	if p.begun {
 		p.Flush(buf)
 	} else {

@@ -10,51 +10,49 @@ import (
 	"millrace/internal/wire/aws/bufpool"
 )
 
-// body is a request's body in a pooled buffer.
-type body struct {
-	data   []byte
-	server *Server
-	held   int64 // bytes held in Server.inFlight
-}
-
-// release gives buffer and share back; nothing may point into data any more.
-func (b *body) release() {
-	bufpool.Put(b.data)
-	b.server.inFlight.Release(b.held)
-}
-
-// readBody reads the body, at most the operation's limit, once it fits in the memory bound.
-func (s *Server) readBody(x *exchange, o *operation) (*body, *api.Error) {
+// readBody reads the body into x.data, at most the operation's limit, once it fits in the memory bound.
+func (s *Server) readBody(x *exchange, o *operation) *api.Error {
 	if x.length > o.limit {
-		return nil, tooLarge()
+		return tooLarge()
 	}
 	held := x.length
 	if held < 0 {
 		held = o.limit + 1
 	}
 	if !s.hold(x.ctx, held) {
-		return nil, &api.Error{
+		return &api.Error{
 			Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Fault: api.FaultServer,
 			Message: "Service is unable to handle request.", MessageKey: "message",
 		}
 	}
-	b := &body{server: s, held: held}
+	x.held = held
 	var err error
 	if x.length >= 0 {
-		b.data = bufpool.Get(int(x.length))
-		_, err = io.ReadFull(x.body, b.data)
+		x.data = bufpool.Get(int(x.length))
+		_, err = io.ReadFull(x.body, x.data)
 	} else {
-		b.data, err = readUnannounced(x.body, int(o.limit))
+		x.data, err = readUnannounced(x.body, int(o.limit))
 	}
-	if err == nil {
-		return b, nil
+	x.in = len(x.data)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errOverLimit):
+		return tooLarge()
 	}
-	b.release()
-	var over *http.MaxBytesError
-	if errors.Is(err, errOverLimit) || errors.As(err, &over) {
-		return nil, tooLarge()
+	return cut()
+}
+
+// releaseBody gives buffer and share back; nothing may point into the body any more.
+func (s *Server) releaseBody(x *exchange) {
+	if x.data != nil {
+		bufpool.Put(x.data)
+		x.data = nil
 	}
-	return nil, cut()
+	if x.held > 0 {
+		s.inFlight.Release(x.held)
+		x.held = 0
+	}
 }
 
 // hold takes n bytes of the memory bound, waiting at most bodyWait.

@@ -31,8 +31,10 @@ type exchange struct {
 
 	call    api.Call
 	format  format
-	held    *body        // given back after the answer
-	scratch *hot.Scratch // the same
+	data    []byte       // the body, pooled; given back after the answer, as the next two
+	held    int64        // bytes of Server.inFlight
+	scratch *hot.Scratch // of a decoder by hand
+	pieces  pieces       // of its answer
 	in      int          // bytes of the body
 	sent    int          // bytes of the answer
 	code    string       // of the error answered
@@ -69,7 +71,7 @@ func (s *Server) serve(x *exchange) {
 				s.fail(x, api.InternalFailure(nil))
 			}
 		}
-		x.release()
+		s.release(x)
 		s.opts.Observe(x.call.Service, op, x.code, time.Since(start), x.in, x.sent)
 	}()
 	if !s.admit(x) {
@@ -90,19 +92,17 @@ func (s *Server) perform(x *exchange, o *operation) {
 		s.fail(x, err)
 		return
 	}
-	body, err := s.readBody(x, o)
-	if err != nil {
+	if err := s.readBody(x, o); err != nil {
 		s.fail(x, err)
 		return
 	}
-	x.held, x.in = body, len(body.data)
 	if sig != nil {
-		if err := s.verifier.Finish(&x.Request, sig, body.data); err != nil {
+		if err := s.verifier.Finish(&x.Request, sig, x.data); err != nil {
 			s.fail(x, err)
 			return
 		}
 	}
-	in, err := decode(x, o, body.data)
+	in, err := decode(x, o)
 	if err != nil {
 		s.fail(x, err)
 		return
@@ -120,30 +120,29 @@ func (s *Server) perform(x *exchange, o *operation) {
 }
 
 // release gives back what the answer needed: the service's memory first, then what its input lives in.
-func (x *exchange) release() {
+func (s *Server) release(x *exchange) {
 	x.call.Sent()
 	if x.scratch != nil {
 		x.scratch.Put()
+		x.scratch = nil
 	}
-	if x.held != nil {
-		x.held.release()
-	}
+	s.releaseBody(x)
 }
 
 // decode reads and checks the input.
-func decode(x *exchange, o *operation, body []byte) (any, *api.Error) {
+func decode(x *exchange, o *operation) (any, *api.Error) {
 	if o.hot != nil && x.format == formatJSON {
 		x.scratch = hot.Get()
-		if in := o.hot.Decode(body, x.scratch); in != nil {
+		if in := o.hot.Decode(x.data, x.scratch); in != nil {
 			return in, nil
 		}
 	}
 	in := o.New()
 	var err *api.Error
 	if x.call.Encoding == api.EncodingCBOR {
-		err = codec.DecodeCBOR(body, o.Input, in)
+		err = codec.DecodeCBOR(x.data, o.Input, in)
 	} else {
-		err = codec.DecodeJSON(body, o.Input, in)
+		err = codec.DecodeJSON(x.data, o.Input, in)
 	}
 	if err == nil {
 		err = api.Validate(o.Input, in)

@@ -197,7 +197,7 @@ func (f *fastConn) serve() {
 // reset makes an exchange ready for the next request of its connection.
 func (x *exchange) reset() {
 	x.call = api.Call{}
-	x.format, x.held, x.scratch = formatXML, nil, nil
+	x.format = formatXML
 	x.in, x.sent, x.code, x.cut = 0, 0, "", false
 }
 

@@ -247,7 +247,7 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// BenchmarkPutRecord measures one connection and both ends of it.
+// BenchmarkPutRecord measures one connection and both ends of it; the allocations are the server's.
 func BenchmarkPutRecord(b *testing.B) {
 	for _, loop := range []string{"ours", "net/http"} {
 		b.Run(loop, func(b *testing.B) {
@@ -258,17 +258,16 @@ func BenchmarkPutRecord(b *testing.B) {
 			}
 			defer c.Close()
 			raw := []byte(request("PutRecord", `{"StreamName":"s","PartitionKey":"k","Data":"`+base64.StdEncoding.EncodeToString(make([]byte, 1024))+`"}`))
-			r := bufio.NewReader(c)
+			answer := make([]byte, 4096)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := c.Write(raw); err != nil {
 					b.Fatal(err)
 				}
-				resp, err := http.ReadResponse(r, nil)
-				if err != nil {
-					b.Fatal(err)
+				n, err := c.Read(answer) // one write, so one read
+				if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 OK\r\n")) || answer[n-1] != '}' {
+					b.Fatalf("got %q, %v", answer[:n], err)
 				}
-				io.Copy(io.Discard, resp.Body)
 			}
 		})
 	}

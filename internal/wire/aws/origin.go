@@ -75,6 +75,17 @@ var awsSuffixes = []string{".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu
 
 // knownHost says whether no foreigner can own the name in a Host header.
 func (s *Server) knownHost(host string) bool {
+	if last := s.lastHost.Load(); last != nil && *last == host {
+		return true
+	}
+	if !s.ownName(host) {
+		return false
+	}
+	s.lastHost.Store(new(strings.Clone(host)))
+	return true
+}
+
+func (s *Server) ownName(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}

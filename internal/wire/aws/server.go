@@ -33,6 +33,7 @@ type Server struct {
 	downOnce func()
 	draining atomic.Bool
 	date     dateCache
+	lastHost atomic.Pointer[string] // the Host header that was last found to be known
 
 	mu        sync.Mutex
 	listeners []*sniff.Listener      // guarded by mu

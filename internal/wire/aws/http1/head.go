@@ -6,7 +6,7 @@
 // Known is
 //
 //	POST / HTTP/1.1 CRLF
-//	at most 64 headers: token ":" optional space, printable value, CRLF; none continued on a next line
+//	at most 32 headers: token ":" optional space, printable value, CRLF; none continued on a next line
 //	one Host, one Content-Length of at most nine digits, at most one of each header named in Head
 //	no Transfer-Encoding, Trailer, Expect, Upgrade or Origin; no Connection but keep-alive
 package http1
@@ -28,7 +28,7 @@ const (
 )
 
 // MaxHeaders is how many headers a known request has at most; SDKs send about ten.
-const MaxHeaders = 64
+const MaxHeaders = 32
 
 // Header is one header; the strings point into the bytes that were parsed.
 type Header struct{ Name, Value string }
