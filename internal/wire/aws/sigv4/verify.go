@@ -14,20 +14,6 @@ import (
 	"millrace/internal/api"
 )
 
-// Credentials finds the secret of an access key id.
-type Credentials interface {
-	Secret(accessKeyID string) (secret string, ok bool)
-}
-
-// Static is a fixed set of credentials: access key id to secret.
-type Static map[string]string
-
-// Secret looks the key up.
-func (s Static) Secret(accessKeyID string) (string, bool) {
-	secret, ok := s[accessKeyID]
-	return secret, ok
-}
-
 const (
 	isoBasic = "20060102T150405Z"
 	// skew is how far the clocks of client and server may differ, as Kinesis allows.
