@@ -144,6 +144,9 @@ func (c *checker) journal(r *recovery) error {
 	if err != nil {
 		return err
 	}
+	if files, err = dropFirst(files, superseded); err != nil {
+		return err
+	}
 	var next uint64
 	for i, f := range files {
 		if f.header.Seq < r.check.file {
@@ -151,35 +154,66 @@ func (c *checker) journal(r *recovery) error {
 		}
 		c.progress("journal file " + f.name)
 		c.report.JournalFiles++
-		info, err := f.file.Stat()
-		if err != nil {
+		if next, err = c.journalFile(f, next, i == len(files)-1); err != nil {
 			return err
-		}
-		end, err := journal.Walk(f.file, f.name, f.header, info.Size(), 0, func(g *journal.Group) error {
-			if next != 0 && g.Header.Seq != next {
-				return &store.CorruptError{File: f.name, Offset: g.Pos, Reason: fmt.Sprintf("group %d stands where group %d was expected", g.Header.Seq, next)}
-			}
-			next = g.Header.Seq + 1
-			c.report.Groups++
-			c.report.Batches += int64(len(g.Stored))
-			for k := range g.Stored {
-				c.report.Bytes += int64(g.Stored[k].Len)
-			}
-			return journal.CheckBatches(f.file, f.name, g)
-		})
-		if err != nil {
-			return err
-		}
-		if end.Torn && i == len(files)-1 {
-			c.progress(fmt.Sprintf("%s ends with a group that is not whole at byte %d: never acknowledged, the next start cuts it", f.name, end.Pos))
-		} else if end.Torn {
-			return &store.CorruptError{File: f.name, Offset: end.Pos, Reason: "a group is not whole, but later files go on"}
 		}
 	}
 	if need := max(r.keys, r.check.state); next <= need && need > 0 {
 		return &store.CorruptError{File: c.s.path(journalDir), Reason: fmt.Sprintf("the journal ends before group %d, which the keys stand for", need)}
 	}
 	return nil
+}
+
+// journalFile walks one file whose first group is next, 0 for any, and returns the number of the group after it.
+func (c *checker) journalFile(f *journalFile, next uint64, last bool) (uint64, error) {
+	info, err := f.file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	var bad error // of the last group so far: it may be torn
+	end, err := journal.Walk(f.file, f.name, f.header, info.Size(), 0, func(g *journal.Group) error {
+		if bad != nil {
+			return bad
+		}
+		if next != 0 && g.Header.Seq != next {
+			return &store.CorruptError{File: f.name, Offset: g.Pos, Reason: fmt.Sprintf("group %d stands where group %d was expected", g.Header.Seq, next)}
+		}
+		next = g.Header.Seq + 1
+		c.report.Groups++
+		c.report.Batches += int64(len(g.Stored))
+		for k := range g.Stored {
+			c.report.Bytes += int64(g.Stored[k].Len)
+		}
+		bad = journal.CheckBatches(f.file, f.name, g)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case !last && bad != nil:
+		return 0, bad
+	case !last && end.Torn:
+		return 0, &store.CorruptError{File: f.name, Offset: end.Pos, Reason: "a group is not whole, but later files go on"}
+	case bad != nil:
+		c.progress(fmt.Sprintf("%s ends with a group that is not whole: %v; if the store was not stopped cleanly it was never acknowledged, and the next start cuts it", f.name, bad))
+		next--
+	case end.Torn:
+		c.progress(fmt.Sprintf("%s ends with a group that is not whole at byte %d: never acknowledged, the next start cuts it", f.name, end.Pos))
+	}
+	return next, nil
+}
+
+// dropFirst takes the one but last file off, when drop says so of it and the last.
+func dropFirst(files []*journalFile, drop func(a, b *journalFile) (bool, error)) ([]*journalFile, error) {
+	n := len(files)
+	if n < 2 {
+		return files, nil
+	}
+	gone, err := drop(files[n-2], files[n-1])
+	if err != nil || !gone {
+		return files, err
+	}
+	return append(files[:n-2:n-2], files[n-1]), files[n-2].file.Close()
 }
 
 func (c *checker) openJournals() (files []*journalFile, err error) {

@@ -263,16 +263,21 @@ func (r *recovery) dropSuperseded(files []*journalFile) ([]*journalFile, error) 
 		return files, nil
 	}
 	a, b := files[len(files)-2], files[len(files)-1]
-	first, err := firstSequence(a)
-	if err != nil || first == 0 {
-		return files, err
-	}
-	again, err := firstSequence(b)
-	if err != nil || again != first {
+	if gone, err := superseded(a, b); err != nil || !gone {
 		return files, err
 	}
 	r.s.space.remove(a)
 	return append(files[:len(files)-2], b), syncDir(r.s.opts.FS, r.s.space.dir)
+}
+
+// superseded tells whether b begins with the same group as a, so that it is a's copy.
+func superseded(a, b *journalFile) (bool, error) {
+	first, err := firstSequence(a)
+	if err != nil || first == 0 {
+		return false, err
+	}
+	again, err := firstSequence(b)
+	return again == first, err
 }
 
 // group takes the next group of a file; the one before it is applied.
@@ -349,6 +354,8 @@ func (r *recovery) verify() error {
 		err := journal.CheckBatches(r.heldFile.file, r.heldFile.name, g)
 		var corrupt *store.CorruptError
 		switch {
+		case errors.As(err, &corrupt) && r.heldFile != r.s.files[len(r.s.files)-1]:
+			return err // a later file was begun, so this one was durable
 		case errors.As(err, &corrupt):
 			if err := r.saveTorn(r.heldFile, g.Pos); err != nil {
 				return err
