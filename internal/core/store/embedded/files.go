@@ -130,6 +130,9 @@ func (s *Store) room(bound int) error {
 		return err
 	}
 	next, err := s.space.next(int64(journal.PageSize + bound))
+	if s.failure() != nil {
+		return store.ErrStopped // nothing of the group was written
+	}
 	if err != nil {
 		return err
 	}
