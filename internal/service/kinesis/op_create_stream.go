@@ -12,13 +12,15 @@ import (
 // CreateStream: a stream of even shards, which is CREATING for a short time.
 //
 // Behaviour
-//   - PROVISIONED (the default) takes ShardCount; ON_DEMAND starts with 4 shards whatever it says
+//   - PROVISIONED takes ShardCount; ON_DEMAND starts with 4 shards whatever it says. Without a mode a
+//     ShardCount means PROVISIONED, and none ON_DEMAND
 //   - at most 5 streams in CREATING, and as many shards and on-demand streams as the account's quotas
 //   - tags as in AddTagsToStream; MaxRecordSizeInKiB 1024 to 10240
 //   - RecordDistributionStrategy AUTO (on-demand only): partition keys and hash keys do not choose the shard
 //
 // Errors: ResourceInUseException, LimitExceededException, InvalidArgumentException, ValidationException
-// Source: Kinesis API reference, CreateStream; kinesalite, test/createStream.js (read 2026-11)
+// Source: Kinesis API reference, CreateStream; kinesalite, test/createStream.js; localstack, the recorded
+// answers of test_create_stream_without_shard_count (read 2026-11)
 func (s *Service) CreateStream(ctx context.Context, in *kinesisapi.CreateStreamInput) (*kinesisapi.CreateStreamOutput, error) {
 	call := api.CallFrom(ctx)
 	p := place{call.Account, call.Region, in.StreamName}
@@ -50,7 +52,8 @@ func (s *Service) CreateStream(ctx context.Context, in *kinesisapi.CreateStreamI
 // newSettings are a new stream's settings and how many shards it starts with.
 func newSettings(in *kinesisapi.CreateStreamInput) (*settings, int, error) {
 	c := &settings{mode: modeProvisioned, retentionHours: minRetentionHours, maxRecordKiB: defaultRecordKiB}
-	if in.StreamModeDetails != nil && in.StreamModeDetails.StreamMode == kinesisapi.StreamModeOnDemand {
+	if in.StreamModeDetails == nil && in.ShardCount == nil ||
+		in.StreamModeDetails != nil && in.StreamModeDetails.StreamMode == kinesisapi.StreamModeOnDemand {
 		c.mode = modeOnDemand
 	}
 	if in.MaxRecordSizeInKiB != nil {

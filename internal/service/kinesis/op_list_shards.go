@@ -177,7 +177,7 @@ func (s *Service) openQuery(ctx context.Context, in *kinesisapi.ListShardsInput)
 	k, err := s.tokens.open(tokenShards, *in.NextToken)
 	call, now := api.CallFrom(ctx), s.store.Now()
 	switch {
-	case err != nil, k.place.account != call.Account, k.place.region != call.Region, k.created > now,
+	case err != nil, k.place.account != call.Account, k.place.region != call.Region,
 		len(k.extra) != 9, int(k.extra[0]) >= len(filters):
 		return shardQuery{}, errInvalidToken()
 	case now-k.created > tokenLifeMS:

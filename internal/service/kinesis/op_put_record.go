@@ -53,6 +53,9 @@ func (s *Service) PutRecord(ctx context.Context, in *kinesisapi.PutRecordInput) 
 	}
 }
 
+// clockSkewSeconds is how far ahead the node may be that gave out a number; AWS takes none of 2 s ahead.
+const clockSkewSeconds = 1
+
 // checkOrdering refuses a number that AWS refuses: of an unknown form, or of the future.
 func (s *Service) checkOrdering(p place, number *string) error {
 	if number == nil {
@@ -62,7 +65,7 @@ func (s *Service) checkOrdering(p place, number *string) error {
 	switch {
 	case err == errSequenceVersion: //nolint:errorlint // our own, never wrapped
 		return api.ServerError(codeInternal, "")
-	case err != nil, n.appended > s.store.Now()/1000:
+	case err != nil, n.appended > s.store.Now()/1000+clockSkewSeconds:
 		return errOrdering(p, n)
 	}
 	return nil

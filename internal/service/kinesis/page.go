@@ -240,7 +240,7 @@ func (g *page) takePacked(b *store.Batch, arrived *time.Time) error {
 	return nil
 }
 
-// add puts one record into the page; false when the page is full without it.
+// add puts one record into the page if there is room; false when no more fit.
 func (g *page) add(r *batch.Record, arrived *time.Time, ms int64) bool {
 	if len(r.Value) > maxPageBytes {
 		g.skip(store.Offset(r.Offset), "record is over 10 MiB")
