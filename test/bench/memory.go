@@ -15,9 +15,12 @@ const (
 	// settle is the patience with memory that goes back after a load.
 	settle = 60 * time.Second
 
-	// loadLimit bounds resident memory under full load: the tail cache (64 MiB by default), the groups and
-	// bodies of 64 connections, Pebble's memtables and cache, and as much again for the garbage collector.
-	loadLimit = 512
+	// loadLimit bounds resident memory under full load, in MiB: the defaults of tail cache (16), queued requests
+	// (64), Pebble's memtables and cache (64 + 32), and as much as is alive of it again for the garbage collector.
+	loadLimit = 256
+
+	// growthLimit bounds the median of the second half of the run by that of the first: noise, not growth.
+	growthLimit = 1.3
 )
 
 // memoryAfter waits until memory is back under 60 MiB and reports where it came to rest.
@@ -65,8 +68,12 @@ func (b *bench) runMemory(ctx context.Context) error {
 			secondHalf = append(secondHalf, float64(rss)/mib)
 		}
 	}
-	b.life("memory under load, first half", "MiB", append(firstHalf, 0), 0)
-	b.life("memory under load, second half", "MiB", append(secondHalf, 0), loadLimit)
+	if len(firstHalf) == 0 || len(secondHalf) == 0 {
+		return fmt.Errorf("%v is too short to compare halves of steps of %v", b.settings.memory, memoryStep)
+	}
+	b.life("memory under load, first half", "MiB", firstHalf, 0)
+	b.life("memory under load, second half", "MiB", secondHalf, loadLimit)
+	b.report.atMost("memory under load, second half against the first", median(secondHalf)/median(firstHalf), growthLimit, "x")
 	return b.memoryAfter(ctx, s, "after the load")
 }
 
