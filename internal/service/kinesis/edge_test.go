@@ -300,3 +300,30 @@ func TestStreamOfTheMostShardsIsMadeReadAndDeleted(t *testing.T) {
 		t.Errorf("partitions %v are left, %v", left, err)
 	}
 }
+
+func TestDamagedStreamDoesNotHoldUpOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		c := startOn(t, storetest.NewModel(), func(o *Options) {
+			o.StateDelay, o.Logger = time.Second, slog.New(slog.NewTextHandler(&log, nil))
+		})
+		for _, name := range []string{"damaged", "sound"} {
+			if _, err := c.svc.CreateStream(c.ctx(), &kinesisapi.CreateStreamInput{StreamName: name, ShardCount: new(int32(1))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The first topic of a store has number 1; its value stands under 10 01 and the number.
+		damaged := []byte{byte(store.FamilyTopic), 1, 0, 0, 0, 0, 0, 0, 0, 1}
+		c.update(func(tx store.Tx) error {
+			if _, ok, err := tx.Get(damaged); !ok || err != nil {
+				t.Errorf("no topic under its key: %v", err)
+			}
+			return tx.Set(damaged, []byte("?"))
+		})
+		c.await("sound", kinesisapi.StreamStatusActive)
+		_ = c.svc.Close()
+		if !strings.Contains(log.String(), "topic 1") {
+			t.Errorf("the log does not name the damaged topic: %s", log.String())
+		}
+	})
+}

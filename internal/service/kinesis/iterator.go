@@ -19,6 +19,9 @@ func (s *Service) sealIterator(p place, sh *shard, at store.Offset, now int64) s
 //
 // Errors: errInvalidIterator, errExpiredIterator.
 func (s *Service) openIterator(call *api.Call, text string, now int64) (token, error) {
+	if n := len(text); n > 2 && text[0] == '"' && text[n-1] == '"' {
+		text = text[1 : n-1] // AWS takes what shell scripts cut out of JSON (localstack, recorded answers)
+	}
 	k, err := s.tokens.open(tokenIterator, text)
 	switch {
 	case err != nil, k.place.account != call.Account, k.place.region != call.Region:

@@ -64,12 +64,17 @@ func (s *Service) finishDue(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	var failed error // one topic that cannot be read must not hold up the others
 	for _, num := range nums {
 		p, err := s.finishState(ctx, num)
 		if err != nil {
-			return 0, fmt.Errorf("topic %d: %w", num, err)
+			failed = errors.Join(failed, fmt.Errorf("topic %d: %w", num, err))
+			continue
 		}
 		s.cache.drop(p)
+	}
+	if failed != nil {
+		return 0, failed
 	}
 	if len(nums) > 0 {
 		return 0, nil // look again: what was put off is due later
