@@ -26,8 +26,8 @@ type Call struct {
 }
 
 // OnSent has f run once the answer is written or given up, last added first. A handler uses it to
-// hand out slices of pooled or pinned memory: f gives them back. It must be called before the
-// handler returns and by one goroutine at a time.
+// hand out slices of pooled or pinned memory: f gives them back. The input may still be read in f. OnSent
+// must be called before the handler returns and by one goroutine at a time.
 func (c *Call) OnSent(f func()) { c.onSent = append(c.onSent, f) }
 
 // Sent runs what OnSent collected. The front calls it exactly once for each call.

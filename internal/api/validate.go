@@ -22,7 +22,7 @@ const maxViolations = 10
 // Source: kinesalite, validations/index.js and test/*.js (recorded against AWS).
 func Validate(shape *Shape, in any) *Error {
 	var v validator
-	v.structure(shape, reflect.ValueOf(in).Elem(), "")
+	v.structure(shape, reflect.ValueOf(in).Elem(), nil)
 	if len(v.found) == 0 {
 		return nil
 	}
@@ -36,12 +36,37 @@ func Validate(shape *Shape, in any) *Error {
 
 type validator struct{ found []string }
 
+// path is where a value stands, from the value upward. It is written down only for violations.
+type path struct {
+	above *path
+	name  string // of a member, or key of an entry
+	index int    // of a list's element, counted from 1; 0 otherwise
+	entry bool   // name is a key
+}
+
+// String is the path as AWS writes it: records.1.member.partitionKey.
+func (p *path) String() string {
+	var s string
+	switch {
+	case p.index > 0:
+		s = fmt.Sprintf("%d.member", p.index)
+	case p.entry:
+		s = p.name + ".member"
+	default:
+		s = lowerFirst(p.name)
+	}
+	if p.above == nil {
+		return s
+	}
+	return p.above.String() + "." + s
+}
+
 func (v *validator) full() bool { return len(v.found) >= maxViolations }
 
 // add notes a violation; value is the Java text of the value, already quoted unless it is null.
-func (v *validator) add(value, path, constraint string) {
+func (v *validator) add(value string, at *path, constraint string) {
 	if !v.full() {
-		v.found = append(v.found, "Value "+Clip(value)+" at '"+path+"' failed to satisfy constraint: "+constraint)
+		v.found = append(v.found, "Value "+Clip(value)+" at '"+at.String()+"' failed to satisfy constraint: "+constraint)
 	}
 }
 
@@ -57,7 +82,7 @@ func Clip(value string) string {
 	return strings.ToValidUTF8(value[:maxShown], "") + "..."
 }
 
-func (v *validator) structure(s *Shape, val reflect.Value, prefix string) {
+func (v *validator) structure(s *Shape, val reflect.Value, above *path) {
 	var missing Missing
 	if t, ok := val.Addr().Interface().(Tracker); ok {
 		missing = *t.MissingMembers()
@@ -74,7 +99,7 @@ func (v *validator) structure(s *Shape, val reflect.Value, prefix string) {
 		switch {
 		case m.Plain() && missing.Has(m.Index), nillable(field) && field.IsNil():
 			if m.Required {
-				v.add("null", prefix+lowerFirst(m.Name), "Member must not be null")
+				v.add("null", &path{above: above, name: m.Name}, "Member must not be null")
 			}
 			continue
 		case field.Kind() == reflect.Pointer:
@@ -83,11 +108,11 @@ func (v *validator) structure(s *Shape, val reflect.Value, prefix string) {
 		if m.Shape.open() {
 			continue
 		}
-		v.value(m.Shape, field, prefix+lowerFirst(m.Name))
+		v.value(m.Shape, field, &path{above: above, name: m.Name})
 	}
 }
 
-// open says that every value of the shape is allowed, so that its path need not be written down.
+// open says that every value of the shape is allowed.
 func (s *Shape) open() bool {
 	return s.Kind.scalar() && !s.HasMin && !s.HasMax && s.Pattern == "" && s.Enum == nil
 }
@@ -100,25 +125,25 @@ func nillable(v reflect.Value) bool {
 	return false
 }
 
-func (v *validator) value(s *Shape, val reflect.Value, path string) {
+func (v *validator) value(s *Shape, val reflect.Value, at *path) {
 	if s.Kind == KindStruct {
-		v.structure(s, val, path+".")
+		v.structure(s, val, at)
 		return
 	}
 	for _, text := range s.broken(val) {
-		v.add("'"+javaText(s, val)+"'", path, text)
+		v.add("'"+javaText(s, val)+"'", at, text)
 	}
 	switch s.Kind {
 	case KindList:
-		v.list(s, val, path)
+		v.list(s, val, at)
 	case KindMap:
-		v.entries(s, val, path)
+		v.entries(s, val, at)
 	}
 }
 
 // list checks the elements. Structures and lists are looked into; a broken single value is reported
 // once, for the list.
-func (v *validator) list(s *Shape, val reflect.Value, path string) {
+func (v *validator) list(s *Shape, val reflect.Value, at *path) {
 	if s.Elem.open() {
 		return
 	}
@@ -128,20 +153,20 @@ func (v *validator) list(s *Shape, val reflect.Value, path string) {
 		}
 		e := val.Index(i)
 		if !s.Elem.Kind.scalar() && s.Elem.Kind != KindBlob {
-			v.value(s.Elem, e, fmt.Sprintf("%s.%d.member", path, i+1))
+			v.value(s.Elem, e, &path{above: at, index: i + 1})
 			continue
 		}
 		if len(s.Elem.broken(e)) > 0 {
-			v.add("'"+javaText(s, val)+"'", path, "Member must satisfy constraint: ["+s.Elem.constraints()+"]")
+			v.add("'"+javaText(s, val)+"'", at, "Member must satisfy constraint: ["+s.Elem.constraints()+"]")
 			return
 		}
 	}
 }
 
-func (v *validator) entries(s *Shape, val reflect.Value, path string) {
+func (v *validator) entries(s *Shape, val reflect.Value, at *path) {
 	keys := sortedKeys(val)
 	if slices.ContainsFunc(keys, func(k reflect.Value) bool { return len(s.Key.broken(k)) > 0 }) {
-		v.add("'"+javaText(s, val)+"'", path, "Map keys must satisfy constraint: ["+s.Key.constraints()+"]")
+		v.add("'"+javaText(s, val)+"'", at, "Map keys must satisfy constraint: ["+s.Key.constraints()+"]")
 	}
 	for _, k := range keys {
 		if v.full() {
@@ -149,11 +174,11 @@ func (v *validator) entries(s *Shape, val reflect.Value, path string) {
 		}
 		e := val.MapIndex(k)
 		if !s.Elem.Kind.scalar() && s.Elem.Kind != KindBlob {
-			v.value(s.Elem, addressable(e), path+"."+k.String()+".member")
+			v.value(s.Elem, addressable(e), &path{above: at, name: k.String(), entry: true})
 			continue
 		}
 		if len(s.Elem.broken(e)) > 0 {
-			v.add("'"+javaText(s, val)+"'", path, "Map value must satisfy constraint: ["+s.Elem.constraints()+"]")
+			v.add("'"+javaText(s, val)+"'", at, "Map value must satisfy constraint: ["+s.Elem.constraints()+"]")
 			return
 		}
 	}

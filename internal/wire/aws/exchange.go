@@ -67,6 +67,7 @@ func (s *Server) serve(x *exchange) {
 		if p := recover(); p != nil {
 			s.opts.Logger.Error("panic in handler", "requestId", x.call.RequestID, "operation", x.call.Operation,
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			x.abandon()
 			if x.cut = x.sent > 0; !x.cut {
 				s.fail(x, api.InternalFailure(nil))
 			}
@@ -128,6 +129,10 @@ func (s *Server) release(x *exchange) {
 	}
 	s.releaseBody(x)
 }
+
+// abandon leaves the input's memory to the garbage collector: whoever panicked may have handed it to
+// someone who still reads it.
+func (x *exchange) abandon() { x.data, x.scratch = nil, nil }
 
 // decode reads and checks the input.
 func decode(x *exchange, o *operation) (any, *api.Error) {

@@ -13,11 +13,13 @@ func (d *decoder) blob(k kind, val reflect.Value) *api.Error {
 	var out []byte
 	switch k {
 	case kindBytes:
-		b, err := d.r.bytes()
+		b, lasting, err := d.r.bytes()
 		if err != nil {
 			return syntax()
 		}
-		out = append(make([]byte, 0, len(b)), b...)
+		if out = b[:len(b):len(b)]; !lasting {
+			out = append(make([]byte, 0, len(b)), b...)
+		}
 	case kindText:
 		t, err := d.r.text()
 		if err != nil {

@@ -215,38 +215,39 @@ func (r *cborReader) timestamp() (time.Time, error) {
 }
 
 func (r *cborReader) text() ([]byte, error) {
-	b, err := r.str(majorText)
+	b, _, err := r.str(majorText)
 	if err != nil || !utf8.Valid(b) {
 		return nil, errSyntax
 	}
 	return b, nil
 }
 
-func (r *cborReader) bytes() ([]byte, error) { return r.str(majorBytes) }
+func (r *cborReader) bytes() ([]byte, bool, error) { return r.str(majorBytes) }
 
-// str reads a string of the given major type, whole or in pieces.
-func (r *cborReader) str(want byte) ([]byte, error) {
+// str reads a string of the given major type: whole, which is a piece of the body, or in pieces.
+func (r *cborReader) str(want byte) (b []byte, whole bool, err error) {
 	major, _, arg, next, err := r.head(r.pos)
 	if err != nil || major != want {
-		return nil, errSyntax
+		return nil, false, errSyntax
 	}
 	if arg != indefinite {
-		return r.piece(arg, next)
+		b, err := r.piece(arg, next)
+		return b, true, err
 	}
 	r.pos = next
 	r.scratch = r.scratch[:0]
 	for {
 		if r.pos < len(r.data) && r.data[r.pos] == cborBreak {
 			r.pos++
-			return r.scratch, nil
+			return r.scratch, false, nil
 		}
 		major, _, arg, next, err := r.head(r.pos)
 		if err != nil || major != want || arg == indefinite {
-			return nil, errSyntax
+			return nil, false, errSyntax
 		}
 		b, err := r.piece(arg, next)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		r.scratch = append(r.scratch, b...)
 	}

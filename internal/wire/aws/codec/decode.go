@@ -24,7 +24,7 @@ func DecodeJSON(body []byte, shape *api.Shape, in any) *api.Error {
 }
 
 // DecodeCBOR reads an application/x-amz-cbor-1.1 body into the struct that in points to, like
-// DecodeJSON.
+// DecodeJSON. Blobs may be pieces of the body.
 func DecodeCBOR(body []byte, shape *api.Shape, in any) *api.Error {
 	return decode(&cborReader{data: body}, len(body), shape, in)
 }
@@ -297,7 +297,7 @@ func (d *decoder) skip() *api.Error {
 	case kindText:
 		_, err = d.r.text()
 	case kindBytes:
-		_, err = d.r.bytes()
+		_, _, err = d.r.bytes()
 	case kindList, kindMap:
 		return d.skipInside(k)
 	}

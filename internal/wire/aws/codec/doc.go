@@ -16,5 +16,6 @@
 //
 // Values nest 64 deep at most. What decoding allocates is bounded by 16 times the body and 64 KiB;
 // a list longer than its model allows is read to its end but kept only one element past the limit,
-// which is enough for its violation. Strings and blobs are copies: the body can be reused at once.
+// which is enough for its violation. Strings are copies; a blob in CBOR is the piece of the body it stands
+// in, so that the body must live as long as the input.
 package codec

@@ -116,7 +116,7 @@ func (r *jsonReader) next(end byte) (bool, error) {
 	return false, errSyntax
 }
 
-func (r *jsonReader) bytes() ([]byte, error) { return nil, errSyntax }
+func (r *jsonReader) bytes() ([]byte, bool, error) { return nil, false, errSyntax }
 
 func (r *jsonReader) timestamp() (time.Time, error) {
 	n, err := r.number()

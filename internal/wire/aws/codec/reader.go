@@ -37,7 +37,8 @@ type reader interface {
 	number() (number, error)
 	timestamp() (time.Time, error) // a number, in the unit of the encoding
 	text() ([]byte, error)         // valid UTF-8
-	bytes() ([]byte, error)
+	// bytes gives a blob; when lasting it is a piece of the body and valid as long as that.
+	bytes() (b []byte, lasting bool, err error)
 	more() (bool, error)
 	key() (name []byte, ok bool, err error)
 	// end says whether nothing but white space is left.
