@@ -28,7 +28,7 @@ func (c *cli) call(t *testing.T, out any, args ...string) error {
 	t.Helper()
 	args = append([]string{"--endpoint-url", c.endpoint, "--output", "json", "kinesis"}, args...)
 	cmd := exec.CommandContext(t.Context(), c.program, args...)
-	cmd.Env = append(os.Environ(), c.env...)
+	cmd.Env = c.env
 	var text, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &log
 	if err := cmd.Run(); err != nil {

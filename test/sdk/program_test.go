@@ -4,7 +4,6 @@ package sdk
 
 import (
 	"bytes"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -49,7 +48,7 @@ func playJava(t *testing.T, endpoint, stream string) {
 func play(t *testing.T, want, env []string, program string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(withDeadline(t), program, args...)
-	cmd.Env = append(os.Environ(), environment(env...)...)
+	cmd.Env = environment(env...)
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
 	runErr := cmd.Run()
