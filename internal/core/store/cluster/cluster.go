@@ -69,7 +69,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	host, _ := os.Hostname()
 	params := poolConfig.ConnConfig.RuntimeParams
-	params["search_path"] = opts.Schema
+	params["search_path"] = quoted(opts.Schema)
 	params["application_name"] = fmt.Sprintf("millrace %s pid %d", host, os.Getpid())
 	params["lock_timeout"] = "10s"                        // the commit row is held for milliseconds
 	params["idle_in_transaction_session_timeout"] = "20s" // views end after 10 s

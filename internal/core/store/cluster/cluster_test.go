@@ -28,7 +28,7 @@ func options(tb testing.TB) Options {
 	tb.Helper()
 	return Options{
 		DSN:      server.DSN(),
-		Schema:   fmt.Sprintf("test_%d_%d", os.Getpid(), schemas.Add(1)),
+		Schema:   fmt.Sprintf("Test-%d-%d", os.Getpid(), schemas.Add(1)),
 		Logger:   slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 		MaxConns: 12,
 	}
