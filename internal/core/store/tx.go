@@ -11,8 +11,10 @@ import (
 // Snapshot is what a driver gives a transaction to read. Slices it returns are the caller's.
 //
 // Head and Producer may answer from a later state; then they return ErrConflict if a field
-// of fields has changed since the snapshot.
+// of fields has changed since the snapshot. All reads of a run are of one moment, or one of them
+// returns ErrConflict.
 type Snapshot interface {
+	// Sequence is asked after the run: a driver may settle it at the first read.
 	Sequence() uint64
 	Get(key []byte) ([]byte, bool, error)
 	GetMany(keys [][]byte) ([][]byte, error)
@@ -26,8 +28,9 @@ type Snapshot interface {
 //
 // Errors: fn's own; ErrConflict when the snapshot could not be kept, whatever fn returned.
 func RunTx(snap Snapshot, fn func(Tx) error) (*Request, error) {
-	t := &tx{snap: snap, req: &Request{Snapshot: snap.Sequence()}}
+	t := &tx{snap: snap, req: &Request{}}
 	err := fn(t)
+	t.req.Snapshot = snap.Sequence()
 	if t.conflict {
 		return nil, ErrConflict
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"sort"
+	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -24,10 +25,11 @@ const (
 	lostGroups = 64
 )
 
-// conflicts knows which group wrote a key last. Only the sequencer changes it; lost is also read by
-// transactions.
+// conflicts knows which group wrote a key last. Only the sequencer changes it; last and lost are also read by
+// transactions. A bucket is set before the group is applied: who reads a key and then finds its bucket
+// unchanged has read the value of the moment that it compares with.
 type conflicts struct {
-	last [buckets]uint64
+	last [buckets]atomic.Uint64
 	lost lostMarks
 
 	recent []writtenKeys // in order of groups
@@ -45,10 +47,15 @@ func bucketOf(key []byte) uint64 { return xxhash.Sum64(key) % buckets }
 // KeyChangedSince implements store.Conflicts; it marks the bucket of a key that has changed.
 func (c *conflicts) KeyChangedSince(key []byte, seq uint64) bool {
 	b := bucketOf(key)
-	if c.last[b] <= seq {
+	return c.bucketChangedSince(b, seq)
+}
+
+func (c *conflicts) bucketChangedSince(b, seq uint64) bool {
+	last := c.last[b].Load()
+	if last <= seq {
 		return false
 	}
-	c.lost.mark(b, c.last[b])
+	c.lost.mark(b, last)
 	return true
 }
 
@@ -75,7 +82,7 @@ func (c *conflicts) wrote(seq uint64, changes []store.KeyChange) {
 	keys := make([][]byte, len(changes))
 	for i := range changes {
 		keys[i] = changes[i].Key
-		c.last[bucketOf(keys[i])] = seq
+		c.last[bucketOf(keys[i])].Store(seq)
 	}
 	slices.SortFunc(keys, bytes.Compare)
 	c.recent = append(c.recent, writtenKeys{seq, keys})

@@ -10,7 +10,7 @@ type lostMarks struct {
 func (l *lostMarks) mark(bucket, seq uint64) { l.at[bucket].Store(seq) }
 
 // lately tells whether a transaction that reads the key now would likely lose.
-func (l *lostMarks) lately(key []byte, seq uint64) bool {
-	at := l.at[bucketOf(key)].Load()
+func (l *lostMarks) lately(bucket, seq uint64) bool {
+	at := l.at[bucket].Load()
 	return at != 0 && at+lostGroups > seq
 }

@@ -15,6 +15,10 @@ import (
 const viewMillis = 10_000
 
 // snapshot implements store.Snapshot on a Pebble snapshot and the applied state.
+//
+// A transaction takes the Pebble snapshot only when it scans, since taking and closing one costs more than a
+// read: a single key is read from what is there now, and its bucket tells whether that is still the
+// value of the transaction's moment.
 type snapshot struct {
 	s      *Store
 	snap   *pebble.Snapshot
@@ -22,9 +26,13 @@ type snapshot struct {
 	now    int64
 	update bool
 	began  time.Time
-	want   *wanted                              // of a view
-	heads  map[store.PartitionID]*store.Head    // taken beside the snapshot; nil for what is not there
-	prods  map[store.ProducerID]*store.Producer // the same
+
+	buckets []uint64 // of keys read without a Pebble snapshot
+	state   bool     // heads or producers were read
+
+	want  *wanted                              // of a view
+	heads map[store.PartitionID]*store.Head    // taken beside the snapshot; nil for what is not there
+	prods map[store.ProducerID]*store.Producer // the same
 }
 
 // wanted is what the runs of a view have asked for, and the next run gets beside its snapshot.
@@ -33,10 +41,33 @@ type wanted struct {
 	producers map[store.ProducerID]bool
 }
 
-func (s *Store) snapshot(update bool) *snapshot {
+func (s *Store) snapshot() *snapshot {
+	return &snapshot{s: s, seq: s.visible.Load(), now: s.Now(), update: true}
+}
+
+// pin takes the Pebble snapshot of a transaction. What it has read so far must still hold then.
+func (v *snapshot) pin() error {
+	if v.snap != nil {
+		return nil
+	}
+	s := v.s
 	s.pubMu.RLock()
-	defer s.pubMu.RUnlock()
-	return &snapshot{s: s, snap: s.db.NewSnapshot(), seq: s.visible.Load(), now: s.Now(), update: update, began: time.Now()}
+	seq := s.visible.Load()
+	v.snap = s.db.NewSnapshot()
+	s.pubMu.RUnlock()
+	if seq == v.seq {
+		return nil
+	}
+	for _, b := range v.buckets {
+		if s.locks.bucketChangedSince(b, v.seq) {
+			return store.ErrConflict
+		}
+	}
+	if v.state {
+		return store.ErrConflict
+	}
+	v.seq = seq
+	return nil
 }
 
 func (s *Store) viewSnapshot(want *wanted) *snapshot {
@@ -65,6 +96,9 @@ func (s *Store) viewSnapshot(want *wanted) *snapshot {
 }
 
 func (v *snapshot) close() {
+	if v.snap == nil {
+		return
+	}
 	if err := v.snap.Close(); err != nil {
 		v.s.log.Error("close key snapshot", "error", err)
 	}
@@ -76,10 +110,22 @@ func (v *snapshot) Sequence() uint64 { return v.seq }
 func (v *snapshot) Now() int64       { return v.now }
 
 func (v *snapshot) Get(key []byte) ([]byte, bool, error) {
-	if v.update && v.s.locks.lost.lately(key, v.seq) {
+	if !v.update {
+		return get(v.snap, key)
+	}
+	locks, b := &v.s.locks, bucketOf(key)
+	if locks.lost.lately(b, v.seq) {
 		return nil, false, store.ErrConflict
 	}
-	return get(v.snap, key)
+	if v.snap != nil {
+		return get(v.snap, key)
+	}
+	value, ok, err := get(v.s.db, key)
+	if err == nil && locks.bucketChangedSince(b, v.seq) {
+		return nil, false, store.ErrConflict
+	}
+	v.buckets = append(v.buckets, b)
+	return value, ok, err
 }
 
 func get(r pebble.Reader, key []byte) ([]byte, bool, error) {
@@ -107,6 +153,9 @@ func (v *snapshot) GetMany(keys [][]byte) ([][]byte, error) {
 }
 
 func (v *snapshot) Scan(from, to []byte, limit int, reverse bool) ([]store.KV, error) {
+	if err := v.pin(); err != nil {
+		return nil, err
+	}
 	return scan(v.snap, from, to, limit, reverse)
 }
 
@@ -143,6 +192,7 @@ func (v *snapshot) Head(id store.PartitionID, fields store.HeadField) (store.Hea
 		}
 		v.want.heads[id] = true
 	}
+	v.state = true
 	v.s.mu.RLock()
 	defer v.s.mu.RUnlock()
 	if v.s.applied.HeadChangedSince(id, fields, v.seq) {
@@ -165,6 +215,7 @@ func (v *snapshot) Producer(id store.ProducerID) (store.Producer, bool, error) {
 		}
 		v.want.producers[id] = true
 	}
+	v.state = true
 	v.s.mu.RLock()
 	defer v.s.mu.RUnlock()
 	if v.s.applied.ProducerChangedSince(id, v.seq) {

@@ -171,7 +171,7 @@ func (s *Store) check(ctx context.Context) error {
 }
 
 func (s *Store) runOptimistic(fn func(store.Tx) error) (*store.Request, error) {
-	snap := s.snapshot(true)
+	snap := s.snapshot()
 	defer snap.close()
 	return store.RunTx(snap, fn)
 }
