@@ -16,7 +16,7 @@
 // and the id of a partition is never used again. Then the stream is read anew and the records are
 // placed once more.
 //
-// All other operations are transactions on the catalogue (store.go): stream, names, partitions and
+// All other operations are transactions on the catalogue (store.go, with its layouts in store_values.go): stream, names, partitions and
 // usage of quotas change together. CREATING and DELETING end when their time has come, by a worker
 // that finds in the store what is due (worker_states.go).
 //
