@@ -154,9 +154,12 @@ func (c *checker) journal(r *recovery) error {
 		}
 		c.progress("journal file " + f.name)
 		c.report.JournalFiles++
-		if next, err = c.journalFile(f, next, i == len(files)-1); err != nil {
+		if next, err = c.journalFile(f, next, r.check.moved, i == len(files)-1); err != nil {
 			return err
 		}
+	}
+	if next == 0 {
+		next = r.check.moved + 1 // all of it was moved
 	}
 	if need := max(r.keys, r.check.state); next <= need && need > 0 {
 		return &store.CorruptError{File: c.s.path(journalDir), Reason: fmt.Sprintf("the journal ends before group %d, which the keys stand for", need)}
@@ -164,8 +167,9 @@ func (c *checker) journal(r *recovery) error {
 	return nil
 }
 
-// journalFile walks one file whose first group is next, 0 for any, and returns the number of the group after it.
-func (c *checker) journalFile(f *journalFile, next uint64, last bool) (uint64, error) {
+// journalFile walks one file whose first group is next, 0 for any up to the one after moved, and returns the
+// number of the group after it.
+func (c *checker) journalFile(f *journalFile, next, moved uint64, last bool) (uint64, error) {
 	info, err := f.file.Stat()
 	if err != nil {
 		return 0, err
@@ -174,6 +178,9 @@ func (c *checker) journalFile(f *journalFile, next uint64, last bool) (uint64, e
 	end, err := journal.Walk(f.file, f.name, f.header, info.Size(), 0, func(g *journal.Group) error {
 		if bad != nil {
 			return bad
+		}
+		if next == 0 && g.Header.Seq > moved+1 {
+			return &store.CorruptError{File: f.name, Offset: g.Pos, Reason: fmt.Sprintf("the journal begins with group %d, but groups from %d on are needed", g.Header.Seq, moved+1)}
 		}
 		if next != 0 && g.Header.Seq != next {
 			return &store.CorruptError{File: f.name, Offset: g.Pos, Reason: fmt.Sprintf("group %d stands where group %d was expected", g.Header.Seq, next)}

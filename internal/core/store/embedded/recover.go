@@ -368,7 +368,7 @@ func (r *recovery) verify() error {
 	if err := r.apply(!r.s.opts.Faults.On(fault.ReuseOffsetAfterRecovery)); err != nil {
 		return err
 	}
-	var end uint64
+	end := r.check.moved // the journal is empty when all of it was moved and the next file has just begun
 	if r.last != nil {
 		end = r.last.Header.Seq
 	}
