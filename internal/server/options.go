@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -84,9 +85,11 @@ func (o *Options) credentials() (sigv4.Credentials, error) {
 		keys[id] = secret
 	}
 	if o.CredentialsFile != "" {
-		if err := readCredentials(o.CredentialsFile, keys); err != nil {
+		read, err := readCredentials(o.CredentialsFile)
+		if err != nil {
 			return nil, err
 		}
+		maps.Copy(keys, read)
 	}
 	if len(keys) == 0 {
 		return nil, nil
@@ -95,29 +98,17 @@ func (o *Options) credentials() (sigv4.Credentials, error) {
 }
 
 // readCredentials reads the profiles of a shared credentials file; their names mean nothing here.
-func readCredentials(path string, into sigv4.Static) error {
-	text, err := os.ReadFile(path)
+func readCredentials(path string) (sigv4.Static, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("credentials file: %w", err)
+		return nil, fmt.Errorf("credentials file: %w", err)
 	}
-	id := ""
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			id = ""
-		}
-		key, value, _ := strings.Cut(line, "=")
-		switch value = strings.TrimSpace(value); strings.ToLower(strings.TrimSpace(key)) {
-		case "aws_access_key_id":
-			id = value
-		case "aws_secret_access_key":
-			if id == "" || value == "" {
-				return fmt.Errorf("credentials file %s: each profile needs aws_access_key_id, then aws_secret_access_key", path)
-			}
-			into[id] = value
-		}
+	defer func() { _ = f.Close() }() // opened for reading
+	keys, err := sigv4.ReadShared(f)
+	if err != nil {
+		return nil, fmt.Errorf("credentials file %s: %w", path, err)
 	}
-	return nil
+	return keys, nil
 }
 
 // addresses are where to listen for one setting. localhost stands for both loopback addresses; the second
