@@ -66,7 +66,7 @@ func Start() (*Server, error) {
 		s := &Server{dsn: dsn}
 		return s, s.await(ctx)
 	}
-	bin, err := binaries()
+	bin, err := binaries(os.Getenv("MILLRACE_PARTS"), "/usr/lib/postgresql")
 	if err != nil {
 		return nil, err
 	}
@@ -78,15 +78,15 @@ func Start() (*Server, error) {
 	return s, nil
 }
 
-// binaries finds the folder with initdb and postgres.
-func binaries() (string, error) {
+// binaries finds the folder with initdb and postgres: below parts, when that is given, or system.
+func binaries(parts, system string) (string, error) {
 	var found []string
-	if parts := os.Getenv("MILLRACE_PARTS"); parts != "" {
+	if parts != "" {
 		found, _ = filepath.Glob(filepath.Join(parts, "postgres*", "bin", "initdb*"))
 	}
-	system, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	slices.Reverse(system)
-	for _, initdb := range append(found, system...) {
+	packaged, _ := filepath.Glob(filepath.Join(system, "*", "bin", "initdb"))
+	slices.Reverse(packaged)
+	for _, initdb := range append(found, packaged...) {
 		if abs, err := filepath.Abs(filepath.Dir(initdb)); err == nil {
 			return abs, nil
 		}
