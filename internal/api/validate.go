@@ -22,7 +22,7 @@ const maxViolations = 10
 // Source: kinesalite, validations/index.js and test/*.js (recorded against AWS).
 func Validate(shape *Shape, in any) *Error {
 	var v validator
-	v.structure(shape, reflect.ValueOf(in).Elem(), nil)
+	v.structure(shape, reflect.ValueOf(in).Elem())
 	if len(v.found) == 0 {
 		return nil
 	}
@@ -34,39 +34,43 @@ func Validate(shape *Shape, in any) *Error {
 		len(v.found), plural, strings.Join(v.found, "; ")))
 }
 
-type validator struct{ found []string }
+type validator struct {
+	found []string
+	path  []step // to the value that is looked at; written down only for violations
+}
 
-// path is where a value stands, from the value upward. It is written down only for violations.
-type path struct {
-	above *path
+// step is one part of a path.
+type step struct {
 	name  string // of a member, or key of an entry
 	index int    // of a list's element, counted from 1; 0 otherwise
 	entry bool   // name is a key
 }
 
-// String is the path as AWS writes it: records.1.member.partitionKey.
-func (p *path) String() string {
-	var s string
-	switch {
-	case p.index > 0:
-		s = fmt.Sprintf("%d.member", p.index)
-	case p.entry:
-		s = p.name + ".member"
-	default:
-		s = lowerFirst(p.name)
+func (v *validator) push(s step) { v.path = append(v.path, s) }
+func (v *validator) pop()        { v.path = v.path[:len(v.path)-1] }
+
+// where is the path as AWS writes it: records.1.member.partitionKey.
+func (v *validator) where() string {
+	parts := make([]string, len(v.path))
+	for i, s := range v.path {
+		switch {
+		case s.index > 0:
+			parts[i] = fmt.Sprintf("%d.member", s.index)
+		case s.entry:
+			parts[i] = s.name + ".member"
+		default:
+			parts[i] = lowerFirst(s.name)
+		}
 	}
-	if p.above == nil {
-		return s
-	}
-	return p.above.String() + "." + s
+	return strings.Join(parts, ".")
 }
 
 func (v *validator) full() bool { return len(v.found) >= maxViolations }
 
 // add notes a violation; value is the Java text of the value, already quoted unless it is null.
-func (v *validator) add(value string, at *path, constraint string) {
+func (v *validator) add(value, constraint string) {
 	if !v.full() {
-		v.found = append(v.found, "Value "+Clip(value)+" at '"+at.String()+"' failed to satisfy constraint: "+constraint)
+		v.found = append(v.found, "Value "+Clip(value)+" at '"+v.where()+"' failed to satisfy constraint: "+constraint)
 	}
 }
 
@@ -82,7 +86,7 @@ func Clip(value string) string {
 	return strings.ToValidUTF8(value[:maxShown], "") + "..."
 }
 
-func (v *validator) structure(s *Shape, val reflect.Value, above *path) {
+func (v *validator) structure(s *Shape, val reflect.Value) {
 	var missing Missing
 	if t, ok := val.Addr().Interface().(Tracker); ok {
 		missing = *t.MissingMembers()
@@ -92,23 +96,27 @@ func (v *validator) structure(s *Shape, val reflect.Value, above *path) {
 			return
 		}
 		m := &s.Members[i]
-		field := val.Field(m.Index)
 		if m.Shape.Kind == KindStream {
 			continue
 		}
-		switch {
-		case m.Plain() && missing.Has(m.Index), nillable(field) && field.IsNil():
-			if m.Required {
-				v.add("null", &path{above: above, name: m.Name}, "Member must not be null")
-			}
-			continue
-		case field.Kind() == reflect.Pointer:
-			field = field.Elem()
+		v.push(step{name: m.Name})
+		v.member(m, val.Field(m.Index), missing)
+		v.pop()
+	}
+}
+
+func (v *validator) member(m *Member, field reflect.Value, missing Missing) {
+	switch {
+	case m.Plain() && missing.Has(m.Index), nillable(field) && field.IsNil():
+		if m.Required {
+			v.add("null", "Member must not be null")
 		}
-		if m.Shape.open() {
-			continue
-		}
-		v.value(m.Shape, field, &path{above: above, name: m.Name})
+		return
+	case field.Kind() == reflect.Pointer:
+		field = field.Elem()
+	}
+	if !m.Shape.open() {
+		v.value(m.Shape, field)
 	}
 }
 
@@ -125,25 +133,25 @@ func nillable(v reflect.Value) bool {
 	return false
 }
 
-func (v *validator) value(s *Shape, val reflect.Value, at *path) {
+func (v *validator) value(s *Shape, val reflect.Value) {
 	if s.Kind == KindStruct {
-		v.structure(s, val, at)
+		v.structure(s, val)
 		return
 	}
 	for _, text := range s.broken(val) {
-		v.add("'"+javaText(s, val)+"'", at, text)
+		v.add("'"+javaText(s, val)+"'", text)
 	}
 	switch s.Kind {
 	case KindList:
-		v.list(s, val, at)
+		v.list(s, val)
 	case KindMap:
-		v.entries(s, val, at)
+		v.entries(s, val)
 	}
 }
 
 // list checks the elements. Structures and lists are looked into; a broken single value is reported
 // once, for the list.
-func (v *validator) list(s *Shape, val reflect.Value, at *path) {
+func (v *validator) list(s *Shape, val reflect.Value) {
 	if s.Elem.open() {
 		return
 	}
@@ -153,20 +161,22 @@ func (v *validator) list(s *Shape, val reflect.Value, at *path) {
 		}
 		e := val.Index(i)
 		if !s.Elem.Kind.scalar() && s.Elem.Kind != KindBlob {
-			v.value(s.Elem, e, &path{above: at, index: i + 1})
+			v.push(step{index: i + 1})
+			v.value(s.Elem, e)
+			v.pop()
 			continue
 		}
 		if len(s.Elem.broken(e)) > 0 {
-			v.add("'"+javaText(s, val)+"'", at, "Member must satisfy constraint: ["+s.Elem.constraints()+"]")
+			v.add("'"+javaText(s, val)+"'", "Member must satisfy constraint: ["+s.Elem.constraints()+"]")
 			return
 		}
 	}
 }
 
-func (v *validator) entries(s *Shape, val reflect.Value, at *path) {
+func (v *validator) entries(s *Shape, val reflect.Value) {
 	keys := sortedKeys(val)
 	if slices.ContainsFunc(keys, func(k reflect.Value) bool { return len(s.Key.broken(k)) > 0 }) {
-		v.add("'"+javaText(s, val)+"'", at, "Map keys must satisfy constraint: ["+s.Key.constraints()+"]")
+		v.add("'"+javaText(s, val)+"'", "Map keys must satisfy constraint: ["+s.Key.constraints()+"]")
 	}
 	for _, k := range keys {
 		if v.full() {
@@ -174,11 +184,13 @@ func (v *validator) entries(s *Shape, val reflect.Value, at *path) {
 		}
 		e := val.MapIndex(k)
 		if !s.Elem.Kind.scalar() && s.Elem.Kind != KindBlob {
-			v.value(s.Elem, addressable(e), &path{above: at, name: k.String(), entry: true})
+			v.push(step{name: k.String(), entry: true})
+			v.value(s.Elem, addressable(e))
+			v.pop()
 			continue
 		}
 		if len(s.Elem.broken(e)) > 0 {
-			v.add("'"+javaText(s, val)+"'", at, "Map value must satisfy constraint: ["+s.Elem.constraints()+"]")
+			v.add("'"+javaText(s, val)+"'", "Map value must satisfy constraint: ["+s.Elem.constraints()+"]")
 			return
 		}
 	}
