@@ -20,6 +20,7 @@ type movePlan struct {
 	made     []run // new runs
 	replaced []run // small segments that made ones contain
 	isAdopt  bool
+	applied  bool // Pebble has it, though perhaps not on disk
 }
 
 // entries reads the directories of a file, by partition; what no partition needs is left out.
@@ -208,6 +209,7 @@ func (p *movePlan) commit() error {
 	if err := s.db.Apply(b, pebble.NoSync); err != nil {
 		return err
 	}
+	p.applied = true
 	if !s.opts.Faults.On(fault.RecycleEarly) {
 		if err := s.flush(); err != nil {
 			return err

@@ -88,6 +88,8 @@ func (m *mover) wait() error {
 		m.signal()
 		select {
 		case <-round:
+		case <-m.s.broken:
+			return store.ErrStopped
 		case <-m.ctx.Done():
 			return nil
 		}
@@ -136,6 +138,9 @@ func (m *mover) run() {
 			close(m.round)
 			m.round = make(chan struct{})
 			m.mu.Unlock()
+			if m.s.failure() != nil {
+				return
+			}
 			if err != nil {
 				m.s.space.giveBallast()
 				if clock.Sleep(m.ctx, m.s.opts.Clock, retryMove) != nil {
@@ -179,6 +184,10 @@ func (m *mover) once() (more bool, err error) {
 	}
 	if err == nil {
 		err = plan.commit()
+	}
+	if err != nil && plan.applied {
+		m.s.fail(fmt.Errorf("flush what was moved: %w", err))
+		return false, err // the runs may be on disk: their files stay
 	}
 	if err != nil {
 		plan.undo()
