@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"millrace/internal/core/journal"
@@ -166,12 +167,26 @@ func (s *Store) journalByNumber(number uint32) *journalFile {
 	return nil
 }
 
+// sealedOf opens the file of a run that was found in the index.
+//
+// Errors: errMoved when the run has gone from the index since; *store.CorruptError when it has not and the file is
+// not there: a file is deleted after its runs.
+func (s *Store) sealedOf(in *run) (*sealed, error) {
+	f, err := s.segments.get(in.file)
+	if !errors.Is(err, os.ErrNotExist) {
+		return f, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if p := s.idx.parts[in.part]; p != nil && slices.ContainsFunc(p.runs, func(o run) bool { return o.file == in.file }) {
+		return nil, &store.CorruptError{File: s.sealedPath(in.file), Reason: "the file is missing"}
+	}
+	return nil, errMoved
+}
+
 // fromRun takes pieces from a sealed file.
 func (r *reading) fromRun(found *run) error {
-	f, err := r.s.segments.get(found.file)
-	if errors.Is(err, os.ErrNotExist) {
-		return errMoved
-	}
+	f, err := r.s.sealedOf(found)
 	if err != nil {
 		return err
 	}
@@ -344,10 +359,7 @@ func (s *Store) seek(id store.PartitionID, ms int64, by store.SeekBy) (store.Off
 	}
 	s.mu.RUnlock()
 	if in != nil {
-		f, err := s.segments.get(in.file)
-		if errors.Is(err, os.ErrNotExist) {
-			return 0, false, errMoved
-		}
+		f, err := s.sealedOf(in)
 		if err != nil {
 			return 0, false, err
 		}
@@ -444,10 +456,7 @@ func (s *Store) seekSizeIn(in *run, left, size int64) (store.Offset, error) {
 	if left <= size {
 		return in.base, nil
 	}
-	f, err := s.segments.get(in.file)
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, errMoved
-	}
+	f, err := s.sealedOf(in)
 	if err != nil {
 		return 0, err
 	}

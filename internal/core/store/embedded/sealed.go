@@ -68,6 +68,13 @@ func (s *Store) sidecarPath(id uint64) string {
 	return s.path(journalDir, fmt.Sprintf("%016x.idx", id))
 }
 
+func (s *Store) sealedPath(id fileID) string {
+	if id.kind == fileJournal {
+		return s.path(journalDir, journalName(id.id))
+	}
+	return s.segmentPath(id.id)
+}
+
 // get returns an open file; release gives it back.
 func (c *fileCache) get(id fileID) (*sealed, error) {
 	c.mu.Lock()
