@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -151,6 +152,7 @@ func (m *sim) work(phase int, end ending) {
 	if end == endFailSync {
 		failAt = m.pick(m.profile.steps)
 	}
+	failing := []string{"", "store/journal", "store/keys", "store/segments"}[m.pick(4)]
 	var wg sync.WaitGroup
 	for i := range m.profile.workers {
 		w := &worker{
@@ -161,7 +163,7 @@ func (m *sim) work(phase int, end ending) {
 			for step := range m.profile.steps {
 				if i == 0 && step == failAt {
 					m.failed.Store(true)
-					m.fs.FailSync(func(string) bool { return true })
+					m.fs.FailSync(func(path string) bool { return strings.HasPrefix(path, failing) })
 				}
 				if m.stopped.Load() || m.fs.Crashed() != nil {
 					return
