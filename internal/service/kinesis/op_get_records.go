@@ -128,11 +128,15 @@ func (s *shard) hashRange() *kinesisapi.HashKeyRange {
 	return &kinesisapi.HashKeyRange{StartingHashKey: s.start.String(), EndingHashKey: s.end.String()}
 }
 
-// firstRead is the size of the first read for a page of few records.
-const firstRead = 64 << 10
+// A page is read in pieces, so that the store's buffers for them are used again: one of 10 MiB would be
+// fresh memory each time, at twice the cost of a record.
+const (
+	smallestRead = 64 << 10
+	largestRead  = 1 << 20
+)
 
 // readSize is how many bytes to ask the store for when so many records are still wanted: enough for
 // records of 1 KiB, at most what is left of a page.
 func readSize(records, bytes int) int {
-	return min(max(records<<10, firstRead), max(bytes, firstRead))
+	return min(max(min(records<<10, bytes), smallestRead), largestRead)
 }

@@ -157,13 +157,15 @@ func (g *page) grow(res *store.ReadResult) {
 		}
 	}
 	n = min(n, g.limit-len(g.records))
+	// Records point into keys and digits, so these do not move: earlier ones keep the piece they are in. A
+	// new piece could hold twice the page so far, so that the next page needs no more than the last piece.
+	piece := min(2*(len(g.records)+n), g.limit)
 	g.records = slices.Grow(g.records, n)
-	// Records point into these, so they do not move: earlier ones keep the piece they are in.
 	if cap(g.keys)-len(g.keys) < n {
-		g.keys = make([]string, 0, n)
+		g.keys = make([]string, 0, piece)
 	}
 	if cap(g.digits)-len(g.digits) < n*sequenceDigits {
-		g.digits = make([]byte, 0, n*sequenceDigits)
+		g.digits = make([]byte, 0, piece*sequenceDigits)
 	}
 }
 
