@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -54,9 +55,7 @@ func TestConcurrentWritersAndReadersSeeEveryRecordOnce(t *testing.T) {
 	readers.Wait()
 	all := map[string]string{}
 	for _, m := range read {
-		for k, v := range m {
-			all[k] = v
-		}
+		maps.Copy(all, m)
 	}
 	if len(all) != writers*puts*batch || len(answered) != len(all) {
 		t.Errorf("%d records were read, %d answered, %d put", len(all), len(answered), writers*puts*batch)
