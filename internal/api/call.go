@@ -1,6 +1,9 @@
 package api
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Encoding says how a request's body is written; the answer uses the same.
 type Encoding uint8
@@ -34,8 +37,8 @@ func (c *Call) OnSent(f func()) { c.onSent = append(c.onSent, f) }
 func (c *Call) Sent() {
 	fs := c.onSent
 	c.onSent = nil
-	for i := len(fs) - 1; i >= 0; i-- {
-		fs[i]()
+	for _, f := range slices.Backward(fs) {
+		f()
 	}
 }
 

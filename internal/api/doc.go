@@ -22,3 +22,5 @@
 // absent. A list holds plain elements. Whether a required plain value was really in the request is
 // kept in the struct's Missing set, which only codecs write and only Validate reads.
 package api
+
+//go:generate go run millrace/tools/apigen -parts ../../build/parts/botocore -out .

@@ -75,7 +75,7 @@ type Missing uint64
 func (m *Missing) Add(i int) { *m |= 1 << uint(i) }
 
 // Has says whether member i is in the set.
-func (m Missing) Has(i int) bool { return i < 64 && m>>uint(i)&1 == 1 }
+func (m *Missing) Has(i int) bool { return i < 64 && *m>>uint(i)&1 == 1 }
 
 // Tracker is implemented by the generated input structs that have required plain members.
 type Tracker interface{ MissingMembers() *Missing }

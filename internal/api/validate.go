@@ -88,7 +88,7 @@ func Clip(value string) string {
 
 func (v *validator) structure(s *Shape, val reflect.Value) {
 	var missing Missing
-	if t, ok := val.Addr().Interface().(Tracker); ok {
+	if t, ok := reflect.TypeAssert[Tracker](val.Addr()); ok {
 		missing = *t.MissingMembers()
 	}
 	for _, i := range s.Order {
@@ -126,11 +126,8 @@ func (s *Shape) open() bool {
 }
 
 func nillable(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map:
-		return true
-	}
-	return false
+	k := v.Kind()
+	return k == reflect.Pointer || k == reflect.Slice || k == reflect.Map
 }
 
 func (v *validator) value(s *Shape, val reflect.Value) {
@@ -141,10 +138,10 @@ func (v *validator) value(s *Shape, val reflect.Value) {
 	for _, text := range s.broken(val) {
 		v.add("'"+javaText(s, val)+"'", text)
 	}
-	switch s.Kind {
-	case KindList:
+	if s.Kind == KindList {
 		v.list(s, val)
-	case KindMap:
+	}
+	if s.Kind == KindMap {
 		v.entries(s, val)
 	}
 }
@@ -224,6 +221,7 @@ func (s *Shape) broken(val reflect.Value) []string {
 		out = s.rangeTexts(out, val.Int() < s.Min, val.Int() > s.Max)
 	case KindFloat32, KindFloat64:
 		out = s.rangeTexts(out, val.Float() < float64(s.Min), val.Float() > float64(s.Max))
+	case KindBool, KindTimestamp, KindStruct, KindStream: // have no constraints
 	}
 	return out
 }
@@ -336,8 +334,9 @@ func javaText(s *Shape, val reflect.Value) string {
 			parts = append(parts, k.String()+"="+javaText(s.Elem, val.MapIndex(k)))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
+	default:
+		return fmt.Sprint(val.Interface())
 	}
-	return fmt.Sprint(val.Interface())
 }
 
 // javaHash stands for the identity hash Java prints after an object's class. AWS's differs from call

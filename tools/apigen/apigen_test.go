@@ -23,7 +23,7 @@ func TestPackageOfASmallModel(t *testing.T) {
 	}
 	u, err := newUnit(service{
 		pkg: "smallapi", cbor: true, bodyLimits: map[string]int64{"PutThing": 1024},
-		enumOrder: map[string][]string{"Color": {"dark-blue", "RED"}},
+		enumOrder: map[string][]string{"Shade": {"dark-blue", "RED"}},
 	}, "testdata", m)
 	if err != nil {
 		t.Fatal(err)

@@ -66,7 +66,7 @@ func (s *Server) serveFast(c net.Conn) net.Conn {
 	}
 	f := &fastConn{server: s, conn: c}
 	f.answer.f = f
-	f.x.callCtx = api.WithCall(s.ctx, &f.x.call)
+	f.x.callCtx = api.WithCall(s.ctx, &f.x.call) //nolint:fatcontext // once for each connection
 	f.x.names.on, f.x.regions.on = true, true
 	f.x.Header = f.values
 	if !s.addFast(f) {
@@ -152,7 +152,7 @@ func (f *fastConn) wait() bool {
 	if errors.Is(err, os.ErrDeadlineExceeded) && n == 0 {
 		f.dropBuffers()
 		var one [1]byte
-		n, err = f.readIdle(one[:], idleTimeout)
+		n, _ = f.readIdle(one[:], idleTimeout)
 		f.buf = bufpool.Get(headRoom)
 		f.buf[0] = one[0]
 	}

@@ -39,15 +39,15 @@ type reply struct {
 
 // talk sends raw in pieces of the given size and reads every answer until the server closes or all
 // are there.
-func talk(t testing.TB, addr string, raw []byte, size, answers int) []reply {
-	t.Helper()
+func talk(tb testing.TB, addr string, raw []byte, size, answers int) []reply {
+	tb.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	go func() {
 		for len(raw) > 0 {
@@ -64,13 +64,14 @@ func talk(t testing.TB, addr string, raw []byte, size, answers int) []reply {
 		resp, err := http.ReadResponse(r, nil)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Logf("after %d answers: %v", len(out), err)
+				tb.Logf("after %d answers: %v", len(out), err)
 			}
 			break
 		}
 		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
 		if err != nil {
-			t.Fatalf("answer %d: %v", len(out), err)
+			tb.Fatalf("answer %d: %v", len(out), err)
 		}
 		out = append(out, reply{resp.StatusCode, resp.Header.Get("X-Amzn-Errortype"), resp.Header.Get("Content-Type"), string(body), resp.ContentLength, resp.Close})
 		if resp.Close {
@@ -81,10 +82,11 @@ func talk(t testing.TB, addr string, raw []byte, size, answers int) []reply {
 }
 
 // pair starts two servers that differ in their loop only.
-func pair(t testing.TB) (ours, netHTTP string) {
+func pair(tb testing.TB) (ours, netHTTP string) {
+	tb.Helper()
 	var addrs [2]string
 	for i := range addrs {
-		_, addrs[i] = start(t, Options{netHTTPOnly: i == 1}, &memory{})
+		_, addrs[i] = start(tb, Options{netHTTPOnly: i == 1}, &memory{})
 	}
 	return addrs[0], addrs[1]
 }
@@ -194,6 +196,7 @@ func TestIdleConnectionsEndAtShutdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	begin := time.Now()

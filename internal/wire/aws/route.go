@@ -138,8 +138,9 @@ func (o *operation) speaks(x *exchange) bool {
 		return o.service.CBOR
 	case formatJSON:
 		return strings.HasSuffix(x.contentType, o.service.JSONVersion)
+	default:
+		return true
 	}
-	return true
 }
 
 // undetermined is AWS's answer to a request that is for no operation at all.

@@ -15,8 +15,14 @@ import (
 	"millrace/internal/wire/aws/sigv4"
 )
 
+// answered is the head of an answer whose body was read.
+type answered struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // call sends one request and gives the answer with its body.
-func call(t *testing.T, hc *http.Client, method, addr string, header map[string]string, body string) (*http.Response, string) {
+func call(t *testing.T, hc *http.Client, method, addr string, header map[string]string, body string) (answered, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+"/", strings.NewReader(body))
 	if err != nil {
@@ -37,7 +43,7 @@ func call(t *testing.T, hc *http.Client, method, addr string, header map[string]
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(got)
+	return answered{resp.StatusCode, resp.Header}, string(got)
 }
 
 func headers(contentType, target string, more ...string) map[string]string {
@@ -123,8 +129,8 @@ func TestCBORIsAnsweredInCBOR(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp, got := call(t, client(t, true, nil), "POST", addr, headers(typeCBOR, put), string(body))
-	var out struct{ ShardId, SequenceNumber string }
-	if err := cbor.Unmarshal([]byte(got), &out); err != nil || resp.StatusCode != 200 || out.SequenceNumber != "1000" || resp.Header.Get("Content-Type") != typeCBOR {
+	var out struct{ SequenceNumber string }
+	if err := cbor.Unmarshal([]byte(got), &out); err != nil || resp.StatusCode != http.StatusOK || out.SequenceNumber != "1000" || resp.Header.Get("Content-Type") != typeCBOR {
 		t.Fatalf("got %d %x, %v", resp.StatusCode, got, err)
 	}
 	_, got = call(t, client(t, true, nil), "POST", addr, headers(typeCBOR, "Kinesis_20131202.GetRecords"), "\xa1\x6dShardIterator\x61i")
@@ -155,7 +161,7 @@ func TestBodiesPastTheLimitAreRefused(t *testing.T) {
 	_, addr := start(t, Options{}, &memory{})
 	big := strings.Repeat("x", controlLimit+1)
 	for name, length := range map[string]bool{"announced": true, "chunked": false} {
-		r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://"+addr, strings.NewReader(big))
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr, strings.NewReader(big))
 		if !length {
 			r.ContentLength = -1
 		}
@@ -167,7 +173,7 @@ func TestBodiesPastTheLimitAreRefused(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		resp.Body.Close()
-		if resp.StatusCode != 413 {
+		if resp.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: got %d, want 413", name, resp.StatusCode)
 		}
 	}
@@ -177,7 +183,7 @@ func TestChunkedBodyIsRead(t *testing.T) {
 	m := &memory{}
 	_, addr := start(t, Options{}, m)
 	data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("x"), 300_000))
-	r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://"+addr, io.NopCloser(strings.NewReader(`{"StreamName":"s","PartitionKey":"k","Data":"`+data+`"}`)))
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr, io.NopCloser(strings.NewReader(`{"StreamName":"s","PartitionKey":"k","Data":"`+data+`"}`)))
 	for k, v := range headers(typeJSON11, put) {
 		r.Header.Set(k, v)
 	}
@@ -186,14 +192,14 @@ func TestChunkedBodyIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 200 || len(m.records[0].Data) != 300_000 {
+	if resp.StatusCode != http.StatusOK || len(m.records[0].Data) != 300_000 {
 		t.Errorf("got %d with %d bytes", resp.StatusCode, len(m.records[0].Data))
 	}
 }
 
 func TestForeignPagesAndHostsAreRefused(t *testing.T) {
-	open, openAddr := "open", ""
-	_, openAddr = start(t, Options{AllowedOrigins: []string{"https://ok.example"}, AdvertisedHosts: []string{"log.example.com"}}, &memory{})
+	const open = "open"
+	_, openAddr := start(t, Options{AllowedOrigins: []string{"https://ok.example"}, AdvertisedHosts: []string{"log.example.com"}}, &memory{})
 	_, lockedAddr := start(t, Options{Credentials: sigv4.Static{"a": "b"}}, &memory{})
 	body := `{"StreamName":"s","PartitionKey":"k","Data":""}`
 	for _, c := range []struct {
@@ -238,7 +244,7 @@ func TestPreflightOfAnAllowedPageIsAnswered(t *testing.T) {
 		"Origin": "https://a.example", "Access-Control-Request-Headers": "a, b", "Access-Control-Request-Method": "POST",
 	}, "")
 	h := resp.Header
-	if resp.StatusCode != 200 || got != "" || h.Get("Access-Control-Allow-Origin") != "https://a.example" ||
+	if resp.StatusCode != http.StatusOK || got != "" || h.Get("Access-Control-Allow-Origin") != "https://a.example" ||
 		h.Get("Access-Control-Allow-Headers") != "a, b" || h.Get("Access-Control-Allow-Methods") != "POST" ||
 		h.Get("Access-Control-Max-Age") != corsMaxAge || h.Get("X-Amz-Id-2") != "" {
 		t.Errorf("got %d %q %v", resp.StatusCode, got, h)
@@ -248,7 +254,7 @@ func TestPreflightOfAnAllowedPageIsAnswered(t *testing.T) {
 func TestMissingSignatureIsRefused(t *testing.T) {
 	_, addr := start(t, Options{Credentials: sigv4.Static{"a": "b"}}, &memory{})
 	resp, got := call(t, client(t, false, nil), "POST", addr, headers(typeJSON11, put), "{}")
-	if want := `{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}`; resp.StatusCode != 400 || got != want {
+	if want := `{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}`; resp.StatusCode != http.StatusBadRequest || got != want {
 		t.Errorf("got %d %s, want 400 %s", resp.StatusCode, got, want)
 	}
 }
@@ -258,7 +264,7 @@ func TestPanicAnswersInternalFailureAndServesOn(t *testing.T) {
 	hc := client(t, false, nil)
 	for range 2 {
 		resp, got := call(t, hc, "POST", addr, headers(typeJSON11, "Kinesis_20131202.DeleteStream"), `{"StreamName":"s"}`)
-		if want := `{"__type":"InternalFailure"}`; resp.StatusCode != 500 || got != want {
+		if want := `{"__type":"InternalFailure"}`; resp.StatusCode != http.StatusInternalServerError || got != want {
 			t.Errorf("got %d %s, want 500 %s", resp.StatusCode, got, want)
 		}
 	}
@@ -293,7 +299,7 @@ func TestShutdownWaitsForAnswers(t *testing.T) {
 	s, addr := start(t, Options{}, m)
 	status := make(chan int, 1)
 	go func() {
-		r, _ := http.NewRequest("POST", "http://"+addr, strings.NewReader("{}"))
+		r, _ := http.NewRequest(http.MethodPost, "http://"+addr, strings.NewReader("{}"))
 		r.Header.Set("Content-Type", typeJSON11)
 		r.Header.Set("X-Amz-Target", "Kinesis_20131202.DescribeLimits")
 		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)

@@ -124,49 +124,50 @@ func (m *memory) DescribeLimits(ctx context.Context, _ *kinesisapi.DescribeLimit
 }
 
 // start serves m on a free port until the test ends and gives the address.
-func start(t testing.TB, opts Options, m *memory) (*Server, string) {
-	t.Helper()
+func start(tb testing.TB, opts Options, m *memory) (*Server, string) {
+	tb.Helper()
 	m.block, m.entered = make(chan struct{}), make(chan struct{}, 1)
-	return serveBinding(t, opts, kinesisapi.Bind(m))
+	return serveBinding(tb, opts, kinesisapi.Bind(m))
 }
 
 // serve is start for any binding.
-func serve(t testing.TB, opts Options, b *api.Binding) string {
-	t.Helper()
-	_, addr := serveBinding(t, opts, b)
+func serve(tb testing.TB, opts Options, b *api.Binding) string {
+	tb.Helper()
+	_, addr := serveBinding(tb, opts, b)
 	return addr
 }
 
-func serveBinding(t testing.TB, opts Options, b *api.Binding) (*Server, string) {
-	t.Helper()
+func serveBinding(tb testing.TB, opts Options, b *api.Binding) (*Server, string) {
+	tb.Helper()
 	s := NewServer(opts)
 	s.Handle(b)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: %v", err)
+			tb.Errorf("Shutdown: %v", err)
 		}
 		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
+			tb.Errorf("Serve: %v", err)
 		}
 	})
 	return s, l.Addr().String()
 }
 
 // client is an HTTP client that speaks only what is asked for.
-func client(t testing.TB, http2 bool, trust *tls.Config) *http.Client {
+func client(tb testing.TB, http2 bool, trust *tls.Config) *http.Client {
+	tb.Helper()
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(!http2)
 	protocols.SetHTTP2(http2)
 	protocols.SetUnencryptedHTTP2(http2)
 	tr := &http.Transport{Protocols: protocols, TLSClientConfig: trust}
-	t.Cleanup(tr.CloseIdleConnections)
+	tb.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
 }

@@ -102,7 +102,7 @@ func TestConcurrentCallsKeepTheirData(t *testing.T) {
 }
 
 func digestsOf(ctx context.Context, hc *http.Client, addr, body string) ([]string, error) {
-	r, err := http.NewRequestWithContext(ctx, "POST", "http://"+addr, bytes.NewReader([]byte(body)))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr, bytes.NewReader([]byte(body)))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func TestBodiesWaitForMemory(t *testing.T) {
 	s, addr := start(t, Options{MaxInFlightBytes: 100}, m)
 	status := make(chan int)
 	send := func(op, body string) {
-		r, _ := http.NewRequest("POST", "http://"+addr, strings.NewReader(body))
+		r, _ := http.NewRequest(http.MethodPost, "http://"+addr, strings.NewReader(body))
 		r.Header.Set("Content-Type", typeJSON11)
 		r.Header.Set("X-Amz-Target", "Kinesis_20131202."+op)
 		resp, err := client(t, false, nil).Do(r)

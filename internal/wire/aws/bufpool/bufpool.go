@@ -37,7 +37,7 @@ func Get(n int) []byte {
 		return make([]byte, n)
 	}
 	if p, ok := buffers[c].Get().(*byte); ok {
-		return unsafe.Slice(p, capacity(c))[:n]
+		return unsafe.Slice(p, capacity(c))[:n] //nolint:gosec // Put takes buffers of this capacity only
 	}
 	return make([]byte, n, capacity(c))
 }
@@ -46,7 +46,7 @@ func Get(n int) []byte {
 func Put(b []byte) {
 	c := class(cap(b))
 	if c < classes && cap(b) == capacity(c) {
-		buffers[c].Put(unsafe.SliceData(b[:1]))
+		buffers[c].Put(unsafe.SliceData(b[:1])) //nolint:gosec // its capacity was checked
 	}
 }
 

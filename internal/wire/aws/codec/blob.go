@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"millrace/internal/api"
 )
@@ -17,7 +18,7 @@ func (d *decoder) blob(k kind, val reflect.Value) *api.Error {
 		if err != nil {
 			return syntax()
 		}
-		if out = b[:len(b):len(b)]; !lasting {
+		if out = slices.Clip(b); !lasting {
 			out = append(make([]byte, 0, len(b)), b...)
 		}
 	case kindText:

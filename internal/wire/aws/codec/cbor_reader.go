@@ -51,7 +51,7 @@ func (r *cborReader) head(p int) (major, info byte, arg uint64, next int, err er
 	}
 	major, info = r.data[p]>>5, r.data[p]&31
 	p++
-	size := 0
+	var size int
 	switch {
 	case info < info8:
 		return major, info, uint64(info), p, nil

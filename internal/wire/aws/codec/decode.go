@@ -121,7 +121,7 @@ func findMember(s *api.Shape, key []byte, hint int) int {
 }
 
 func noteMissing(s *api.Shape, val reflect.Value, seen uint64) {
-	t, ok := val.Addr().Interface().(api.Tracker)
+	t, ok := reflect.TypeAssert[api.Tracker](val.Addr())
 	if !ok {
 		return
 	}
@@ -177,11 +177,12 @@ func (d *decoder) value(s *api.Shape, k kind, val reflect.Value) *api.Error {
 		return d.list(s, k, val)
 	case api.KindMap:
 		return d.entries(s, k, val)
+	default:
+		if k != kindMap {
+			return mismatch(k, "Expected null", listFound, "")
+		}
+		return d.structure(s, val)
 	}
-	if k != kindMap {
-		return mismatch(k, "Expected null", "Start of list found where not expected", "")
-	}
-	return d.structure(s, val)
 }
 
 func (d *decoder) list(s *api.Shape, k kind, val reflect.Value) *api.Error {

@@ -63,8 +63,9 @@ func appendCBORValue(dst []byte, s *api.Shape, val reflect.Value) []byte {
 			dst = appendCBORValue(dst, s.Elem, addressable(val.MapIndex(k)))
 		}
 		return dst
+	default:
+		return appendCBORStruct(dst, s, val)
 	}
-	return appendCBORStruct(dst, s, val)
 }
 
 // AppendCBORString appends s as a text string. Bytes that are not UTF-8 become U+FFFD.

@@ -46,8 +46,9 @@ func present(m *api.Member, val reflect.Value) (reflect.Value, bool) {
 		return field.Elem(), !field.IsNil()
 	case reflect.Slice, reflect.Map:
 		return field, m.Required || !field.IsNil()
+	default:
+		return field, m.Shape.Kind != api.KindStream
 	}
-	return field, m.Shape.Kind != api.KindStream
 }
 
 func appendJSONValue(dst []byte, s *api.Shape, val reflect.Value) []byte {
@@ -77,8 +78,9 @@ func appendJSONValue(dst []byte, s *api.Shape, val reflect.Value) []byte {
 		return append(dst, ']')
 	case api.KindMap:
 		return appendJSONMap(dst, s, val)
+	default:
+		return appendJSONStruct(dst, s, val)
 	}
-	return appendJSONStruct(dst, s, val)
 }
 
 func appendJSONMap(dst []byte, s *api.Shape, val reflect.Value) []byte {

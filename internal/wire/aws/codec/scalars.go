@@ -15,8 +15,9 @@ func mismatch(k kind, single, list, dict string) *api.Error {
 		return api.SerializationError(list)
 	case kindMap:
 		return api.SerializationError(dict)
+	default:
+		return api.SerializationError(single)
 	}
-	return api.SerializationError(single)
 }
 
 const (
@@ -70,8 +71,9 @@ func (d *decoder) boolean(k kind, val reflect.Value) *api.Error {
 			return nil
 		}
 		return api.SerializationError("'" + api.Clip(word) + "' can not be converted to an Boolean")
+	default:
+		return conversion(k, "an Boolean")
 	}
-	return conversion(k, "an Boolean")
 }
 
 const (

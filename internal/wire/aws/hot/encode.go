@@ -12,7 +12,7 @@ import (
 
 // appendString appends a quoted string, which hardly ever needs escapes.
 func appendString(b []byte, s string) []byte {
-	if !plain(unsafe.Slice(unsafe.StringData(s), len(s))) {
+	if !plain(unsafe.Slice(unsafe.StringData(s), len(s))) { //nolint:gosec // only read
 		return codec.AppendJSONString(b, s)
 	}
 	b = append(b, '"')

@@ -84,11 +84,11 @@ type Scratch struct {
 	data    []byte   // pooled; what Data points into
 	used    int      // bytes of data
 
-	stream, arn, id string // kept from call to call: the same producer sends the same names
-	iterator        string
-	limit           int32
-	sequence        string
-	dryRun          bool
+	stream, arn string // kept from call to call: the same producer sends the same names
+	iterator    string
+	limit       int32
+	sequence    string
+	dryRun      bool
 }
 
 var scratches = sync.Pool{New: func() any { return new(Scratch) }}

@@ -153,7 +153,9 @@ func plain(b []byte) bool {
 }
 
 // alias is a string over bytes that live until the answer is sent.
-func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func alias(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // the body is not written while it is in use
+}
 
 var strict = base64.StdEncoding.Strict()
 

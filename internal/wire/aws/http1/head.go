@@ -13,6 +13,7 @@ package http1
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -58,7 +59,7 @@ func (h *Head) Values(name string) []string {
 			out = h.one[:]
 			continue
 		}
-		out = append(out[:len(out):len(out)], h.headers[i].Value)
+		out = append(slices.Clip(out), h.headers[i].Value)
 	}
 	return out
 }
@@ -193,4 +194,6 @@ var tokenByte = func() (t [256]bool) {
 	return t
 }()
 
-func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func alias(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // ParseHead says how long the strings are valid
+}

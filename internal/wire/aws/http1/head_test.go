@@ -91,7 +91,7 @@ func FuzzHead(f *testing.F) {
 		if err != nil {
 			t.Fatalf("net/http refuses %q: %v", b, err)
 		}
-		if r.Method != "POST" || r.RequestURI != "/" || r.Host != h.Host || r.ContentLength != h.Length || r.Close ||
+		if r.Method != http.MethodPost || r.RequestURI != "/" || r.Host != h.Host || r.ContentLength != h.Length || r.Close ||
 			r.Header.Get("X-Amz-Target") != h.Target || r.Header.Get("Content-Type") != h.ContentType || r.Header.Get("Authorization") != h.Authorization {
 			t.Fatalf("net/http reads %q differently\n got %+v\nwant %+v", b, h, r)
 		}

@@ -103,10 +103,10 @@ func parseHeader(r *Request, auth string) (*Signature, *api.Error) {
 			params[k] = v
 		}
 	}
-	missing := ""
+	var missing strings.Builder
 	for _, p := range []string{"Credential", "Signature", "SignedHeaders"} {
 		if params[p] == "" {
-			missing += "Authorization header requires '" + p + "' parameter. "
+			missing.WriteString("Authorization header requires '" + p + "' parameter. ")
 		}
 	}
 	date := r.header("x-amz-date")
@@ -114,10 +114,10 @@ func parseHeader(r *Request, auth string) (*Signature, *api.Error) {
 		date = r.header("date")
 	}
 	if date == "" {
-		missing += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
+		missing.WriteString("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ")
 	}
-	if missing != "" {
-		return nil, incomplete(missing + "Authorization=" + auth)
+	if missing.Len() > 0 {
+		return nil, incomplete(missing.String() + "Authorization=" + auth)
 	}
 	if len(fields) == 0 || fields[0] != algorithm {
 		return nil, incomplete("Unsupported AWS 'algorithm': '" + fields[0] + "'.")
@@ -127,17 +127,17 @@ func parseHeader(r *Request, auth string) (*Signature, *api.Error) {
 }
 
 func parseQuery(q url.Values) (*Signature, *api.Error) {
-	missing := ""
+	var missing strings.Builder
 	for _, p := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"} {
 		switch {
 		case q.Get(p) == "":
-			missing += "AWS query-string parameters must include '" + p + "'. "
+			missing.WriteString("AWS query-string parameters must include '" + p + "'. ")
 		case len(q[p]) > 1:
 			return nil, incomplete("Found duplicate query-string parameter '" + p + "'. Re-examine the query-string parameters.")
 		}
 	}
-	if missing != "" {
-		return nil, incomplete(missing + "Re-examine the query-string parameters.")
+	if missing.Len() > 0 {
+		return nil, incomplete(missing.String() + "Re-examine the query-string parameters.")
 	}
 	if a := q.Get("X-Amz-Algorithm"); a != algorithm {
 		return nil, incomplete("Unsupported AWS 'algorithm': '" + a + "'.")

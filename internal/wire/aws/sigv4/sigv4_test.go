@@ -29,19 +29,19 @@ func testVerifier(now time.Time) *Verifier {
 }
 
 // signed makes a request as the SDK for Go signs it.
-func signed(t testing.TB, rawURL string, body []byte, header map[string]string) *http.Request {
-	t.Helper()
+func signed(tb testing.TB, rawURL string, body []byte, header map[string]string) *http.Request {
+	tb.Helper()
 	r, err := http.NewRequest(http.MethodPost, rawURL, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for k, v := range header {
 		r.Header.Set(k, v)
 	}
 	sum := sha256.Sum256(body)
 	creds := sdk.Credentials{AccessKeyID: testKey, SecretAccessKey: testSecret}
-	if err := v4.NewSigner().SignHTTP(t.Context(), creds, r, hex.EncodeToString(sum[:]), "kinesis", "eu-west-1", testTime); err != nil {
-		t.Fatal(err)
+	if err := v4.NewSigner().SignHTTP(tb.Context(), creds, r, hex.EncodeToString(sum[:]), "kinesis", "eu-west-1", testTime); err != nil {
+		tb.Fatal(err)
 	}
 	return r
 }

@@ -127,19 +127,19 @@ func (l *Listener) pause() bool {
 // sniff waits for the first byte and hands the connection on.
 func (l *Listener) sniff(c *conn) {
 	if !l.track(c) {
-		c.Close()
+		_ = c.Close()
 		return
 	}
 	err := c.peek()
 	l.untrack(c)
 	if err != nil {
-		c.Close()
+		_ = c.Close()
 		return
 	}
 	var out net.Conn = c
 	if c.first == tlsHandshake {
 		if l.tls == nil {
-			c.Close()
+			_ = c.Close()
 			return
 		}
 		out = tls.Server(c, l.tls)
@@ -147,7 +147,7 @@ func (l *Listener) sniff(c *conn) {
 	select {
 	case l.ready <- out:
 	case <-l.done:
-		c.Close()
+		_ = c.Close()
 	}
 }
 

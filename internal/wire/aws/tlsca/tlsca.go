@@ -87,7 +87,7 @@ func create(dir string) (*CA, error) {
 	host, _ := os.Hostname()
 	now := time.Now()
 	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{Organization: []string{"millrace"}, CommonName: "millrace local CA " + host},
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "millrace local CA " + host},
 		NotBefore: now.Add(-backdate), NotAfter: now.Add(caLife),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
 	}
@@ -149,7 +149,7 @@ func (ca *CA) Issue(hosts []string, now time.Time) (*tls.Certificate, error) {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{Organization: []string{"millrace"}, CommonName: "millrace"},
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "millrace"},
 		NotBefore: now.Add(-backdate), NotAfter: now.Add(leafLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
