@@ -178,7 +178,7 @@ type fuzzTarget struct{ pkg, name string }
 
 // fuzzTargets asks every package for its fuzz targets.
 func (r *runner) fuzzTargets(ctx context.Context) ([]fuzzTarget, error) {
-	out, err := r.output(ctx, "go", "test", "-vet=off", "-list", "^Fuzz", "./...")
+	out, err := r.output(ctx, "go", append([]string{"test", "-vet=off", "-list", "^Fuzz"}, ours...)...)
 	if err != nil {
 		return nil, fmt.Errorf("list fuzz targets: %w\n%s", err, last(out))
 	}
