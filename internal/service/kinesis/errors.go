@@ -143,8 +143,8 @@ func errHashKey(value string) error {
 	return kinesisapi.InvalidArgumentException("Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was " + value)
 }
 
-func errOrdering(p place, n anySequence) error {
-	return kinesisapi.InvalidArgumentException("ExclusiveMinimumSequenceNumber " + n.normal + " used in PutRecord on stream " +
+func errOrdering(p place, number string) error {
+	return kinesisapi.InvalidArgumentException("ExclusiveMinimumSequenceNumber " + number + " used in PutRecord on stream " +
 		p.stream + " under account " + p.account + " is invalid.")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 
+	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
@@ -102,18 +103,20 @@ func (n sequenceNumber) positionAt(after bool) store.Offset {
 // parseStarting reads a number that must be one of the shard.
 func parseStarting(st *stream, sh *shard, number string) (sequenceNumber, error) {
 	n, err := parseSequence(number)
-	used := func(number string) string {
-		return "StartingSequenceNumber " + number + " used in GetShardIterator on shard " + sh.id + " in stream " +
-			st.place.stream + " under account " + st.place.account + " is invalid"
+	used := func(end string) error {
+		return kinesisapi.InvalidArgumentException("StartingSequenceNumber " + number + " used in GetShardIterator on shard " + sh.id +
+			" in stream " + st.place.stream + " under account " + st.place.account + " is invalid" + end)
 	}
 	switch {
 	case err != nil:
-		return n.sequenceNumber, kinesisapi.InvalidArgumentException(used(number) + ".")
+		return n.sequenceNumber, used(".")
 	case n.shard != sh.index:
 		return n.sequenceNumber, kinesisapi.InvalidArgumentException("Invalid StartingSequenceNumber. It encodes " + shardID(n.shard) +
 			", while it was used in a call to a shard with " + sh.id)
+	case n.version == 0: // AWS has forgotten its oldest numbers and fails on them
+		return n.sequenceNumber, api.ServerError(codeInternal, "")
 	case n.version != 2, n.created != sh.created:
-		return n.sequenceNumber, kinesisapi.InvalidArgumentException(used(n.normal) + " because it did not come from this stream.")
+		return n.sequenceNumber, used(" because it did not come from this stream.")
 	}
 	return n.sequenceNumber, nil
 }

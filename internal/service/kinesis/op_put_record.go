@@ -62,11 +62,8 @@ func (s *Service) checkOrdering(p place, number *string) error {
 		return nil
 	}
 	n, err := parseSequence(*number)
-	switch {
-	case err == errSequenceVersion: //nolint:errorlint // our own, never wrapped
-		return api.ServerError(codeInternal, "")
-	case err != nil, n.appended > s.store.Now()/1000+clockSkewSeconds:
-		return errOrdering(p, n)
+	if err != nil || n.appended > s.store.Now()/1000+clockSkewSeconds {
+		return errOrdering(p, *number)
 	}
 	return nil
 }

@@ -100,70 +100,59 @@ func (n sequenceNumber) String() string {
 	return string(n.appendTo(make([]byte, 0, sequenceDigits)))
 }
 
-// Why a text is not a sequence number of a record of ours.
-var (
-	errSequence        = errors.New("kinesis: not a sequence number")
-	errSequenceVersion = errors.New("kinesis: sequence number of version 3")
-)
+var errSequence = errors.New("kinesis: not a sequence number")
 
 // anySequence is a sequence number of any version that AWS ever gave out.
 type anySequence struct {
 	sequenceNumber
 	version int // 0, 1 or 2; only numbers of version 2 have an offset
-	// normal is the number as AWS repeats it in its errors; differs from what was given for version 0.
-	normal string
 }
 
-// oldestDate: version 0 knows no second from here on, as AWS says by its refusal.
-const oldestDate = 16_025_175_000
+// endOfDates is a second in the year 2477: AWS refuses numbers of shards made then or later.
+const endOfDates = 16_025_175_000
 
-// parseSequence reads a decimal number of at most 129 digits.
+// parseSequence reads a decimal number of at most 129 digits. The shard in it may be negative.
 //
-// Errors: errSequence, errSequenceVersion.
+// Errors: errSequence.
 //
-// Source: what AWS accepts and refuses, as recorded by kinesalite (db/index.js, test/putRecord.js,
+// Source: what AWS accepts and refuses, as recorded by kinesalite 3.3.3 (db/index.js, test/putRecord.js,
 // test/getShardIterator.js; read 2026-11).
 func parseSequence(s string) (anySequence, error) {
 	hi, mid, lo, ok := parseDecimal(s)
 	switch {
 	case !ok || hi >= 3<<56 || s == "":
-		return anySequence{normal: s}, errSequence
+		return anySequence{}, errSequence
 	case hi < 2<<56:
 		if hi > 0 {
-			return anySequence{normal: s}, errSequence
+			return anySequence{}, errSequence
 		}
-		return oldSequence(s, mid, lo)
+		return oldSequence(mid, lo)
 	}
-	n := anySequence{normal: s, version: int(lo & 0xf)}
+	n := anySequence{version: int(lo & 0xf)}
 	n.created = int64(hi >> 20 & secondsMask)
 	n.shard = int32(uint32(lo >> 4))
-	switch {
-	case n.version == 3:
-		return n, errSequenceVersion
-	case n.version != 1 && n.version != 2, n.shard < 0:
-		return n, errSequence
-	case n.version == 1:
+	switch n.version {
+	case 1:
 		n.appended = int64((hi&0xff)<<28 | mid>>36)
 		return n, nil
+	case 2:
+		n.offset = int64(hi<<48 | mid>>16)
+		n.appended = int64(mid&0xff<<28 | lo>>36)
+		if n.offset >= 0 && n.created < endOfDates {
+			return n, nil
+		}
 	}
-	n.offset = int64(hi<<48 | mid>>16)
-	n.appended = int64(mid&0xff<<28 | lo>>36)
-	if n.offset < 0 {
-		return n, errSequence
-	}
-	return n, nil
+	return n, errSequence
 }
 
 // oldSequence reads a number of version 0: a 1, the shard's creation second in 9 hex digits, random
-// digits and the shard index in 4. AWS takes smaller numbers for such without the 1, and writes any
-// first digit as 1.
-func oldSequence(s string, mid, lo uint64) (anySequence, error) {
-	mid = mid&(1<<60-1) | 1<<60
-	n := anySequence{normal: decimal128(mid, lo)}
+// digits and the shard index in 4. AWS takes smaller numbers for such without the 1, and does not look
+// at the first digit.
+func oldSequence(mid, lo uint64) (anySequence, error) {
+	var n anySequence
 	n.created = int64(mid >> 24 & secondsMask)
 	n.shard = int32(lo & 0xffff)
-	if n.created >= oldestDate {
-		n.normal = s
+	if n.created >= endOfDates {
 		return n, errSequence
 	}
 	return n, nil

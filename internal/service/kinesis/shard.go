@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/md5" // AWS routes partition keys by it; it protects nothing
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -53,7 +54,12 @@ type shard struct {
 	meter      *meter
 }
 
+// shardID is the id of a shard. A negative index, which only a client's sequence number has, keeps its
+// sign before the zeros, as in AWS's texts.
 func shardID(index int32) string {
+	if index < 0 {
+		return fmt.Sprintf("shardId-%012d", index)
+	}
 	s := strconv.Itoa(int(index))
 	return "shardId-" + "000000000000"[:max(12-len(s), 0)] + s
 }
