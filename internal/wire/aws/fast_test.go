@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"millrace/internal/api/kinesisapi"
 )
 
@@ -178,6 +180,29 @@ func TestLargeAnswersComeInChunks(t *testing.T) {
 		}
 		if err := json.Unmarshal([]byte(r.body), &out); err != nil || r.length != -1 || len(out.Records) != 301 || len(out.Records[300].Data) != 500_000 || out.NextShardIterator != "next" {
 			t.Errorf("got %d records of length %d, %v", len(out.Records), r.length, err)
+		}
+	}
+}
+
+func TestLargeAnswersOverHTTP2(t *testing.T) {
+	m := &memory{}
+	_, addr := start(t, Options{}, m)
+	for range 20 {
+		m.put(bytes.Repeat([]byte("z"), 500_001), new("k"))
+	}
+	for _, contentType := range []string{typeJSON11, typeCBOR} {
+		body := `{"ShardIterator":"i"}`
+		if contentType == typeCBOR {
+			body = "\xa1\x6dShardIterator\x61i"
+		}
+		resp, got := call(t, client(t, true, nil), "POST", addr, headers(contentType, "Kinesis_20131202.GetRecords"), body)
+		var out struct{ Records []struct{ Data []byte } }
+		decode := json.Unmarshal
+		if contentType == typeCBOR {
+			decode = cbor.Unmarshal
+		}
+		if err := decode([]byte(got), &out); err != nil || resp.StatusCode != 200 || len(out.Records) != 20 || len(out.Records[19].Data) != 500_001 {
+			t.Errorf("%s: got status %d, %d records in %d bytes, %v", contentType, resp.StatusCode, len(out.Records), len(got), err)
 		}
 	}
 }
