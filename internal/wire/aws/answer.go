@@ -20,8 +20,8 @@ func (s *Server) head(x *exchange, status int) head {
 
 // answer writes the output. An operation without one is answered with an empty body.
 func (s *Server) answer(x *exchange, o *operation, out any) {
-	if o.hot != nil && x.format == formatJSON {
-		s.answerInPieces(x, o, out)
+	if encode := o.encoder(x); encode != nil {
+		s.answerInPieces(x, encode, out)
 		return
 	}
 	buf := bufpool.Get(bufpool.Smallest)[:0]
@@ -38,13 +38,24 @@ func (s *Server) answer(x *exchange, o *operation, out any) {
 	bufpool.Put(buf)
 }
 
+// encoder is the encoder by hand for an answer to x, nil for most.
+func (o *operation) encoder(x *exchange) func([]byte, any, hot.Sink) []byte {
+	switch {
+	case o.hot == nil:
+		return nil
+	case x.format == formatCBOR:
+		return o.hot.EncodeCBOR
+	}
+	return o.hot.Encode
+}
+
 // answerInPieces writes the output of a call that has a codec of its own. Only an answer larger than
 // one piece is sent without its length.
-func (s *Server) answerInPieces(x *exchange, o *operation, out any) {
+func (s *Server) answerInPieces(x *exchange, encode func([]byte, any, hot.Sink) []byte, out any) {
 	p := &x.pieces
 	*p = pieces{x: x, head: s.head(x, http.StatusOK)}
 	p.head.contentType = x.contentType
-	buf := o.hot.Encode(bufpool.Get(hot.Room)[:0], out, p)
+	buf := encode(bufpool.Get(hot.Room)[:0], out, p)
 	if p.begun {
 		p.Flush(buf)
 	} else {

@@ -17,7 +17,7 @@ func AppendCBOR(dst []byte, shape *api.Shape, out any) []byte {
 }
 
 func appendCBORStruct(dst []byte, s *api.Shape, val reflect.Value) []byte {
-	dst = append(dst, majorMap<<5|infoIndefinite)
+	dst = OpenCBORMap(dst)
 	for i := range s.Members {
 		m := &s.Members[i]
 		field, ok := present(m, val)
@@ -27,7 +27,7 @@ func appendCBORStruct(dst []byte, s *api.Shape, val reflect.Value) []byte {
 		dst = AppendCBORString(dst, m.Name)
 		dst = appendCBORValue(dst, m.Shape, field)
 	}
-	return append(dst, cborBreak)
+	return CloseCBORMap(dst)
 }
 
 func appendCBORValue(dst []byte, s *api.Shape, val reflect.Value) []byte {
@@ -35,23 +35,21 @@ func appendCBORValue(dst []byte, s *api.Shape, val reflect.Value) []byte {
 	case api.KindString:
 		return AppendCBORString(dst, val.String())
 	case api.KindBlob:
-		dst = appendCBORHead(dst, majorBytes, uint64(val.Len()))
-		return append(dst, val.Bytes()...)
+		return append(AppendCBORBlobHead(dst, val.Len()), val.Bytes()...)
 	case api.KindBool:
 		if val.Bool() {
 			return append(dst, majorSimple<<5|simpleTrue)
 		}
 		return append(dst, majorSimple<<5|simpleFalse)
 	case api.KindInt32, api.KindInt64:
-		return appendCBORInt(dst, val.Int())
+		return AppendCBORInt(dst, val.Int())
 	case api.KindFloat32, api.KindFloat64:
 		dst = append(dst, majorSimple<<5|info64)
 		return binary.BigEndian.AppendUint64(dst, math.Float64bits(val.Float()))
 	case api.KindTimestamp:
-		dst = append(dst, majorTag<<5|1)
-		return appendCBORInt(dst, val.Addr().Interface().(*time.Time).UnixMilli())
+		return AppendCBORTime(dst, *val.Addr().Interface().(*time.Time))
 	case api.KindList:
-		dst = appendCBORHead(dst, majorArray, uint64(val.Len()))
+		dst = AppendCBORListHead(dst, val.Len())
 		for i := range val.Len() {
 			dst = appendCBORValue(dst, s.Elem, val.Index(i))
 		}
@@ -68,6 +66,23 @@ func appendCBORValue(dst []byte, s *api.Shape, val reflect.Value) []byte {
 	}
 }
 
+// OpenCBORMap begins a map of pairs that CloseCBORMap ends.
+func OpenCBORMap(dst []byte) []byte { return append(dst, majorMap<<5|infoIndefinite) }
+
+// CloseCBORMap ends the map that was opened last.
+func CloseCBORMap(dst []byte) []byte { return append(dst, cborBreak) }
+
+// AppendCBORListHead begins a list of n elements.
+func AppendCBORListHead(dst []byte, n int) []byte { return appendCBORHead(dst, majorArray, uint64(n)) }
+
+// AppendCBORBlobHead begins a blob whose n bytes follow.
+func AppendCBORBlobHead(dst []byte, n int) []byte { return appendCBORHead(dst, majorBytes, uint64(n)) }
+
+// AppendCBORTime appends a time as tag 1 with integer milliseconds.
+func AppendCBORTime(dst []byte, t time.Time) []byte {
+	return AppendCBORInt(append(dst, majorTag<<5|1), t.UnixMilli())
+}
+
 // AppendCBORString appends s as a text string. Bytes that are not UTF-8 become U+FFFD.
 func AppendCBORString(dst []byte, s string) []byte {
 	s = strings.ToValidUTF8(s, "\uFFFD")
@@ -75,7 +90,8 @@ func AppendCBORString(dst []byte, s string) []byte {
 	return append(dst, s...)
 }
 
-func appendCBORInt(dst []byte, i int64) []byte {
+// AppendCBORInt appends a whole number.
+func AppendCBORInt(dst []byte, i int64) []byte {
 	if i < 0 {
 		return appendCBORHead(dst, majorNegint, uint64(-1-i))
 	}

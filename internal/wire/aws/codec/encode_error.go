@@ -31,7 +31,7 @@ func AppendErrorJSON(dst []byte, e *api.Error) []byte {
 
 // AppendErrorCBOR appends the same as a CBOR map.
 func AppendErrorCBOR(dst []byte, e *api.Error) []byte {
-	dst = append(dst, majorMap<<5|infoIndefinite)
+	dst = OpenCBORMap(dst)
 	dst = AppendCBORString(dst, "__type")
 	dst = AppendCBORString(dst, e.Code)
 	if e.Message != "" {
@@ -39,7 +39,7 @@ func AppendErrorCBOR(dst []byte, e *api.Error) []byte {
 		dst = AppendCBORString(dst, e.Message)
 	}
 	if !hasFields(e) {
-		return append(dst, cborBreak)
+		return CloseCBORMap(dst)
 	}
 	open := len(dst)
 	dst = AppendCBOR(dst, e.FieldsShape, e.Fields)

@@ -1,5 +1,5 @@
 // Package hot has codecs written by hand for the calls that most of the work is: PutRecord, PutRecords
-// and GetRecords of Kinesis, in JSON.
+// and GetRecords of Kinesis, in JSON; and for the answers of GetRecords also in CBOR, which KCL reads.
 //
 // A decoder reads a body once, knows only what clients usually send, and gives up on anything else:
 // escapes, nulls, repeated or unknown members, values the model forbids, bad base64. The general codec

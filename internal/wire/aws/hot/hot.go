@@ -16,11 +16,13 @@ type Codec struct {
 	// Encode appends the output to b, which has Room bytes, flushing full pieces through sink, and
 	// gives what is left.
 	Encode func(b []byte, out any, sink Sink) []byte
+	// EncodeCBOR is Encode in CBOR; nil where the general codec is good enough.
+	EncodeCBOR func(b []byte, out any, sink Sink) []byte
 }
 
 // Sink takes pieces of an answer.
 type Sink interface {
-	// Flush writes b and gives it back empty.
+	// Flush writes b and gives it back empty. It keeps nothing of b.
 	Flush(b []byte) []byte
 }
 
@@ -66,6 +68,9 @@ var kinesis = map[string]*Codec{
 		},
 		Encode: func(b []byte, out any, sink Sink) []byte {
 			return appendGetRecords(b, out.(*kinesisapi.GetRecordsOutput), sink)
+		},
+		EncodeCBOR: func(b []byte, out any, sink Sink) []byte {
+			return appendGetRecordsCBOR(b, out.(*kinesisapi.GetRecordsOutput), sink)
 		},
 	},
 }

@@ -160,6 +160,13 @@ func FuzzEncode(f *testing.F) {
 			if !bytes.Equal(got, want) {
 				t.Fatalf("%s\n got %.500q\nwant %.500q", op, got, want)
 			}
+			if c := kinesis[op]; c.EncodeCBOR != nil {
+				var sink collect
+				sink.Write(c.EncodeCBOR(make([]byte, 0, Room), out, &sink))
+				if want := codec.AppendCBOR(nil, binding.Operations[op].Output, out); !bytes.Equal(sink.Bytes(), want) {
+					t.Fatalf("%s in CBOR\n got %.500x\nwant %.500x", op, sink.Bytes(), want)
+				}
+			}
 			if !json.Valid(got) {
 				t.Fatalf("%s: not JSON: %.500q", op, got)
 			}
@@ -233,12 +240,16 @@ func BenchmarkGetRecords(b *testing.B) {
 			SequenceNumber: "49590338271490256608559692538361571095921575989136588898", Data: data, PartitionKey: new("partition-000001"), ApproximateArrivalTimestamp: &at,
 		})
 	}
-	buf := make([]byte, 0, Room)
-	b.ReportAllocs()
-	for b.Loop() {
-		buf = kinesis["GetRecords"].Encode(buf[:0], out, discard{})
+	for name, encode := range map[string]func([]byte, any, Sink) []byte{"json": kinesis["GetRecords"].Encode, "cbor": kinesis["GetRecords"].EncodeCBOR} {
+		b.Run(name, func(b *testing.B) {
+			buf := make([]byte, 0, Room)
+			b.ReportAllocs()
+			for b.Loop() {
+				buf = encode(buf[:0], out, discard{})
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(out.Records)), "ns/record")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(out.Records)), "ns/record")
 }
 
 func BenchmarkPutRecord(b *testing.B) {
