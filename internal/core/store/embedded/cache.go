@@ -32,7 +32,8 @@ const (
 )
 
 type chunk struct {
-	buf  []byte
+	buf  []byte       // all of it: readers slice it without a lock
+	used int          // tailCache.mu guards it
 	refs atomic.Int32 // the cache's own and the readers'; 0 is final
 	c    *tailCache
 }
@@ -48,8 +49,8 @@ func (c *tailCache) reserve(n int) (buf []byte, number uint64) {
 	defer c.mu.Unlock()
 	if len(c.chunks) > 0 {
 		last := c.chunks[len(c.chunks)-1]
-		if cap(last.buf)-len(last.buf) >= n {
-			return last.buf[len(last.buf):len(last.buf):cap(last.buf)], c.first + uint64(len(c.chunks)) - 1
+		if len(last.buf)-last.used >= n {
+			return last.buf[last.used:last.used], c.first + uint64(len(c.chunks)) - 1
 		}
 	}
 	k := &chunk{c: c}
@@ -61,11 +62,11 @@ func (c *tailCache) reserve(n int) (buf []byte, number uint64) {
 	if last := len(c.free) - 1; size == chunkSize && last >= 0 {
 		k.buf, c.free = c.free[last], c.free[:last]
 	} else {
-		k.buf = journal.Aligned(size)
+		k.buf = journal.Aligned(size)[:size]
 	}
 	c.chunks = append(c.chunks, k)
 	c.bytes += int64(size)
-	return k.buf[:0:cap(k.buf)], c.first + uint64(len(c.chunks)) - 1
+	return k.buf[:0], c.first + uint64(len(c.chunks)) - 1
 }
 
 // commit takes n bytes of what was reserved, and returns where in the chunk they begin.
@@ -73,8 +74,8 @@ func (c *tailCache) commit(n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last := c.chunks[len(c.chunks)-1]
-	at := len(last.buf)
-	last.buf = last.buf[:at+n]
+	at := last.used
+	last.used += n
 	return at
 }
 
@@ -92,7 +93,7 @@ func (c *tailCache) evictOldest() {
 // keep takes the memory of a chunk that nobody uses. The caller holds mu.
 func (c *tailCache) keep(k *chunk) {
 	if cap(k.buf) == chunkSize && len(c.free) < keepChunks {
-		c.free = append(c.free, k.buf[:0])
+		c.free = append(c.free, k.buf)
 	}
 }
 
