@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -68,10 +69,11 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 	l.s.log.Warn(fmt.Sprintf(format, args...), "part", "keys")
 }
 
-// Fatalf must not return: Pebble relies on it.
+// Fatalf must not return: Pebble relies on it. When Options.Fatal has not ended the process, the goroutine ends here
+// and gives up its locks, so that nobody waits for them.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.s.fail(fmt.Errorf("keys: "+format, args...))
-	select {}
+	runtime.Goexit()
 }
 
 // syncFS stops the store when a sync of one of Pebble's files fails: Pebble would try again into a new file,
