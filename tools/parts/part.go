@@ -69,11 +69,13 @@ func (b builder) copyPins() error {
 	return os.CopyFS(b.dir, os.DirFS(b.pins))
 }
 
+// fetchPause lies between two tries; a variable for the tests.
+var fetchPause = 2 * time.Second
+
 const (
 	// fetchTries covers a registry that drops a connection now and then; a registry that is down
 	// costs a few seconds more.
 	fetchTries = 3
-	fetchPause = 2 * time.Second
 	// fetchTimeout bounds one try: the largest part is some 60 MB.
 	fetchTimeout = 5 * time.Minute
 )
