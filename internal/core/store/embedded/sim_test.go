@@ -50,6 +50,7 @@ type profile struct {
 	bulk    int // of 100 appends, how many are large
 	churn   int // of 100 calls, how many create, close, trim or delete partitions
 	updates int // of 100 calls, how many are transactions
+	quarrel int // of 100 calls, how many are for the producer that workers fence each other from
 }
 
 // profiles are taken in turn, by seed.
@@ -59,7 +60,11 @@ var profiles = []profile{
 	{workers: 6, steps: 30, phases: 3, bulk: 0, churn: 45, updates: 20},
 	{workers: 2, steps: 60, phases: 3, bulk: 80, churn: 10, updates: 15},
 	{workers: 4, steps: 40, phases: 2, bulk: 10, churn: 5, updates: 75},
+	{workers: 8, steps: 20, phases: 3, bulk: 0, churn: 20, updates: 5, quarrel: 60},
 }
+
+// quarrelling is the place of the profile whose workers fence each other.
+const quarrelling = 5
 
 func newSim(seed uint64, faults *fault.Set) *sim {
 	rng := rand.New(rand.NewPCG(seed, 42))
@@ -144,9 +149,9 @@ func (m *sim) newRNG() *rand.Rand { return rand.New(rand.NewPCG(m.rng.Uint64(), 
 func (m *sim) work(phase int, end ending) {
 	m.stopped.Store(false)
 	m.failed.Store(false)
-	total := m.profile.workers * m.profile.steps
 	if end == endCrash {
-		m.fs.CrashAt(m.fs.Ops()+1+int64(m.pick(4*total)), m.newRNG())
+		ops := 4*m.profile.workers*m.profile.steps/(m.profile.workers+1) + 40 // about as many as the phase has: more workers, larger groups
+		m.fs.CrashAt(m.fs.Ops()+1+int64(m.pick(ops)), m.newRNG())
 	}
 	failAt := -1
 	if end == endFailSync {

@@ -41,6 +41,8 @@ func (w *worker) step() {
 		w.churn()
 	case n < p.churn+p.updates:
 		w.transaction()
+	case n < p.churn+p.updates+p.quarrel:
+		w.fence()
 	default:
 		switch n := w.rng.IntN(20); {
 		case n < 9:
@@ -288,8 +290,11 @@ func (w *worker) fence() {
 	o.adds = []*addition{a}
 	a.batch = a.finished(50)
 	w.send(o, []store.AppendRequest{{Partition: id, Batch: a.batch}})
-	if o.state == opAcked && a.err == nil {
+	switch {
+	case o.state == opAcked && a.err == nil:
 		w.sharedSeq[id]++
+	case errors.Is(a.err, store.ErrProducerFenced):
+		w.shared = 0
 	}
 }
 
