@@ -113,9 +113,3 @@ func BenchmarkGetRecords(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(records), "ns/record")
 }
-
-func BenchmarkHashKey(b *testing.B) {
-	for b.Loop() {
-		_ = hashOf("partition-000001")
-	}
-}

@@ -9,7 +9,8 @@ import (
 // DeleteStream: the stream takes no more records from now on and is gone a short time later.
 //
 // Behaviour
-//   - also while it is being created; a stream that is being deleted stays so
+//   - also while it is being created, and then it never shows shards; a stream that is being deleted
+//     stays so
 //   - DELETING lasts until store time has left the second of the newest record, so that a new stream of
 //     the name has higher sequence numbers
 //   - EnforceConsumerDeletion has nothing to enforce: there are no registered consumers yet

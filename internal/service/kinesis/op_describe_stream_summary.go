@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"millrace/internal/api/kinesisapi"
-	"millrace/internal/core/catalog"
 )
 
 // DescribeStreamSummary: a stream without its shards.
@@ -26,7 +25,7 @@ func (s *Service) DescribeStreamSummary(ctx context.Context, in *kinesisapi.Desc
 		return nil, apiError(err)
 	}
 	open := int32(len(st.routes.open))
-	if st.topic.State == catalog.StateCreating {
+	if !st.shows() {
 		open = 0
 	}
 	none, consumers, largest := kinesisapi.EncryptionTypeNone, int32(0), st.settings.maxRecordKiB

@@ -6,7 +6,6 @@ import (
 
 	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
-	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
 )
 
@@ -59,7 +58,7 @@ func (s *Service) GetRecords(ctx context.Context, in *kinesisapi.GetRecordsInput
 // Errors: store.ErrNoPartition when it is not like that any more, errNoShard, errShardRate, errDryRun,
 // those of the store.
 func (s *Service) getRecords(ctx context.Context, in *kinesisapi.GetRecordsInput, st *stream, k *token, now, ns int64) (*kinesisapi.GetRecordsOutput, error) {
-	if int(k.shard) >= len(st.shards) || st.topic.State == catalog.StateCreating {
+	if int(k.shard) >= len(st.shards) || !st.shows() {
 		return nil, errNoShard(k.place, shardID(k.shard))
 	}
 	sh := &st.shards[k.shard]

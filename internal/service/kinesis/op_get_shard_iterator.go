@@ -6,7 +6,6 @@ import (
 
 	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
-	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
 )
 
@@ -37,7 +36,7 @@ func (s *Service) GetShardIterator(ctx context.Context, in *kinesisapi.GetShardI
 	if err != nil {
 		return nil, notFoundAs(err, errNoShard(p, shardID(index)))
 	}
-	if int(index) >= len(st.shards) || st.topic.State == catalog.StateCreating {
+	if int(index) >= len(st.shards) || !st.shows() {
 		return nil, errNoShard(p, shardID(index))
 	}
 	sh := &st.shards[index]

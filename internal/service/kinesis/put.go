@@ -133,28 +133,42 @@ func (s *Service) successor(ctx context.Context, st *stream, try int, now int64)
 	return current, err
 }
 
-// route finds the shard of each pending record.
+// route finds the shard of each pending record. Short keys are hashed two at a time.
+//
+// Errors: errHashKey.
 func (x *putScratch) route(st *stream, recs []kinesisapi.PutRecordsRequestEntry) error {
-	x.slots, x.homeless = resize(x.slots, len(x.pending)), x.homeless[:0]
+	x.slots = resize(x.slots, len(x.pending))
+	waiting := -1 // the record whose key is hashed together with the next one's
 	for i, at := range x.pending {
 		r := &recs[at]
 		switch {
+		case st.settings.auto:
+			x.slots[i] = st.spread()
 		case r.ExplicitHashKey != nil:
 			h, ok := parseHashKey(*r.ExplicitHashKey)
 			if !ok {
 				return errHashKey(*r.ExplicitHashKey)
 			}
-			x.slots[i] = int32(st.routes.find(h))
+			x.slots[i] = st.routes.find(h)
 		case st.routes.single:
 			x.slots[i] = 0
+		case len(keyOf(r)) > maxShortKey:
+			x.slots[i] = st.routes.find(hashOf(keyOf(r)))
+		case waiting < 0:
+			waiting = i
 		default:
-			x.slots[i] = int32(st.routes.find(hashOf(keyOf(r))))
+			a, b := hashTwo(keyOf(&recs[x.pending[waiting]]), keyOf(r))
+			x.slots[waiting], x.slots[i] = st.routes.find(a), st.routes.find(b)
+			waiting = -1
 		}
-		if st.settings.auto && len(st.routes.open) > 0 {
-			x.slots[i] = int32(st.next.Add(1) % uint32(len(st.routes.open)))
-		}
-		if x.slots[i] < 0 {
-			x.homeless = append(x.homeless, at)
+	}
+	if waiting >= 0 {
+		x.slots[waiting] = st.routes.find(hashOf(keyOf(&recs[x.pending[waiting]])))
+	}
+	x.homeless = x.homeless[:0]
+	for i, slot := range x.slots {
+		if slot < 0 {
+			x.homeless = append(x.homeless, x.pending[i])
 		}
 	}
 	return nil

@@ -2,8 +2,6 @@ package kinesis
 
 import (
 	"cmp"
-	"crypto/md5" // AWS routes partition keys by it; it protects nothing
-	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -21,12 +19,6 @@ var maxHashKey = hashKey{1<<64 - 1, 1<<64 - 1}
 func (h hashKey) cmp(o hashKey) int { return cmp.Or(cmp.Compare(h.hi, o.hi), cmp.Compare(h.lo, o.lo)) }
 
 func (h hashKey) String() string { return decimal128(h.hi, h.lo) }
-
-// hashOf is the place of a partition key: its MD5 as a big-endian number.
-func hashOf(partitionKey string) hashKey {
-	sum := md5.Sum(bytesOf(partitionKey))
-	return hashKey{binary.BigEndian.Uint64(sum[:8]), binary.BigEndian.Uint64(sum[8:])}
-}
 
 // parseHashKey reads a decimal number; false when it is 2^128 or more.
 func parseHashKey(s string) (hashKey, bool) {
@@ -160,7 +152,7 @@ func newRoutes(shards []shard) routes {
 
 // find returns the place in open of the shard that takes h, -1 when none does: a split or merge has
 // closed the parent and not yet opened the children.
-func (r *routes) find(h hashKey) int {
+func (r *routes) find(h hashKey) int32 {
 	lo, hi := 0, len(r.starts)
 	for lo < hi {
 		m := int(uint(lo+hi) >> 1)
@@ -173,5 +165,5 @@ func (r *routes) find(h hashKey) int {
 	if lo == 0 || r.open[lo-1].end.cmp(h) < 0 {
 		return -1
 	}
-	return lo - 1
+	return int32(lo - 1)
 }

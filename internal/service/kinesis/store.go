@@ -199,6 +199,10 @@ func (s *Service) deleteStream(ctx context.Context, p place) error {
 			if err := leaveCreating(tx, p); err != nil {
 				return err
 			}
+			st.settings.unborn = true
+			if err := s.cat.SetAttribute(tx, st.topic, attrSettings, encodeSettings(&st.settings)); err != nil {
+				return err
+			}
 		}
 		for i := range st.shards {
 			if st.shards[i].closed {

@@ -32,12 +32,16 @@ func corrupt(what string) error {
 const (
 	settingsSize = 1 + 1 + 1 + 4 + 4 + 4
 	flagAuto     = 1 << 0
+	flagUnborn   = 1 << 1
 )
 
 func encodeSettings(c *settings) []byte {
 	v := []byte{settingsVersion, c.mode, 0}
 	if c.auto {
 		v[2] |= flagAuto
+	}
+	if c.unborn {
+		v[2] |= flagUnborn
 	}
 	v = binary.BigEndian.AppendUint32(v, uint32(c.retentionHours))
 	v = binary.BigEndian.AppendUint32(v, uint32(c.maxRecordKiB))
@@ -49,7 +53,7 @@ func decodeSettings(v []byte) (settings, error) {
 		return settings{}, corrupt("stream settings")
 	}
 	c := settings{
-		mode: v[1], auto: v[2]&flagAuto != 0,
+		mode: v[1], auto: v[2]&flagAuto != 0, unborn: v[2]&flagUnborn != 0,
 		retentionHours: int32(binary.BigEndian.Uint32(v[3:])),
 		maxRecordKiB:   int32(binary.BigEndian.Uint32(v[7:])),
 		warmMiBps:      int32(binary.BigEndian.Uint32(v[11:])),

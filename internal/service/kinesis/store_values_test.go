@@ -24,6 +24,10 @@ func TestValuesAreWrittenAsDocumented(t *testing.T) {
 			"settings", encodeSettings(&settings{mode: modeOnDemand, auto: true, retentionHours: 24, maxRecordKiB: 1024, warmMiBps: 9}),
 			[]byte("\x01\x02\x01" + "\x00\x00\x00\x18" + "\x00\x00\x04\x00" + "\x00\x00\x00\x09"),
 		},
+		{
+			"settings of a stream deleted while it was made", encodeSettings(&settings{mode: modeProvisioned, unborn: true, retentionHours: 24, maxRecordKiB: 1024}),
+			[]byte("\x01\x01\x02" + "\x00\x00\x00\x18" + "\x00\x00\x04\x00" + "\x00\x00\x00\x00"),
+		},
 		{"shard", encodeShard(&sh), []byte("\x01\x01" +
 			"\x00\x00\x00\x00\x00\x00\x00\x01" + "\x00\x00\x00\x00\x00\x00\x00\x02" + "\x00\x00\x00\x00\x00\x00\x00\x03" + "\x00\x00\x00\x00\x00\x00\x00\x04" +
 			"\x00\x00\x00\x00\x00\x00\x00\x05" + "\x00\x00\x00\x07" + "\x00\x00\x00\x00" +

@@ -72,6 +72,7 @@ const (
 type settings struct {
 	mode           uint8
 	auto           bool // records are spread evenly, whatever their partition key
+	unborn         bool // deleted while it was being made
 	retentionHours int32
 	maxRecordKiB   int32
 	warmMiBps      int32
@@ -99,6 +100,15 @@ func (st *stream) writable() bool {
 	return st.topic.State == catalog.StateActive || st.topic.State == catalog.StateUpdating
 }
 
+// spread is the place in routes.open of the next record of a stream that chooses shards by itself, -1
+// when none is open.
+func (st *stream) spread() int32 {
+	if len(st.routes.open) == 0 {
+		return -1
+	}
+	return int32(st.next.Add(1) % uint32(len(st.routes.open)))
+}
+
 // children returns the shards that go on from a closed one, in order of index.
 func (st *stream) children(index int32) []*shard {
 	var found []*shard
@@ -110,10 +120,15 @@ func (st *stream) children(index int32) []*shard {
 	return found
 }
 
-// listed returns the shards that still count: closed ones go when all that they held is too old. A
-// stream that is being made has none yet.
+// shows tells whether clients see shards: not while the stream is being made, and never when it is
+// deleted before that has ended.
+func (st *stream) shows() bool {
+	return st.topic.State != catalog.StateCreating && !st.settings.unborn
+}
+
+// listed returns the shards that still count: closed ones go when all that they held is too old.
 func (st *stream) listed(now int64) []*shard {
-	if st.topic.State == catalog.StateCreating {
+	if !st.shows() {
 		return nil
 	}
 	found := make([]*shard, 0, len(st.shards))
