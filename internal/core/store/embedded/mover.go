@@ -131,7 +131,7 @@ func (m *mover) run() {
 		for m.ctx.Err() == nil {
 			more, err := m.once()
 			m.mu.Lock()
-			if err != nil && m.err == nil {
+			if err != nil && m.err == nil && m.ctx.Err() == nil {
 				m.s.log.Error("cannot move the journal into segments; trying again", "error", err)
 			}
 			m.err = err
