@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"iter"
 	"reflect"
 )
 
@@ -92,6 +93,9 @@ type Operation struct {
 	// Invoke calls the service with an input made by New and valid against Input. The output is a
 	// pointer to the generated struct and not nil when the error is nil.
 	Invoke func(ctx context.Context, in any) (any, error)
+	// Events gives the events of an output by Invoke, for operations whose answer is a stream (KindStream);
+	// nil for others. See Events, the function, for the rules.
+	Events func(out any) iter.Seq2[any, error]
 }
 
 // Protocol is a way to put shapes on HTTP.

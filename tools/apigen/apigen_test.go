@@ -23,7 +23,7 @@ func TestPackageOfASmallModel(t *testing.T) {
 	}
 	u, err := newUnit(service{
 		pkg: "smallapi", cbor: true, bodyLimits: map[string]int64{"PutThing": 1024},
-		enumOrder: map[string][]string{"Shade": {"dark-blue", "RED"}},
+		enumOrder: map[string][]string{"Shade": {"dark-blue", "RED"}}, optional: []string{"PutThingRequest.Count"},
 	}, "testdata", m)
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +45,18 @@ func TestPackageOfASmallModel(t *testing.T) {
 		}
 		if !bytes.Equal(files[name], want) {
 			t.Errorf("%s differs from %s; run with -rewrite and read the diff\n%s", name, path, files[name])
+		}
+	}
+}
+
+func TestOptionalMemberThatIsNotRequiredIsRefused(t *testing.T) {
+	for _, o := range []string{"PutThingRequest.Shade", "Nothing.Name", "PutThingRequest"} {
+		m, err := modelFromFile("testdata/small.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := newUnit(service{pkg: "smallapi", optional: []string{o}}, "testdata", m); err == nil || !strings.Contains(err.Error(), o) {
+			t.Errorf("%s: got %v, want an error that names it", o, err)
 		}
 	}
 }

@@ -62,6 +62,20 @@ func (u *unit) emitService(p *printer) error {
 	return nil
 }
 
+// streamOf is the member of an operation's answer that is a stream of events, if there is one.
+func (u *unit) streamOf(op string) string {
+	o := u.m.Operations[op].Output
+	if o == nil {
+		return ""
+	}
+	for _, mem := range u.m.Shapes[o.Shape].Members {
+		if u.m.Shapes[mem.Shape].EventStream {
+			return mem.name
+		}
+	}
+	return ""
+}
+
 func (u *unit) emitBind(p *printer, protocol string) {
 	md := u.m.Metadata
 	p.f("// Bind makes svc ready for the front.\nfunc Bind(svc Service) *api.Binding {\n\ts := shapes()\n")
@@ -81,7 +95,12 @@ func (u *unit) emitBind(p *printer, protocol string) {
 		}
 		p.f("\nNew: func() any { return new(%sInput) },\n", op)
 		p.f("Invoke: func(ctx context.Context, in any) (any, error) {\n")
-		p.f("return answer(svc.%s(ctx, in.(*%sInput)))\n},\n},\n", op, op)
+		p.f("return answer(svc.%s(ctx, in.(*%sInput)))\n},\n", op, op)
+		if stream := u.streamOf(op); stream != "" {
+			p.uses("iter")
+			p.f("Events: func(out any) iter.Seq2[any, error] { return api.Events(out.(*%sOutput).%s) },\n", op, exported(stream))
+		}
+		p.f("},\n")
 	}
 	p.f("},\n}\n}\n\n")
 	p.f(`// answer keeps a nil output from becoming a non-nil any.

@@ -28,6 +28,9 @@ func newUnit(svc service, source string, m *model) (*unit, error) {
 		goName: map[string]string{}, alias: map[string]string{},
 		inputs: map[string]bool{}, usedBy: map[string][]string{},
 	}
+	if err := u.relax(); err != nil {
+		return nil, err
+	}
 	all := map[string]bool{}
 	for _, op := range u.ops {
 		o := m.Operations[op]
@@ -48,6 +51,19 @@ func newUnit(svc service, source string, m *model) (*unit, error) {
 	u.nameShapes()
 	u.findUses()
 	return u, u.checkNames()
+}
+
+// relax makes the members optional that the service lists as such.
+func (u *unit) relax() error {
+	for _, o := range u.svc.optional {
+		name, mem, _ := strings.Cut(o, ".")
+		s := u.m.Shapes[name]
+		if s == nil || !slices.Contains(s.Required, mem) {
+			return fmt.Errorf("%s: %s is no required member", u.svc.pkg, o)
+		}
+		s.Required = slices.DeleteFunc(s.Required, func(r string) bool { return r == mem })
+	}
+	return nil
 }
 
 // walk collects shape and everything below it, but no exceptions.

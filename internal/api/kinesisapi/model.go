@@ -1111,7 +1111,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeStreamSummaryList] = api.Shape{Name: "StreamSummaryList", Kind: api.KindList, Elem: &s[shapeStreamSummary]}
 	s[shapeSubscribeToShardEvent] = api.Shape{Name: "SubscribeToShardEvent", Kind: api.KindStruct, Type: reflect.TypeFor[SubscribeToShardEvent](), Java: java + "SubscribeToShardEvent", Members: []api.Member{
 		{Name: "Records", Shape: &s[shapeRecordList], Index: 0, Required: true},
-		{Name: "ContinuationSequenceNumber", Shape: &s[shapeSequenceNumber], Index: 1, Required: true},
+		{Name: "ContinuationSequenceNumber", Shape: &s[shapeSequenceNumber], Index: 1},
 		{Name: "MillisBehindLatest", Shape: &s[shapeMillisBehindLatest], Index: 2, Required: true},
 		{Name: "ChildShards", Shape: &s[shapeChildShardList], Index: 3},
 	}, Order: []uint8{1, 2, 0, 3}}

@@ -4,6 +4,7 @@ package kinesisapi
 
 import (
 	"context"
+	"iter"
 
 	"millrace/internal/api"
 )
@@ -684,6 +685,7 @@ func Bind(svc Service) *api.Binding {
 				Invoke: func(ctx context.Context, in any) (any, error) {
 					return answer(svc.SubscribeToShard(ctx, in.(*SubscribeToShardInput)))
 				},
+				Events: func(out any) iter.Seq2[any, error] { return api.Events(out.(*SubscribeToShardOutput).EventStream) },
 			},
 			"TagResource": {
 				Name: "TagResource", Input: &s[shapeTagResourceInput],

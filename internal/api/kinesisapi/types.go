@@ -1265,7 +1265,7 @@ type StreamSummary struct {
 // SubscribeToShardEvent is a structure, for SubscribeToShardEventStream.SubscribeToShardEvent.
 type SubscribeToShardEvent struct {
 	Records                    []Record // required
-	ContinuationSequenceNumber string   // required; all of it matches ^(0|([1-9]\d{0,128}))$
+	ContinuationSequenceNumber *string  // all of it matches ^(0|([1-9]\d{0,128}))$
 	MillisBehindLatest         int64    // required; at least 0
 	ChildShards                []ChildShard
 }
