@@ -161,9 +161,17 @@ func (s *Store) Close() error {
 		s.mover.stop()
 		s.signal()
 		s.done.Wait()
-		s.stopErr = s.release()
+		s.stopErr = errors.Join(s.noteEnd(), s.release())
 	})
 	return s.stopErr
+}
+
+// noteEnd tells Pebble where the journal ends, so that a file that is lost later is missed.
+func (s *Store) noteEnd() error {
+	if s.failure() != nil || s.visible.Load() == 0 {
+		return nil
+	}
+	return s.db.Set(keySequence, encodeSequence(s.visible.Load()), pebble.NoSync)
 }
 
 // finish is the sequencer's last act: an empty group that says that all before it is on disk.
