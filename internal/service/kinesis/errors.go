@@ -149,7 +149,9 @@ func errOrdering(p place, number string) error {
 }
 
 // errRecordSize words a stream's own limit like a constraint of the model, which only knows the
-// largest that any stream can have.
+// largest that any stream can have. AWS counts the partition key too, and names the data all the same.
+//
+// Source: Kinesis API reference, PutRecords; moto, tests of its limits (read 2026-11).
 func errRecordSize(member string, size, limit int) error {
 	return kinesisapi.ValidationException(fmt.Sprintf("1 validation error detected: "+
 		"Value 'java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]' at '%sdata' failed to satisfy constraint: "+

@@ -299,11 +299,15 @@ func checkRecords(st *stream, recs []kinesisapi.PutRecordsRequestEntry, member f
 		if recs[i].PartitionKey == nil && !st.settings.auto {
 			return errNoKey(member(i + 1))
 		}
-		size := len(recs[i].Data)
+		data := len(recs[i].Data)
+		size := data + len(keyOf(&recs[i]))
 		if size > limit {
-			return errRecordSize(member(i+1), size, limit)
+			if data <= limit {
+				data = size
+			}
+			return errRecordSize(member(i+1), data, limit)
 		}
-		total += size + len(keyOf(&recs[i]))
+		total += size
 	}
 	if total > maxPutRecordsBytes {
 		return errRequestSize()
