@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -13,15 +14,23 @@ import (
 
 // keyGate refuses key changes while Pebble cannot flush, before its memtables are full: then Apply would
 // block, and with it the appends of everybody.
+//
+// A flush that is only slow is waited for here, by the applier and before the last memtable is begun: when it turns out
+// to fail, what is in the journal already still fits.
 type keyGate struct {
-	failing atomic.Bool  // a flush has failed, and none has succeeded since
-	full    atomic.Bool  // and two memtables wait
-	written atomic.Int64 // bytes since memtables were counted
+	failing atomic.Bool   // a flush has failed, and none has succeeded since
+	full    atomic.Bool   // and two memtables wait
+	written atomic.Int64  // bytes since memtables were counted
+	ended   chan struct{} // a flush has ended, well or not; room for one signal
+	s       *Store
 }
 
-// countEvery is how many bytes of key changes may come between two looks at Pebble's memtables, which
-// start at 256 KiB and double.
+// countEvery is how many bytes of key changes may come between two looks at Pebble's memtables while flushes fail;
+// memtables start at 256 KiB and double. While they do not it is an eighth of a memtable: a look costs some 10 µs.
 const countEvery = 128 << 10
+
+// lookAgain is how long a wait for a flush goes on without a look: an event may come before the memtable goes.
+const lookAgain = 10 * time.Millisecond
 
 func (k *keyGate) check() error {
 	if k.full.Load() {
@@ -32,24 +41,43 @@ func (k *keyGate) check() error {
 
 // wrote is told of key changes; the applier calls it.
 func (k *keyGate) wrote(db *pebble.DB, bytes int) {
-	if !k.failing.Load() {
-		return
+	every := max(k.s.opts.MemtableBytes/8, 1)
+	if k.failing.Load() {
+		every = min(every, countEvery)
 	}
-	if k.written.Add(int64(bytes)) < countEvery && k.full.Load() {
+	if k.written.Add(int64(bytes)) < every && (!k.failing.Load() || k.full.Load()) {
 		return
 	}
 	k.written.Store(0)
-	if db.Metrics().MemTable.Count >= 3 { // one is written to, two wait: half of what Pebble allows
+	m := db.Metrics()
+	for !k.failing.Load() && m.MemTable.Size >= uint64(3*k.s.opts.MemtableBytes) { // Pebble stops at four
+		select {
+		case <-k.ended:
+		case <-time.After(lookAgain):
+		case <-k.s.broken:
+			return
+		}
+		m = db.Metrics()
+	}
+	if k.failing.Load() && m.MemTable.Count >= 3 { // one is written to, two wait
 		k.full.Store(true)
 	}
 }
 
 func (k *keyGate) listener(s *Store) *pebble.EventListener {
+	k.s, k.ended = s, make(chan struct{}, 1)
+	signal := func() {
+		select {
+		case k.ended <- struct{}{}:
+		default:
+		}
+	}
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			if !k.failing.Swap(true) {
 				s.log.Warn("the key store cannot write; key changes will be refused if it lasts", "error", err)
 			}
+			signal()
 			s.space.giveBallast()
 		},
 		FlushEnd: func(info pebble.FlushInfo) {
@@ -57,6 +85,7 @@ func (k *keyGate) listener(s *Store) *pebble.EventListener {
 				k.full.Store(false)
 				s.log.Info("the key store writes again")
 			}
+			signal()
 		},
 	}
 }
