@@ -73,7 +73,7 @@ func (v *snapshot) pin() error {
 func (s *Store) viewSnapshot(want *wanted) *snapshot {
 	s.pubMu.RLock()
 	defer s.pubMu.RUnlock()
-	v := &snapshot{s: s, snap: s.db.NewSnapshot(), seq: s.visible.Load(), now: s.Now(), began: time.Now(), want: want}
+	v := &snapshot{s: s, snap: s.db.NewSnapshot(), seq: s.visible.Load(), now: s.Now(), began: s.opts.Clock.Now(), want: want}
 	if want.heads == nil && want.producers == nil {
 		return v
 	}
@@ -104,7 +104,9 @@ func (v *snapshot) close() {
 	}
 }
 
-func (v *snapshot) tooOld() bool { return time.Since(v.began) > viewMillis*time.Millisecond }
+func (v *snapshot) tooOld() bool {
+	return v.s.opts.Clock.Now().Sub(v.began) > viewMillis*time.Millisecond
+}
 
 func (v *snapshot) Sequence() uint64 { return v.seq }
 func (v *snapshot) Now() int64       { return v.now }
