@@ -1,0 +1,179 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"millrace/internal/core/fault"
+	"millrace/internal/core/store"
+)
+
+// TestFullDiskRefusesWritesAndServesReads fills a disk, reads from it, and makes it larger.
+func TestFullDiskRefusesWritesAndServesReads(t *testing.T) {
+	full := fault.NewFull(fault.NewTorn(), 3<<20)
+	o := small(full)
+	o.MaxUnmovedBytes, o.MoveAfterBytes = 64<<20, 32<<20
+	o.BallastBytes = 64 << 10
+	r := openRig(t, o)
+	id := r.create(store.Retention{})
+	n := store.Offset(0)
+	var err error
+	for end := time.Now().Add(awaited); err == nil && time.Now().Before(end); n++ {
+		_, err = r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
+	}
+	n--
+	if !errors.Is(err, store.ErrFull) {
+		t.Fatalf("after %d records of 8 KiB on a disk of 3 MiB: got %v, want %v", n, err, store.ErrFull)
+	}
+	if _, err := r.Update(t.Context(), func(tx store.Tx) error { return tx.Set(topicKey("a"), make([]byte, 8<<10)) }); !errors.Is(err, store.ErrFull) {
+		t.Errorf("a transaction: got %v, want %v", err, store.ErrFull)
+	}
+	if h := r.head(id); h.Next != n || n < 100 {
+		t.Errorf("head %+v after %d records", h, n)
+	}
+	if err := r.readNumbered(id, 0); err != nil {
+		t.Errorf("read from a full disk: %v", err)
+	}
+	full.SetLimit(64 << 20)
+	await(t, "a write on the larger disk", func() bool {
+		_, err := r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
+		if err != nil && !errors.Is(err, store.ErrFull) {
+			t.Fatalf("on the larger disk: %v", err)
+		}
+		return err == nil
+	})
+	r.fill(id, 50, 8<<10)
+	if err := r.readNumbered(id, 0); err != nil {
+		t.Error(err)
+	}
+	r.stop()
+	if _, err := Check(o, func(string) {}); err != nil {
+		t.Errorf("Check: %v", err)
+	}
+}
+
+// TestRoomThatTrimmingFreesIsUsedAgain writes twice what the disk holds.
+func TestRoomThatTrimmingFreesIsUsedAgain(t *testing.T) {
+	full := fault.NewFull(fault.NewTorn(), 6<<20)
+	o := small(full)
+	o.MoveAfterBytes, o.MaxUnmovedBytes = 128<<10, 1<<20
+	r := openRig(t, o)
+	id := r.create(store.Retention{})
+	for range 75 {
+		r.fill(id, 20, 8<<10)
+		if n := r.head(id).Next; n > 50 {
+			r.update(func(tx store.Tx) error { return tx.TrimPartition(id, n-50) })
+		}
+	}
+	if err := r.readNumbered(id, r.head(id).Start); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKeyChangesAreRefusedWhileKeysCannotBeFlushed: Pebble would block when its memtables are full, and with it everybody.
+func TestKeyChangesAreRefusedWhileKeysCannotBeFlushed(t *testing.T) {
+	disk := &ruleFS{FS: fault.NewTorn()}
+	o := small(disk)
+	o.JournalFileBytes, o.MaxUnmovedBytes, o.MoveAfterBytes = 4<<20, 256<<20, 128<<20
+	r := openRig(t, o)
+	id := r.create(store.Retention{})
+	disk.set(func(op fault.Op, path string) error {
+		if op == fault.OpCreate && strings.HasSuffix(path, ".sst") {
+			return errNoRoom
+		}
+		return nil
+	})
+	var err error
+	n := 0
+	for end := time.Now().Add(awaited); err == nil && time.Now().Before(end); n++ {
+		_, err = r.Update(t.Context(), func(tx store.Tx) error { return tx.Set(topicKey(fmt.Sprint(n)), make([]byte, 16<<10)) })
+	}
+	if !errors.Is(err, store.ErrFull) {
+		t.Fatalf("after %d transactions of 16 KiB: got %v, want %v", n, err, store.ErrFull)
+	}
+	r.fill(id, 300, 8<<10)
+	if err := r.readNumbered(id, 0); err != nil {
+		t.Errorf("reads while keys cannot be flushed: %v", err)
+	}
+	if got := r.get("0"); len(got) != 16<<10 {
+		t.Errorf("a key that was set before: %d bytes", len(got))
+	}
+	disk.set(nil)
+	await(t, "a key change when there is room again", func() bool {
+		_, err := r.Update(t.Context(), func(tx store.Tx) error { return tx.Set(topicKey("last"), []byte("1")) })
+		if err != nil && !errors.Is(err, store.ErrFull) {
+			t.Fatalf("got %v", err)
+		}
+		return err == nil
+	})
+	r.stop()
+	r = openRig(t, o)
+	if got := r.get("last"); string(got) != "1" {
+		t.Errorf("after opening again: got %q", got)
+	}
+}
+
+func TestFailedSyncStopsTheStore(t *testing.T) {
+	for _, where := range []string{"store/journal/", "store/keys/"} {
+		t.Run(where, func(t *testing.T) {
+			disk := fault.NewErr(fault.NewTorn())
+			o := small(disk)
+			var fatal atomic.Int64
+			o.Fatal = func(error) { fatal.Add(1) }
+			r := openRig(t, o)
+			id := r.create(store.Retention{})
+			r.set("a", []byte("1"))
+			disk.FailNth(fault.OpSync, 5, func(path string) bool { return strings.HasPrefix(path, where) })
+			var wg sync.WaitGroup
+			var unknown, stopped atomic.Int64
+			for w := range 8 {
+				wg.Go(func() {
+					for i := 0; ; i++ {
+						var err error
+						if w%2 == 0 {
+							_, err = r.Append(context.Background(), one(id, make([]byte, 3000)))
+						} else {
+							_, err = r.Update(context.Background(), func(tx store.Tx) error { return tx.Set(topicKey(fmt.Sprint(w, i)), make([]byte, 3000)) })
+						}
+						switch {
+						case errors.Is(err, store.ErrUnknownOutcome):
+							unknown.Add(1)
+						case errors.Is(err, store.ErrStopped), errors.Is(err, store.ErrFull) && fatal.Load() > 0:
+							stopped.Add(1)
+							return
+						case err != nil:
+							t.Errorf("got %v", err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			if fatal.Load() != 1 || stopped.Load() != 8 || strings.Contains(where, "journal") && unknown.Load() == 0 {
+				t.Errorf("Fatal was called %d times, %d calls have an unknown outcome, %d were refused; want 1, some, 8", fatal.Load(), unknown.Load(), stopped.Load())
+			}
+			if _, err := r.Append(t.Context(), one(id, nil)); !errors.Is(err, store.ErrStopped) {
+				t.Errorf("append afterwards: got %v, want %v", err, store.ErrStopped)
+			}
+			if _, err := r.Update(t.Context(), func(tx store.Tx) error { return tx.Set(topicKey("a"), nil) }); !errors.Is(err, store.ErrStopped) {
+				t.Errorf("transaction afterwards: got %v, want %v", err, store.ErrStopped)
+			}
+			done := make(chan error, 1)
+			go func() { done <- r.Close() }()
+			select {
+			case err := <-done:
+				if err == nil {
+					t.Error("Close of a store that has failed: no error")
+				}
+			case <-time.After(awaited):
+				t.Error("Close of a store that has failed does not end")
+			}
+		})
+	}
+}
