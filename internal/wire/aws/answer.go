@@ -13,7 +13,7 @@ import (
 func (s *Server) head(x *exchange, status int) head {
 	h := head{status: status, requestID: x.call.RequestID, id2: s.ids.id2()}
 	if x.origin != "" {
-		h.cors = &cors{origin: x.origin}
+		h.cors = &cors{origin: s.allows(x)}
 	}
 	return h
 }

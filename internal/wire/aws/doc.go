@@ -6,7 +6,8 @@
 //
 //	exchange:  web page? (origin.go) ─► which operation? (route.go) ─► who? (auth.go: scope, clock)
 //	           ─► body, within its limit and the memory bound (body.go) ─► signature (auth.go)
-//	           ─► decode, validate ─► the service ─► encode ─► answer (answer.go) ─► Call.Sent
+//	           ─► decode, validate ─► the service ─┬► encode ─► answer (answer.go) ─► Call.Sent
+//	                                               └► events, each encoded and flushed (stream.go)
 //
 // A request is told apart by X-Amz-Target and content type, never by the host name: clients come with
 // any. Errors look as AWS's do, down to which of them are XML; the order of checks is AWS's as
@@ -19,10 +20,14 @@
 //	bodies at once  Options.MaxInFlightBytes in all; past it requests wait, then are told to slow down
 //	connections     Options.MaxConns; past it they wait in the kernel
 //	streams         10,000 for each HTTP/2 connection
+//	event           30 s for a client to take one (HTTP/2), else the connection's 60 s
 //
 // # Protocols
 //
-// awsJson 1.0 and 1.1 and application/x-amz-cbor-1.1. An exchange does not know HTTP libraries: it reads
+// awsJson 1.0 and 1.1 and application/x-amz-cbor-1.1; Handle refuses services that need others. Answers that
+// stay open are application/vnd.amazon.eventstream (package eventstream) over HTTP/1.1 and HTTP/2: the
+// goroutine of the request runs the service's iterator of events, and nothing is buffered between two of
+// them. They end cleanly when Shutdown begins. An exchange does not know HTTP libraries: it reads
 // from and answers through small interfaces, so that our own loop for short requests, which spends a
 // third less CPU on a call, stands beside net/http. A connection stays with our loop as long as it
 // sends what that knows and then belongs to net/http for good.

@@ -29,16 +29,17 @@ type exchange struct {
 	names, regions interned
 	callCtx        context.Context // ctx with call, where the exchange is used again; else nil
 
-	call    api.Call
-	format  format
-	data    []byte       // the body, pooled; given back after the answer, as the next two
-	held    int64        // bytes of Server.inFlight
-	scratch *hot.Scratch // of a decoder by hand
-	pieces  pieces       // of its answer
-	in      int          // bytes of the body
-	sent    int          // bytes of the answer
-	code    string       // of the error answered
-	cut     bool         // the answer cannot be finished: whoever carries it must break the connection
+	call     api.Call
+	format   format
+	data     []byte        // the body, pooled; given back after the answer, as the next two
+	held     int64         // bytes of Server.inFlight
+	scratch  *hot.Scratch  // of a decoder by hand
+	pieces   pieces        // of its answer
+	in       int           // bytes of the body
+	sent     int           // bytes of the answer
+	code     string        // of the error answered
+	answered time.Duration // from the start to the head of an answer that stays open; else 0
+	cut      bool          // the answer cannot be finished: whoever carries it must break the connection
 }
 
 // answerer writes an answer. begin is called once, then Write as often as the body needs.
@@ -73,7 +74,11 @@ func (s *Server) serve(x *exchange) {
 			}
 		}
 		s.release(x)
-		s.opts.Observe(x.call.Service, op, x.code, time.Since(start), x.in, x.sent)
+		took := x.answered
+		if took == 0 {
+			took = time.Since(start)
+		}
+		s.opts.Observe(x.call.Service, op, x.code, took, x.in, x.sent)
 	}()
 	if !s.admit(x) {
 		return
@@ -83,14 +88,14 @@ func (s *Server) serve(x *exchange) {
 		return
 	}
 	op = o.Name
-	s.perform(x, o)
+	s.perform(x, o, start)
 }
 
 // perform authenticates, reads, decodes, calls and answers.
-func (s *Server) perform(x *exchange, o *operation) {
+func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 	sig, err := s.authenticate(x, o)
 	if err != nil {
-		s.fail(x, err)
+		s.refuse(x, err)
 		return
 	}
 	if err := s.readBody(x, o); err != nil {
@@ -108,6 +113,11 @@ func (s *Server) perform(x *exchange, o *operation) {
 		s.fail(x, err)
 		return
 	}
+	if o.stream != nil {
+		ctx, done := s.streamContext(x.ctx)
+		defer done()
+		x.ctx = ctx
+	}
 	ctx := x.callCtx
 	if ctx == nil {
 		ctx = api.WithCall(x.ctx, &x.call)
@@ -115,6 +125,10 @@ func (s *Server) perform(x *exchange, o *operation) {
 	out, callErr := o.Invoke(ctx, in)
 	if callErr != nil {
 		s.fail(x, api.AsError(callErr))
+		return
+	}
+	if o.stream != nil {
+		s.stream(x, o, out, start)
 		return
 	}
 	s.answer(x, o, out)

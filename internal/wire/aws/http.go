@@ -5,6 +5,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // serveHTTP carries an exchange over net/http.
@@ -12,7 +13,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	in := r.Header
 	x := &exchange{
 		ctx: r.Context(), host: r.Host, origin: in.Get("Origin"), target: in.Get("X-Amz-Target"),
-		contentType: in.Get("Content-Type"), length: r.ContentLength, body: r.Body, out: &httpAnswer{w: w},
+		contentType: in.Get("Content-Type"), length: r.ContentLength, body: r.Body, out: &httpAnswer{w: w, http2: r.ProtoMajor == 2},
 	}
 	x.Method = r.Method
 	x.Path, x.Query, _ = strings.Cut(r.RequestURI, "?")
@@ -44,10 +45,40 @@ func headerValues(r *http.Request, name string) []string {
 // the struct is one allocation.
 type httpAnswer struct {
 	w      http.ResponseWriter
+	http2  bool
 	values [5]string
 }
 
 func (a *httpAnswer) Write(b []byte) (int, error) { return a.w.Write(b) }
+
+// unbound is needed for HTTP/1.1 alone, where net/http goes on reading to see the client leave.
+func (a *httpAnswer) unbound() error {
+	if a.http2 {
+		return nil
+	}
+	return http.NewResponseController(a.w).SetReadDeadline(time.Time{})
+}
+
+// push has a deadline for HTTP/2 alone, where a client can stop to take one stream while the connection
+// lives; that of HTTP/1.1 stands with the connection (package sniff).
+func (a *httpAnswer) push(write func() error, d time.Duration) error {
+	c := http.NewResponseController(a.w)
+	if a.http2 {
+		if err := c.SetWriteDeadline(time.Now().Add(d)); err != nil {
+			return err
+		}
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	if a.http2 {
+		return c.SetWriteDeadline(time.Time{})
+	}
+	return nil
+}
 
 func (a *httpAnswer) begin(h head, length int) {
 	out := a.w.Header()
@@ -77,7 +108,9 @@ func (a *httpAnswer) begin(h head, length int) {
 
 func setCORS(out http.Header, c *cors) {
 	out.Set("Access-Control-Allow-Origin", c.origin)
-	out.Add("Vary", "Origin")
+	if c.origin != "*" {
+		out.Add("Vary", "Origin")
+	}
 	if !c.preflight {
 		out.Set("Access-Control-Expose-Headers", corsExposed)
 		return

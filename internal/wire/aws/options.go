@@ -35,7 +35,8 @@ type Options struct {
 	// Now is the clock for signatures, time.Now by default.
 	Now func() time.Time
 
-	netHTTPOnly bool // our own loop serves nothing; tests compare the two
+	eventWait   time.Duration // eventWait by default
+	netHTTPOnly bool          // our own loop serves nothing; tests compare the two
 }
 
 const (
@@ -70,6 +71,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.eventWait == 0 {
+		o.eventWait = eventWait
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, string, string, time.Duration, int, int) {}

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ type operation struct {
 	service *service
 	limit   int64
 	hot     *hot.Codec // nil for most
-	streams bool       // answers for as long as the client listens
+	stream  *api.Shape // of the events of an answer that stays open; nil for most
 }
 
 func newService(b *api.Binding) *service {
@@ -30,12 +31,39 @@ func newService(b *api.Binding) *service {
 		if op.BodyLimit > 0 {
 			o.limit = op.BodyLimit
 		}
-		o.streams = op.Output != nil && slices.ContainsFunc(op.Output.Members, func(m api.Member) bool {
-			return m.Shape.Kind == api.KindStream
-		})
+		if i := streamIndex(op.Output); i >= 0 {
+			o.stream = op.Output.Members[i].Shape.Elem
+		}
 		s.operations[name] = o
 	}
 	return s
+}
+
+// streamIndex is the place of the member that is a stream of events, -1 without one.
+func streamIndex(shape *api.Shape) int {
+	if shape == nil {
+		return -1
+	}
+	return slices.IndexFunc(shape.Members, func(m api.Member) bool { return m.Shape.Kind == api.KindStream })
+}
+
+// check says why a binding cannot be served; an error here is a mistake of the program.
+func check(b *api.Binding) error {
+	if b.Protocol != api.ProtocolJSON || b.TargetPrefix == "" || b.JSONVersion != "1.0" && b.JSONVersion != "1.1" {
+		return fmt.Errorf("aws: %s: protocol %d (JSON %q, target %q) is not served", b.Name, b.Protocol, b.JSONVersion, b.TargetPrefix)
+	}
+	for name, op := range b.Operations {
+		streams := streamIndex(op.Output)
+		switch {
+		case streamIndex(op.Input) >= 0:
+			return fmt.Errorf("aws: %s.%s: streams of the client are not served", b.Name, name)
+		case streams >= 0 && len(op.Output.Members) > 1:
+			return fmt.Errorf("aws: %s.%s: members beside a stream are not served", b.Name, name)
+		case (streams >= 0) != (op.Events != nil):
+			return fmt.Errorf("aws: %s.%s: stream and Events do not go together", b.Name, name)
+		}
+	}
+	return nil
 }
 
 // streams says whether a target's answer is a stream, during which the client must be seen to leave.
@@ -46,7 +74,7 @@ func (s *Server) streams(target string) bool {
 		return false
 	}
 	o := svc.operations[name]
-	return o != nil && o.streams
+	return o != nil && o.stream != nil
 }
 
 // format is how the answer is written, errors included.
@@ -83,19 +111,19 @@ func (s *Server) route(x *exchange) *operation {
 	}
 	switch {
 	case x.length == 0:
-		return s.routeEmpty(x, o)
+		return s.routeEmpty(x, svc, o)
+	case svc != nil && !svc.speaks(x):
+		x.format = formatXML
+	}
+	switch {
 	case x.format == formatXML && (prefix == "" || name == ""):
 		s.fail(x, undetermined())
 		return nil
-	case x.format == formatXML, o != nil && !o.speaks(x):
-		x.format = formatXML
-		s.fail(x, &api.Error{Code: "UnknownOperationException", Status: http.StatusNotFound})
-		return nil
-	case x.format == formatDeprecated:
-		s.fail(x, &api.Error{Code: "UnknownOperationException", Status: http.StatusNotFound})
+	case x.format == formatXML, x.format == formatDeprecated:
+		s.refuse(x, &api.Error{Code: "UnknownOperationException", Status: http.StatusNotFound})
 		return nil
 	case o == nil:
-		s.fail(x, api.UnknownOperation())
+		s.refuse(x, api.UnknownOperation())
 		return nil
 	}
 	x.call.Operation = o.Name
@@ -103,8 +131,8 @@ func (s *Server) route(x *exchange) *operation {
 }
 
 // routeEmpty answers a request without a body: no operation takes one.
-func (s *Server) routeEmpty(x *exchange, o *operation) *operation {
-	if x.format != formatJSON {
+func (s *Server) routeEmpty(x *exchange, svc *service, o *operation) *operation {
+	if x.format != formatJSON || svc != nil && !svc.speaks(x) {
 		x.format, x.contentType = formatCBOR, typeCBOR
 	}
 	if o == nil {
@@ -132,12 +160,12 @@ func (x *exchange) setFormat() {
 }
 
 // speaks says whether the service takes the request's content type.
-func (o *operation) speaks(x *exchange) bool {
+func (s *service) speaks(x *exchange) bool {
 	switch x.format {
 	case formatCBOR:
-		return o.service.CBOR
+		return s.CBOR
 	case formatJSON:
-		return strings.HasSuffix(x.contentType, o.service.JSONVersion)
+		return strings.HasSuffix(x.contentType, s.JSONVersion)
 	default:
 		return true
 	}

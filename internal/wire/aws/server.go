@@ -27,13 +27,15 @@ type Server struct {
 	targets  map[string]*service // by target prefix; written before Serve
 	ids      ids
 
-	ctx      context.Context // of requests outside net/http; ends with Shutdown
-	cancel   context.CancelFunc
-	down     chan struct{} // closed when Shutdown is done
-	downOnce func()
-	draining atomic.Bool
-	date     dateCache
-	lastHost atomic.Pointer[string] // the Host header that was last found to be known
+	ctx         context.Context // of requests outside net/http; ends with Shutdown
+	cancel      context.CancelFunc
+	streaming   context.Context // of answers that stay open; ends when Shutdown begins
+	stopStreams context.CancelFunc
+	down        chan struct{} // closed when Shutdown is done
+	downOnce    func()
+	draining    atomic.Bool
+	date        dateCache
+	lastHost    atomic.Pointer[string] // the Host header that was last found to be known
 
 	mu        sync.Mutex
 	listeners []*sniff.Listener      // guarded by mu
@@ -45,6 +47,7 @@ type Server struct {
 func NewServer(opts Options) *Server {
 	s := &Server{opts: opts.withDefaults(), targets: map[string]*service{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.streaming, s.stopStreams = context.WithCancel(s.ctx)
 	s.down = make(chan struct{})
 	s.downOnce = sync.OnceFunc(func() { close(s.down) })
 	s.fast = map[*fastConn]struct{}{}
@@ -66,9 +69,13 @@ func NewServer(opts Options) *Server {
 	return s
 }
 
-// Handle adds a service. It panics when another has the same target prefix, and must not be called
-// after Serve.
+// Handle adds a service. It panics when another has the same target prefix or the binding holds what
+// cannot be served (a protocol that is not awsJson, streams from the client), and must not be called after
+// Serve.
 func (s *Server) Handle(b *api.Binding) {
+	if err := check(b); err != nil {
+		panic(err.Error())
+	}
 	if s.targets[b.TargetPrefix] != nil {
 		panic(fmt.Sprintf("aws: two services for target %s", b.TargetPrefix))
 	}
@@ -133,10 +140,11 @@ func (s *Server) serveConn(c net.Conn, rest *handoff) {
 	}
 }
 
-// Shutdown stops accepting and waits until the requests that are in are answered. When ctx ends
+// Shutdown stops accepting, ends answers that stay open, and waits until the requests that are in are answered. When ctx ends
 // first, it cuts the connections that are left and returns ctx's error. A second call is fine.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopAccepting()
+	s.stopStreams()
 	err := s.drainFast(ctx)
 	if err == nil {
 		err = s.http.Shutdown(ctx)

@@ -141,6 +141,12 @@ func serveBinding(tb testing.TB, opts Options, b *api.Binding) (*Server, string)
 	tb.Helper()
 	s := NewServer(opts)
 	s.Handle(b)
+	return s, listen(tb, s)
+}
+
+// listen serves s on a free port until the test ends.
+func listen(tb testing.TB, s *Server) string {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -157,7 +163,7 @@ func serveBinding(tb testing.TB, opts Options, b *api.Binding) (*Server, string)
 			tb.Errorf("Serve: %v", err)
 		}
 	})
-	return s, l.Addr().String()
+	return l.Addr().String()
 }
 
 // client is an HTTP client that speaks only what is asked for.
