@@ -12,7 +12,7 @@
 // kernel counts them, divided by calls or records; the generator's own CPU is not in it. The generator
 // sends prebuilt requests over one connection for each worker (package test/load).
 //
-// Where. Data lies in build/bench, is bounded by deleting the stream after each scenario and is removed
+// Where. Data lies in a folder below build/, is bounded by deleting the stream after each scenario and is removed
 // at the end. The run refuses to begin with less than 12 GiB free.
 //
 //	main.go       flags, order of scenarios

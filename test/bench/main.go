@@ -62,8 +62,11 @@ func run(ctx context.Context, s settings, only string) (missed int, err error) {
 	if b.root, err = process.ModuleRoot(); err != nil {
 		return 0, err
 	}
-	b.dir = filepath.Join(b.root, "build", "bench")
-	if err := errors.Join(os.RemoveAll(b.dir), os.MkdirAll(b.dir, 0o755)); err != nil {
+	build := filepath.Join(b.root, "build")
+	if err := os.MkdirAll(build, 0o755); err != nil {
+		return 0, err
+	}
+	if b.dir, err = os.MkdirTemp(build, "bench-"); err != nil { // of its own: two runs disturb figures enough
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()

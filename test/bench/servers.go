@@ -24,7 +24,7 @@ type server struct {
 // bench is one run: its folder, its settings and what it has found.
 type bench struct {
 	root     string // module root
-	dir      string // build/bench, removed at the end
+	dir      string // below build/, removed at the end
 	settings settings
 	report   report
 }
