@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"syscall"
 	"time"
 
 	"millrace/test/load"
@@ -35,7 +36,7 @@ func main() {
 	flag.BoolVar(&s.strict, "strict", false, "exit with 1 when a bar is missed")
 	fill := flag.String("fill", "", "fill this folder with unmoved journal and wait to be killed; the benchmark starts itself so")
 	flag.Parse()
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	if *fill != "" {
 		fmt.Fprintln(os.Stderr, "bench:", runFill(ctx, *fill))
