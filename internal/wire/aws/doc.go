@@ -11,7 +11,8 @@
 //
 // A request is told apart by X-Amz-Target and content type, never by the host name: clients come with
 // any. Errors look as AWS's do, down to which of them are XML; the order of checks is AWS's as
-// kinesalite recorded it, except that the signature is verified before the body is parsed.
+// kinesalite recorded it, except that a signature is verified before the body is parsed, and that an
+// unsigned body is only looked at when it is short (glance.go).
 //
 // # Bounds
 //

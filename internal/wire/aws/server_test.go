@@ -69,7 +69,11 @@ func TestAnswersToWhatIsNoRequest(t *testing.T) {
 		unknown    = `{"__type":"UnknownOperationException"}`
 		deprecated = `{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}`
 		cborOf     = "\xbf\x66__type\x78\x19UnknownOperationException\xff"
+		unread     = `{"__type":"SerializationException"}`
+		unreadOld  = `{"Output":{"__type":"com.amazon.coral.service#SerializationException"},"Version":"1.0"}`
+		unreadCBOR = "\xbf\x66__type\x76SerializationException\xff"
 	)
+	long := strings.Repeat("x", glanceLimit+1)
 	for _, c := range []struct {
 		name, method string
 		header       map[string]string
@@ -94,6 +98,16 @@ func TestAnswersToWhatIsNoRequest(t *testing.T) {
 		{"parameters", "POST", headers(typeJSON11+"; charset=utf-8", put), "hello", 400, typeJSON11, `{"__type":"SerializationException"}`},
 		{"application/json", "POST", headers(typeDeprecated, put), "{}", 404, typeDeprecated, deprecated},
 		{"CBOR, no such operation", "POST", headers(typeCBOR, put+"x"), "\xa0", 400, typeCBOR, cborOf},
+		{"awsJson 1.0, no such operation", "POST", headers(typeJSON10, put+"x"), "{}", 404, "", "<UnknownOperationException/>\n"},
+		{"awsJson 1.0, no operation", "POST", headers(typeJSON10, "Kinesis_20131202."), "{}", 403, "", denied},
+		{"awsJson 1.0, no body", "POST", headers(typeJSON10, put), "", 400, typeCBOR, unreadCBOR},
+		{"application/json, not JSON", "POST", headers(typeDeprecated, put), "hello", 400, typeDeprecated, unreadOld},
+		{"application/json, no object", "POST", headers(typeDeprecated, "Other_1.PutRecord"), "true", 400, typeDeprecated, unreadOld},
+		{"no such operation, not JSON", "POST", headers(typeJSON11, put+"x"), "hello", 400, typeJSON11, unread},
+		{"no such operation, more than JSON", "POST", headers(typeJSON11, put+"x"), "{} {}", 400, typeJSON11, unread},
+		{"no such service, no object", "POST", headers(typeJSON11, "Other_1.PutRecord"), "null", 400, typeJSON11, unread},
+		{"no such operation, not CBOR", "POST", headers(typeCBOR, put+"x"), "{}", 400, typeCBOR, unreadCBOR},
+		{"no such operation, too long to look at", "POST", headers(typeJSON11, put+"x"), long, 400, typeJSON11, unknown},
 	} {
 		resp, got := call(t, client(t, false, nil), c.method, addr, c.header, c.body)
 		if resp.StatusCode != c.status || resp.Header.Get("Content-Type") != c.contentType || got != c.want {
@@ -244,7 +258,7 @@ func TestPreflightOfAnAllowedPageIsAnswered(t *testing.T) {
 		"Origin": "https://a.example", "Access-Control-Request-Headers": "a, b", "Access-Control-Request-Method": "POST",
 	}, "")
 	h := resp.Header
-	if resp.StatusCode != http.StatusOK || got != "" || h.Get("Access-Control-Allow-Origin") != "https://a.example" ||
+	if resp.StatusCode != http.StatusOK || got != "" || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Vary") != "" ||
 		h.Get("Access-Control-Allow-Headers") != "a, b" || h.Get("Access-Control-Allow-Methods") != "POST" ||
 		h.Get("Access-Control-Max-Age") != corsMaxAge || h.Get("X-Amz-Id-2") != "" {
 		t.Errorf("got %d %q %v", resp.StatusCode, got, h)
@@ -253,7 +267,12 @@ func TestPreflightOfAnAllowedPageIsAnswered(t *testing.T) {
 
 func TestMissingSignatureIsRefused(t *testing.T) {
 	_, addr := start(t, Options{Credentials: sigv4.Static{"a": "b"}}, &memory{})
-	resp, got := call(t, client(t, false, nil), "POST", addr, headers(typeJSON11, put), "{}")
+	hc := client(t, false, nil)
+	resp, got := call(t, hc, "POST", addr, headers(typeJSON11, put), "hello")
+	if want := `{"__type":"SerializationException"}`; resp.StatusCode != http.StatusBadRequest || got != want {
+		t.Errorf("no JSON: got %d %s, want 400 %s", resp.StatusCode, got, want)
+	}
+	resp, got = call(t, hc, "POST", addr, headers(typeJSON11, put), "{}")
 	if want := `{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}`; resp.StatusCode != http.StatusBadRequest || got != want {
 		t.Errorf("got %d %s, want 400 %s", resp.StatusCode, got, want)
 	}
@@ -284,8 +303,8 @@ func TestObserverSeesBoundedLabels(t *testing.T) {
 		want   seen
 	}{
 		{put, seen{"kinesis", "PutRecord", "ValidationException", 2, 149}},
-		{"Kinesis_20131202.Invented", seen{"kinesis", "", "UnknownOperationException", 0, 38}},
-		{"Invented", seen{"", "", "UnknownOperationException", 0, 38}},
+		{"Kinesis_20131202.Invented", seen{"kinesis", "", "UnknownOperationException", 2, 38}},
+		{"Invented", seen{"", "", "UnknownOperationException", 2, 38}},
 	} {
 		call(t, client(t, false, nil), "POST", addr, headers(typeJSON11, c.target), "{}")
 		if s := <-got; s.service != c.want.service || s.op != c.want.op || s.code != c.want.code || s.in != c.want.in {

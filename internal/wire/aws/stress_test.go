@@ -155,8 +155,10 @@ func TestBodiesWaitForMemory(t *testing.T) {
 			t.Errorf("got %d, want 200", got)
 		}
 	}
-	if !s.inFlight.TryAcquire(100) {
-		t.Error("bytes were not given back")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.inFlight.Acquire(ctx, 100); err != nil { // they come back after the answer
+		t.Errorf("bytes were not given back: %v", err)
 	}
 }
 
