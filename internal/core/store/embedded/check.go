@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -25,6 +26,7 @@ type Report struct {
 // Errors: *store.CorruptError with file and offset for the first damage in each part, joined;
 // *store.LockedError; those of the disk.
 func Check(opts Options, progress func(string)) (*Report, error) {
+	opts.Fatal = func(error) {} // what cannot be read is told, and nothing is written
 	opts = opts.withDefaults()
 	if _, err := opts.FS.Stat(opts.FS.PathJoin(opts.Dir, keysDir)); err != nil {
 		return nil, fmt.Errorf("%s holds no store: %w", opts.Dir, err)
@@ -100,7 +102,11 @@ func (c *checker) sealed() error {
 			}
 			seen[id] = true
 			c.progress(fmt.Sprintf("sealed file %d of kind %d", id.id, id.kind))
-			if err := c.sealedFile(id); err != nil {
+			err := c.sealedFile(id)
+			if errors.Is(err, os.ErrNotExist) {
+				err = &store.CorruptError{File: s.sealedPath(id), Reason: "the file or its index is missing"}
+			}
+			if err != nil {
 				errs = append(errs, corrupt(err))
 			}
 		}

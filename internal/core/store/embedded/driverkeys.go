@@ -134,6 +134,14 @@ func uvarints(b []byte, count int) ([]uint64, error) {
 	return n, nil
 }
 
+// keyError turns damage that Pebble has found into the store's error; Pebble's text names file and block.
+func keyError(err error) error {
+	if err != nil && pebble.IsCorruptionError(err) {
+		return &store.CorruptError{File: keysDir, Reason: err.Error()}
+	}
+	return err
+}
+
 // checkLevel refuses a store that a newer binary has written. A store without a level is new, or stopped before
 // its first flush: then there is no key at all.
 func checkLevel(db *pebble.DB) (found bool, err error) {
@@ -147,7 +155,7 @@ func checkLevel(db *pebble.DB) (found bool, err error) {
 			return false, err
 		}
 		used := it.First()
-		if err := errors.Join(it.Error(), it.Close()); err != nil {
+		if err := errors.Join(keyError(it.Error()), it.Close()); err != nil {
 			return false, err
 		}
 		if used {
@@ -184,5 +192,5 @@ func checkFamilies(db *pebble.DB) error {
 		}
 		ok = it.SeekGE([]byte{byte(f) + 1})
 	}
-	return errors.Join(it.Error(), it.Close())
+	return errors.Join(keyError(it.Error()), it.Close())
 }

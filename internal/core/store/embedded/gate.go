@@ -73,6 +73,9 @@ func (k *keyGate) listener(s *Store) *pebble.EventListener {
 		}
 	}
 	return &pebble.EventListener{
+		DataCorruption: func(info pebble.DataCorruptionInfo) { // without it Pebble ends the process; the reader gets the error
+			s.log.Error("the key store is damaged", "file", info.Path, "error", info.Details)
+		},
 		BackgroundError: func(err error) {
 			if !k.failing.Swap(true) {
 				s.log.Warn("the key store cannot write; key changes will be refused if it lasts", "error", err)

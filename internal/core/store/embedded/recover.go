@@ -128,7 +128,7 @@ func eachKey(db *pebble.DB, tag byte, fn func(key, value []byte) error) (err err
 			return &store.CorruptError{File: "keys", Reason: fmt.Sprintf("driver key %x: %v", it.Key(), err)}
 		}
 	}
-	return it.Error()
+	return keyError(it.Error())
 }
 
 // findJournals opens the journal files that have a file page, in order. Those that runs point to are left to

@@ -136,7 +136,7 @@ func get(r pebble.Reader, key []byte) ([]byte, bool, error) {
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, false, keyError(err)
 	}
 	value = append(make([]byte, 0, len(value)), value...)
 	return value, true, closer.Close()
@@ -174,11 +174,11 @@ func scan(r pebble.Reader, from, to []byte, limit int, reverse bool) (found []st
 	for ok := first(); ok && len(found) < limit; ok = next() {
 		value, err := it.ValueAndErr()
 		if err != nil {
-			return nil, err
+			return nil, keyError(err)
 		}
 		found = append(found, store.KV{Key: bytes.Clone(it.Key()), Value: append([]byte{}, value...)})
 	}
-	return found, it.Error()
+	return found, keyError(it.Error())
 }
 
 func (v *snapshot) Head(id store.PartitionID, fields store.HeadField) (store.Head, bool, error) {
