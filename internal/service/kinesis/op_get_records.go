@@ -127,11 +127,12 @@ func (s *shard) hashRange() *kinesisapi.HashKeyRange {
 	return &kinesisapi.HashKeyRange{StartingHashKey: s.start.String(), EndingHashKey: s.end.String()}
 }
 
-// A page is read in pieces, so that the store's buffers for them are used again: one of 10 MiB would be
-// fresh memory each time, at twice the cost of a record.
+// A page is read in pieces: one of 10 MiB would be fresh memory each time, at a third more for a record.
+// Pieces of 4 MiB are above the buffers that the store keeps (2 MiB), of which readers that catch up
+// would else leave tens of MiB behind when they are done.
 const (
 	smallestRead = 64 << 10
-	largestRead  = 1 << 20
+	largestRead  = 4 << 20
 )
 
 // readSize is how many bytes to ask the store for when so many records are still wanted: enough for
