@@ -11,7 +11,8 @@ import (
 //
 // Behaviour
 //   - a record that fails does not fail the call; its entry carries ErrorCode and ErrorMessage
-//   - a malformed record (ExplicitHashKey too large, data with its key over the stream's limit) fails the whole call
+//   - a malformed record (ExplicitHashKey too large, data and key together over the stream's limit) fails
+//     the whole call
 //   - the sequence number is assigned when the batch commits, not on arrival
 //   - a stream in CREATING or DELETING is not found
 //   - all shards are written in one commit

@@ -182,7 +182,7 @@ func (x *putScratch) charge(st *stream, recs []kinesisapi.PutRecordsRequestEntry
 		}
 		sh := st.routes.open[slot]
 		r := &recs[x.pending[i]]
-		if !sh.meter.write(now, len(r.Data)+len(keyOf(r)), q) {
+		if !sh.meter.write(now, recordSize(r), q) {
 			x.outcomes[x.pending[i]] = outcome{shard: sh, code: codeThroughput, text: shardRateText(st.place, sh)}
 			x.slots[i] = -1
 			x.throttled++
@@ -289,31 +289,37 @@ func (x *putScratch) failPending(code, text string) {
 	}
 }
 
-// checkRecords holds records against the limits of a request and of the stream. member names the i-th
-// record, counted from 1, in texts.
+// checkRecords holds records against the limits of a request, which AWS looks at first, and of the
+// stream. member names the i-th record, counted from 1, in texts.
 //
 // Errors: errNoKey, errRecordSize, errRequestSize.
 func checkRecords(st *stream, recs []kinesisapi.PutRecordsRequestEntry, member func(i int) string) error {
-	total, limit := 0, st.settings.maxRecordBytes()
+	total, limit, over := 0, st.settings.maxRecordBytes(), -1
 	for i := range recs {
 		if recs[i].PartitionKey == nil && !st.settings.auto {
 			return errNoKey(member(i + 1))
 		}
-		data := len(recs[i].Data)
-		size := data + len(keyOf(&recs[i]))
-		if size > limit {
-			if data <= limit {
-				data = size
-			}
-			return errRecordSize(member(i+1), data, limit)
+		size := recordSize(&recs[i])
+		if size > limit && over < 0 {
+			over = i
 		}
 		total += size
 	}
 	if total > maxPutRecordsBytes {
 		return errRequestSize()
 	}
-	return nil
+	if over < 0 {
+		return nil
+	}
+	size := len(recs[over].Data)
+	if size <= limit {
+		size = recordSize(&recs[over])
+	}
+	return errRecordSize(member(over+1), size, limit)
 }
+
+// recordSize is what a record counts, as AWS does: its partition key too.
+func recordSize(r *kinesisapi.PutRecordsRequestEntry) int { return len(r.Data) + len(keyOf(r)) }
 
 func ofPutRecords(i int) string { return "records." + strconv.Itoa(i) + ".member." }
 
