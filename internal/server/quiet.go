@@ -1,6 +1,7 @@
 package server
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ func (q *quiet) run() {
 		now := q.count.Load()
 		if now == last && now != freed {
 			q.shrink()
+			runtime.GC() // a pool lets go of its memory after two collections; the next line is the second
 			debug.FreeOSMemory()
 			freed = now
 		}
