@@ -99,7 +99,7 @@ func TestDamageIsNamed(t *testing.T) {
 		least int // of 100 changed bytes, how many Check has to find: the rest are zeros between groups and reserves
 	}{
 		{"journal", unmoved[:len(unmoved)-1], 30},
-		{"end of the journal", unmoved[len(unmoved)-1:], 1},
+		{"end of the journal", unmoved[len(unmoved)-1:], 0},
 		{"adopted file", adopted, 70},
 		{"sidecar", list("store/journal", ".idx"), 80},
 		{"segment", list("store/segments", ".seg"), 80},
