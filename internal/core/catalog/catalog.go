@@ -263,6 +263,38 @@ func (c *Catalog) SetAttribute(tx store.Tx, t *Topic, name string, value []byte)
 	return tx.Set(attributeKey(t.Num, name), value)
 }
 
+// DeleteAttribute forgets an attribute; one that is not there is fine.
+func (c *Catalog) DeleteAttribute(tx store.Tx, t *Topic, name string) error {
+	return tx.Delete(attributeKey(t.Num, name))
+}
+
+// Attribute is a name and what a service keeps under it.
+type Attribute struct {
+	Name  string // without the prefix that was asked for
+	Value []byte
+}
+
+// Attributes returns at most limit (1 to store.MaxScanKeys) attributes whose names begin with prefix,
+// which is not empty, in order of names, those after after.
+func (c *Catalog) Attributes(tx store.ReadTx, t *Topic, prefix, after string, limit int) ([]Attribute, error) {
+	from := attributeKey(t.Num, prefix+after)
+	if after != "" {
+		from = append(from, 0)
+	}
+	to := attributeKey(t.Num, prefix)
+	to[len(to)-1]++ // a prefix ends with a separator, never with 0xff
+	kvs, err := tx.Scan(from, to, limit, false)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Attribute, len(kvs))
+	skip := len(to)
+	for i, kv := range kvs {
+		found[i] = Attribute{Name: string(kv.Key[skip:]), Value: kv.Value}
+	}
+	return found, nil
+}
+
 // List returns at most limit topics of an account and region in order of names, those after after,
 // and whether there are more.
 //

@@ -248,6 +248,52 @@ func TestTopicsAreDueInOrderOfTime(t *testing.T) {
 	check(1000, 10, 0, "c", "a")
 }
 
+func TestAttributesOfAPrefixAreListedInOrder(t *testing.T) {
+	f := open(t)
+	f.fixRegion("us-east-1")
+	topic, other := f.mustCreate(DefaultAccount, "us-east-1", "a", 1), f.mustCreate(DefaultAccount, "us-east-1", "b", 1)
+	f.must(func(tx store.Tx) error {
+		for _, name := range []string{"x/2", "x/", "x/1", "x/10", "x", "x0", "w/9", "x/\xff"} {
+			if err := f.c.SetAttribute(tx, topic, name, []byte(name)); err != nil {
+				return err
+			}
+		}
+		if err := f.c.DeleteAttribute(tx, topic, "x/2"); err != nil {
+			return err
+		}
+		if err := f.c.DeleteAttribute(tx, topic, "never"); err != nil {
+			return err
+		}
+		return f.c.SetAttribute(tx, other, "x/other", nil)
+	})
+	for _, c := range []struct {
+		after string
+		limit int
+		want  []string
+	}{
+		{"", 100, []string{"", "1", "10", "\xff"}},
+		{"", 2, []string{"", "1"}},
+		{"1", 100, []string{"10", "\xff"}},
+		{"2", 100, []string{"\xff"}},
+		{"\xff", 100, nil},
+	} {
+		var got []string
+		f.must(func(tx store.Tx) error {
+			found, err := f.c.Attributes(tx, topic, "x/", c.after, c.limit)
+			for _, a := range found {
+				got = append(got, a.Name)
+				if string(a.Value) != "x/"+a.Name {
+					t.Errorf("after %q: %q holds %q", c.after, a.Name, a.Value)
+				}
+			}
+			return err
+		})
+		if !slices.Equal(got, c.want) {
+			t.Errorf("after %q, limit %d: got %q, want %q", c.after, c.limit, got, c.want)
+		}
+	}
+}
+
 func TestRemovedTopicLeavesNothing(t *testing.T) {
 	f := open(t)
 	f.fixRegion("us-east-1")

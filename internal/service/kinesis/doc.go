@@ -11,6 +11,9 @@
 //	GetShardIterator ──► offset in a shard, sealed into a token (token.go)
 //	GetRecords ── token ──► store.Read ──► records of the batches, not copied (page.go) ──► next token
 //
+//	SubscribeToShard ── consumer ──► claim on the shard (claim.go) ──► store.Watch
+//	              each commit wakes the request's goroutine: page ──► event ──► next (subscription.go)
+//
 // No transaction is needed for these: a copy of the stream's shards is kept in memory. It may be
 // behind; what makes that harmless is the store, where a closed or deleted partition refuses records
 // and the id of a partition is never used again. Then the stream is read anew and the records are
@@ -28,7 +31,7 @@
 //
 // # Not served
 //
-// Splitting, merging and scaling of shards, enhanced fan-out, encryption, resource policies, channels
+// Splitting, merging and scaling of shards, encryption, resource policies, channels
 // and queues: they answer as AWS answers an unknown operation. Readers already obey closed shards.
 //
 // # Sources

@@ -26,6 +26,9 @@ const (
 	maxListedStreams = 100  // of one ListStreams
 	maxListedShards  = 1000 // of one ListShards
 	maxDescribed     = 100  // shards of one DescribeStream
+
+	// maxConsumers of a stream, whatever the quotas are: they are read in one piece, each up to 20 KiB with tags.
+	maxConsumers = 1000
 )
 
 // Quotas of an account in a region, and of a shard. They are multiplied by Quotas.
@@ -40,7 +43,9 @@ const (
 	shardLimitLarge     = 20_000
 	shardLimitSmall     = 6000
 	onDemandLimit       = 50
-	creatingLimit       = 5 // streams in CREATING at once
+	consumerLimit       = 20 // registered consumers of a stream
+	consumersCreating   = 5  // of a stream at once
+	creatingLimit       = 5  // streams in CREATING at once
 	shardLimitUnlimited = 1_000_000
 )
 
@@ -186,6 +191,10 @@ var operationRates = map[string]float64{
 	"IncreaseStreamRetentionPeriod": 5,
 	"DecreaseStreamRetentionPeriod": 5,
 	"GetShardIterator":              5,
+	"RegisterStreamConsumer":        5,
+	"DeregisterStreamConsumer":      5,
+	"ListStreamConsumers":           5,
+	"DescribeStreamConsumer":        20,
 }
 
 // accountRates are the operations whose calls AWS counts by account; the others by stream.

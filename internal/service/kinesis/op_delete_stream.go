@@ -13,16 +13,17 @@ import (
 //     stays so
 //   - DELETING lasts until store time has left the second of the newest record, so that a new stream of
 //     the name has higher sequence numbers
-//   - EnforceConsumerDeletion has nothing to enforce: there are no registered consumers yet
+//   - refused while consumers are registered, unless EnforceConsumerDeletion: then they go at once
+//   - subscriptions to its shards end with ResourceNotFoundException
 //
-// Errors: ResourceNotFoundException, InvalidArgumentException, LimitExceededException
+// Errors: ResourceNotFoundException, ResourceInUseException, InvalidArgumentException, LimitExceededException
 // Source: Kinesis API reference, DeleteStream; kinesalite, test/deleteStream.js (read 2026-11)
 func (s *Service) DeleteStream(ctx context.Context, in *kinesisapi.DeleteStreamInput) (*kinesisapi.DeleteStreamOutput, error) {
 	p, err := s.begin(ctx, "DeleteStream", in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.deleteStream(ctx, p); err != nil {
+	if err := s.deleteStream(ctx, p, in.EnforceConsumerDeletion != nil && *in.EnforceConsumerDeletion); err != nil {
 		return nil, apiError(err)
 	}
 	s.cache.drop(p)

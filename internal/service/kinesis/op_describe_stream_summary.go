@@ -20,7 +20,7 @@ func (s *Service) DescribeStreamSummary(ctx context.Context, in *kinesisapi.Desc
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.fetch(ctx, p)
+	st, registered, err := s.fetchCounted(ctx, p)
 	if err != nil {
 		return nil, apiError(err)
 	}
@@ -28,7 +28,7 @@ func (s *Service) DescribeStreamSummary(ctx context.Context, in *kinesisapi.Desc
 	if !st.shows() {
 		open = 0
 	}
-	none, consumers, largest := kinesisapi.EncryptionTypeNone, int32(0), st.settings.maxRecordKiB
+	none, consumers, largest := kinesisapi.EncryptionTypeNone, int32(registered), st.settings.maxRecordKiB
 	d := &kinesisapi.StreamDescriptionSummary{
 		StreamName:              p.stream,
 		StreamARN:               p.arn(),

@@ -44,7 +44,7 @@ func (s *Service) GetShardIterator(ctx context.Context, in *kinesisapi.GetShardI
 		return nil, errShardRate(p, sh)
 	}
 	now := s.store.Now()
-	at, err := s.startingAt(ctx, st, sh, in, now)
+	at, err := s.startingAt(ctx, "GetShardIterator", st, sh, in, now)
 	if err != nil {
 		return nil, notFoundAs(err, errNoShard(p, sh.id))
 	}
@@ -55,8 +55,8 @@ func (s *Service) GetShardIterator(ctx context.Context, in *kinesisapi.GetShardI
 	return &kinesisapi.GetShardIteratorOutput{ShardIterator: &text}, nil
 }
 
-// startingAt is the offset that a request means.
-func (s *Service) startingAt(ctx context.Context, st *stream, sh *shard, in *kinesisapi.GetShardIteratorInput, now int64) (store.Offset, error) {
+// startingAt is the offset that a request of an operation means.
+func (s *Service) startingAt(ctx context.Context, operation string, st *stream, sh *shard, in *kinesisapi.GetShardIteratorInput, now int64) (store.Offset, error) {
 	kind := in.ShardIteratorType
 	switch kind {
 	case kinesisapi.ShardIteratorTypeTrimHorizon, kinesisapi.ShardIteratorTypeLatest:
@@ -83,7 +83,7 @@ func (s *Service) startingAt(ctx context.Context, st *stream, sh *shard, in *kin
 	if in.StartingSequenceNumber == nil {
 		return 0, errPosition(kind, "and no StartingSequenceNumber.")
 	}
-	n, err := parseStarting(st, sh, *in.StartingSequenceNumber)
+	n, err := parseStarting(operation, st, sh, *in.StartingSequenceNumber)
 	if err != nil {
 		return 0, err
 	}
@@ -100,10 +100,10 @@ func (n sequenceNumber) positionAt(after bool) store.Offset {
 }
 
 // parseStarting reads a number that must be one of the shard.
-func parseStarting(st *stream, sh *shard, number string) (sequenceNumber, error) {
+func parseStarting(operation string, st *stream, sh *shard, number string) (sequenceNumber, error) {
 	n, err := parseSequence(number)
 	used := func(end string) error {
-		return kinesisapi.InvalidArgumentException("StartingSequenceNumber " + number + " used in GetShardIterator on shard " + sh.id +
+		return kinesisapi.InvalidArgumentException("StartingSequenceNumber " + number + " used in " + operation + " on shard " + sh.id +
 			" in stream " + st.place.stream + " under account " + st.place.account + " is invalid" + end)
 	}
 	switch {

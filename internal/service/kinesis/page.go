@@ -21,6 +21,7 @@ type page struct {
 	shard  *shard
 	now    int64 // store time, ms since 1970
 	limit  int   // records
+	room   int   // bytes of data and keys; a single record may have more
 
 	records []kinesisapi.Record
 	keys    []string // of records; they point here
@@ -56,7 +57,7 @@ func (s *Service) newPage() any {
 
 func (s *Service) takePage(st *stream, sh *shard, now int64, limit *int32) *page {
 	g := s.pages.Get().(*page)
-	g.stream, g.shard, g.now, g.limit = st, sh, now, maxPageRecords
+	g.stream, g.shard, g.now, g.limit, g.room = st, sh, now, maxPageRecords, maxPageBytes
 	if limit != nil {
 		g.limit = int(*limit)
 	}
@@ -71,7 +72,7 @@ func (g *page) fill(ctx context.Context, from store.Offset) error {
 	for reads := 0; !g.full && reads < maxReads; reads++ {
 		res, err := g.svc.store.Read(ctx, store.ReadRequest{
 			Partition: g.shard.partition, From: g.next, Isolation: store.ReadCommitted,
-			MaxBytes: readSize(g.limit-len(g.records), maxPageBytes-g.bytes),
+			MaxBytes: readSize(g.limit-len(g.records), g.room-g.bytes),
 		})
 		var trimmed *store.TrimmedError
 		switch {
@@ -251,7 +252,7 @@ func (g *page) add(r *batch.Record, arrived *time.Time, ms int64) bool {
 	}
 	key := partitionKey(r)
 	size := len(r.Value) + len(key)
-	if len(g.records) >= g.limit || len(g.records) > 0 && g.bytes+size > maxPageBytes {
+	if len(g.records) >= g.limit || len(g.records) > 0 && g.bytes+size > g.room {
 		g.full = true
 		return false
 	}
@@ -278,7 +279,7 @@ func (g *page) add(r *batch.Record, arrived *time.Time, ms int64) bool {
 	g.bytes += size
 	g.last = ms
 	g.next = store.Offset(r.Offset) + 1
-	if len(g.records) >= g.limit || g.bytes >= maxPageBytes {
+	if len(g.records) >= g.limit || g.bytes >= g.room {
 		g.full = true
 		return false
 	}

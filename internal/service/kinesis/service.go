@@ -60,6 +60,7 @@ type Service struct {
 	puts   sync.Pool // of *putScratch
 	pages  sync.Pool // of *page
 	counts counts
+	claims claims
 
 	wake chan struct{} // of size 1: a state was given a due time
 	stop context.CancelFunc
@@ -110,9 +111,11 @@ func (s *Service) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the worker and waits for it. Calls that are still served go on. Close twice is fine.
+// Close ends the worker and waits for it, and ends subscriptions. Other calls that are still served go on. Close
+// twice is fine.
 func (s *Service) Close() error {
 	s.stop()
+	s.claims.close()
 	<-s.done
 	return nil
 }

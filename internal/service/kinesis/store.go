@@ -183,10 +183,10 @@ func (s *Service) checkUsage(p place, u usage, c *settings, shards int) error {
 	return nil
 }
 
-// deleteStream closes all shards and marks the stream for removal.
+// deleteStream closes all shards and marks the stream for removal, its consumers too if that is enforced.
 //
-// Errors: errNotFound, those of the store.
-func (s *Service) deleteStream(ctx context.Context, p place) error {
+// Errors: errNotFound, errHasConsumers, those of the store.
+func (s *Service) deleteStream(ctx context.Context, p place, enforce bool) error {
 	_, err := s.store.Update(ctx, func(tx store.Tx) error {
 		st, err := s.readStream(tx, p)
 		if err != nil {
@@ -194,6 +194,9 @@ func (s *Service) deleteStream(ctx context.Context, p place) error {
 		}
 		if st.topic.State == catalog.StateDeleting {
 			return nil
+		}
+		if err := s.dropConsumers(tx, p, st.topic, enforce); err != nil {
+			return err
 		}
 		if st.topic.State == catalog.StateCreating {
 			if err := leaveCreating(tx, p); err != nil {

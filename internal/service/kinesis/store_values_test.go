@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+
+	"millrace/internal/core/catalog"
 )
 
 func testShard() shard {
@@ -33,6 +35,14 @@ func TestValuesAreWrittenAsDocumented(t *testing.T) {
 			"\x00\x00\x00\x00\x00\x00\x00\x05" + "\x00\x00\x00\x07" + "\x00\x00\x00\x00" +
 			"\x00\x00\x00\x00\x00\x00\x00\x07" + "\x00\x00\x00\x00\x00\x00\x00\x08")},
 		{"tags", encodeTags([]tag{{"a", "b"}, {"k", ""}}), []byte("\x01\x00\x01a\x00\x01b\x00\x01k\x00\x00")},
+		{
+			"consumer", encodeConsumer(&consumer{name: "c", state: catalog.StateCreating, created: 5, due: 7}),
+			[]byte("\x01\x02" + "\x00\x00\x00\x00\x00\x00\x00\x05" + "\x00\x00\x00\x00\x00\x00\x00\x07"),
+		},
+		{
+			"consumer with tags", encodeConsumer(&consumer{state: catalog.StateActive, tags: []tag{{"a", "b"}}}),
+			[]byte("\x01\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x01\x00\x01a\x00\x01b"),
+		},
 		{"usage key", usageKey(place{"000000000000", "us-east-1", "s"}), []byte("\x11\x01000000000000\x00us-east-1")},
 	} {
 		if !bytes.Equal(c.got, c.want) {
@@ -50,6 +60,7 @@ func FuzzValues(f *testing.F) {
 	f.Add(encodeShard(&sh))
 	f.Add(encodeSettings(&settings{mode: modeProvisioned}))
 	f.Add(encodeTags([]tag{{"a", "b"}, {"k", ""}}))
+	f.Add(encodeConsumer(&consumer{state: catalog.StateCreating, created: 5, due: 7, tags: []tag{{"a", "b"}}}))
 	f.Add(append([]byte{usageVersion}, make([]byte, 24)...))
 	f.Fuzz(func(t *testing.T, v []byte) {
 		if s, err := decodeShard(v); err == nil {
@@ -65,6 +76,12 @@ func FuzzValues(f *testing.F) {
 		if tags, err := decodeTags(v); err == nil {
 			if again := encodeTags(tags); !bytes.Equal(again, v) || !slices.IsSortedFunc(tags, compareTags) {
 				t.Fatalf("tags %x: read as %+v, written as %x", v, tags, again)
+			}
+		}
+		if c, err := decodeConsumer("c", v); err == nil {
+			back, err := decodeConsumer("c", encodeConsumer(&c))
+			if err != nil || back.created != c.created || back.due != c.due || back.state != c.state || !slices.Equal(back.tags, c.tags) {
+				t.Fatalf("consumer %x: read as %+v, then %+v, %v", v, c, back, err)
 			}
 		}
 		_, _ = decodeUsage(v)

@@ -45,6 +45,8 @@ const (
 	tokenIterator tokenKind = 1
 	tokenShards   tokenKind = 2
 	tokenStreams  tokenKind = 3
+
+	tokenConsumers tokenKind = 4
 )
 
 const (
