@@ -7,12 +7,21 @@ import (
 	"millrace/internal/core/store"
 )
 
-// sealIterator gives the text of an iterator at an offset of a shard.
+// sealIterator gives the text of an iterator at an offset of a shard, as long as AWS's: tests of
+// clients look at that.
 func (s *Service) sealIterator(p place, sh *shard, at store.Offset, now int64) string {
-	return s.tokens.seal(&token{
-		kind: tokenIterator, created: now, place: p, shard: sh.index, second: sh.created, position: int64(at),
-	})
+	k := token{kind: tokenIterator, created: now, place: p, shard: sh.index, second: sh.created, position: int64(at)}
+	k.extra = iteratorPadding[:min(max(iteratorSize(len(p.stream))-k.size(), 0), len(iteratorPadding))]
+	return s.tokens.seal(&k)
 }
+
+// iteratorPadding is what an iterator lacks at most to AWS's size.
+var iteratorPadding [80]byte
+
+// iteratorSize is the size of AWS's iterators of a stream: 8 bytes and whole blocks of a cipher.
+//
+// Source: kinesalite, test/helpers.js, recorded against AWS (read 2026-11).
+func iteratorSize(name int) int { return 152 + (name+2)/16*16 }
 
 // openIterator reads an iterator at store time now (ms). One of another account or region is as
 // invalid as one that nobody made. One from the future is another node's, whose clock is a little ahead.

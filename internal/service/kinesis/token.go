@@ -76,10 +76,16 @@ func newTokens(key []byte) *tokens {
 	return t
 }
 
+// size is that of the sealed token, in bytes before base64.
+func (k *token) size() int {
+	p := &k.place
+	return 8 + 1 + 8 + 8 + 3 + len(p.account) + len(p.region) + len(p.stream) + 4 + 8 + 8 + 1 + len(k.extra) + tokenCodeSize
+}
+
 // seal gives the text of k.
 func (t *tokens) seal(k *token) string {
 	be := binary.BigEndian
-	b := make([]byte, 0, 128+len(k.place.stream)+len(k.extra))
+	b := make([]byte, 0, k.size()+sha256.Size-tokenCodeSize) // the code is cut after it was appended
 	b = be.AppendUint64(b, tokenVersion)
 	b = append(b, byte(k.kind))
 	b = be.AppendUint64(b, uint64(k.created))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"millrace/internal/api"
 )
 
 func testTokens() *tokens { return newTokens(bytes.Repeat([]byte{7}, tokenKeySize)) }
@@ -120,6 +122,21 @@ func BenchmarkToken(b *testing.B) {
 	for b.Loop() {
 		if _, err := tokens.open(tokenIterator, tokens.seal(&k)); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestIteratorsAreAsLongAsAWSs(t *testing.T) {
+	c := start(t)
+	for _, tc := range []struct{ name, bytes int }{{1, 152}, {13, 152}, {14, 168}, {29, 168}, {30, 184}, {128, 280}} {
+		p := place{account: "000000000000", region: "ap-southeast-2", stream: strings.Repeat("s", tc.name)}
+		text := c.svc.sealIterator(p, &shard{index: 3, created: 1_760_000_000}, 7, c.svc.store.Now())
+		if raw, err := base64.StdEncoding.DecodeString(text); err != nil || len(raw) != tc.bytes {
+			t.Errorf("name of %d bytes: got %d, %v, want %d", tc.name, len(raw), err, tc.bytes)
+		}
+		k, err := c.svc.openIterator(&api.Call{Account: p.account, Region: p.region}, text, c.svc.store.Now())
+		if err != nil || k.place != p || k.shard != 3 || k.position != 7 {
+			t.Errorf("name of %d bytes: read back %+v, %v", tc.name, k, err)
 		}
 	}
 }
