@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -173,6 +174,55 @@ func TestFailedSyncStopsTheStore(t *testing.T) {
 				}
 			case <-time.After(awaited):
 				t.Error("Close of a store that has failed does not end")
+			}
+		})
+	}
+}
+
+// TestCloseEndsWhileKeysCannotBeFlushed: what is in the journal is enough for the next start.
+func TestCloseEndsWhileKeysCannotBeFlushed(t *testing.T) {
+	for name, busy := range map[string]bool{"idle": false, "while the mover waits for a flush": true} {
+		t.Run(name, func(t *testing.T) {
+			disk := &ruleFS{FS: fault.NewTorn()}
+			o := small(disk)
+			o.Fatal = func(err error) { t.Errorf("Fatal was called: %v", err) }
+			r := openRig(t, o)
+			id := r.create(store.Retention{})
+			r.set("a", []byte("1"))
+			disk.set(func(op fault.Op, path string) error {
+				if op == fault.OpCreate && strings.HasSuffix(path, ".sst") {
+					return errNoRoom
+				}
+				return nil
+			})
+			if busy {
+				r.fill(id, 100, 8<<10)
+				await(t, "a flush that fails", func() bool { return r.gate.failing.Load() })
+			}
+			done := make(chan error, 1)
+			go func() { done <- r.Close() }()
+			select {
+			case err := <-done:
+				if err == nil {
+					t.Error("Close does not say that keys were not flushed")
+				}
+			case <-time.After(awaited):
+				t.Fatal("Close does not end")
+			}
+			disk.set(nil)
+			left := disk.FS.(*fault.TornFS).Crash(rand.New(rand.NewPCG(1, 1))) // as the end of the process leaves it
+			left.SyncAll()
+			o.FS = left
+			r = openRig(t, o)
+			if got := r.get("a"); string(got) != "1" {
+				t.Errorf("after opening again: got %q", got)
+			}
+			if err := r.readNumbered(id, 0); err != nil {
+				t.Error(err)
+			}
+			r.stop()
+			if _, err := Check(o, func(string) {}); err != nil {
+				t.Errorf("Check: %v", err)
 			}
 		})
 	}

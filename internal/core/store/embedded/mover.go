@@ -185,6 +185,9 @@ func (m *mover) once() (more bool, err error) {
 	if err == nil {
 		err = plan.commit()
 	}
+	if errors.Is(err, errNotFlushed) {
+		return false, err // the store stops; the next start sees whether the runs are on disk
+	}
 	if err != nil && plan.applied {
 		m.s.fail(fmt.Errorf("flush what was moved: %w", err))
 		return false, err // the runs may be on disk: their files stay

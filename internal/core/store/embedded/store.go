@@ -3,11 +3,13 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"golang.org/x/sync/semaphore"
@@ -94,19 +96,35 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// flush makes durable what Pebble has. Pebble itself tries for ever; a store that has failed does not wait.
+// flush makes durable what Pebble has. Pebble itself tries for ever; a store that has failed does not wait, nor one
+// that stops while flushes fail.
+//
+// Errors: errNotFlushed; why the store has failed.
 func (s *Store) flush() error {
 	done, err := s.db.AsyncFlush()
 	if err != nil {
 		return err
 	}
-	select {
-	case <-done:
-		return nil
-	case <-s.broken:
-		return s.failure()
+	stopped, look := s.stopped, (<-chan time.Time)(nil)
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-s.broken:
+			return s.failure()
+		case <-stopped:
+			look = time.Tick(lookAgain)
+			stopped = nil
+		case <-look:
+			if s.gate.failing.Load() {
+				return errNotFlushed
+			}
+		}
 	}
 }
+
+// errNotFlushed: a stop does not wait for room on the disk. The next start replays what Pebble has not written.
+var errNotFlushed = fmt.Errorf("store: keys are not flushed, the next start takes longer: %w", store.ErrFull)
 
 // Append implements store.Store.
 func (s *Store) Append(ctx context.Context, req []store.AppendRequest) ([]store.AppendResult, error) {
