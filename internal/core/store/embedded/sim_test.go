@@ -33,7 +33,8 @@ type sim struct {
 	made   []*producer // of the workers
 
 	profile profile
-	slow    bool        // writes of the journal take their time, as on a disk
+	slow    bool // writes of the journal take their time, as on a disk
+	full    *fault.FullFS
 	stopped atomic.Bool // of the phase: workers end
 	failed  atomic.Bool // a sync was made to fail
 	crashes int
@@ -123,6 +124,7 @@ const (
 	endCrash    ending = "a crash"
 	endQuiet    ending = "a crash without load"
 	endFailSync ending = "a failed sync"
+	endFull     ending = "a full disk"
 	endStop     ending = "a stop"
 	endInStop   ending = "a crash while stopping"
 )
@@ -133,8 +135,10 @@ func (m *sim) chooseEnd() ending {
 		return endCrash
 	case n < 14:
 		return endQuiet
-	case n < 17:
+	case n < 16:
 		return endFailSync
+	case n < 17:
+		return endFull
 	case n < 18:
 		return endStop
 	default:
@@ -154,9 +158,10 @@ func (m *sim) work(phase int, end ending) {
 		m.fs.CrashAt(m.fs.Ops()+1+int64(m.pick(ops)), m.newRNG())
 	}
 	failAt := -1
-	if end == endFailSync {
+	if end == endFailSync || end == endFull {
 		failAt = m.pick(m.profile.steps)
 	}
+	room := int64(m.pick(300 << 10))
 	failing := []string{"", "store/journal", "store/keys", "store/segments"}[m.pick(4)]
 	var wg sync.WaitGroup
 	for i := range m.profile.workers {
@@ -168,6 +173,10 @@ func (m *sim) work(phase int, end ending) {
 			for step := range m.profile.steps {
 				if i == 0 && step == failAt {
 					m.failed.Store(true)
+					if end == endFull {
+						m.full.SetLimit(m.full.Used() + room)
+						continue
+					}
 					m.fs.FailSync(func(path string) bool { return strings.HasPrefix(path, failing) })
 				}
 				if m.stopped.Load() || m.fs.Crashed() != nil {
@@ -188,7 +197,7 @@ func (m *sim) cut(end ending) error {
 		m.fs.CrashAt(m.fs.Ops()+1+int64(m.pick(20)), m.newRNG())
 	}
 	var left *fault.TornFS
-	if end == endQuiet || end == endFailSync {
+	if end == endQuiet || end == endFailSync || end == endFull && m.pick(2) == 0 {
 		left = m.fs.Crash(m.newRNG())
 	}
 	err := m.s.Close()
@@ -199,8 +208,11 @@ func (m *sim) cut(end ending) error {
 		m.crashes++
 		return nil
 	}
-	if err != nil {
+	if err != nil && end != endFull {
 		return fmt.Errorf("close: %w", err)
+	}
+	if left == nil && err != nil {
+		left = m.fs.Crash(m.newRNG()) // what the end of the process leaves
 	}
 	if left == nil {
 		left = m.fs.Crashed()
@@ -243,10 +255,11 @@ func (m *sim) open() error {
 
 // disk is the disk as the store sees it.
 func (m *sim) disk() vfs.FS {
+	m.full = fault.NewFull(m.fs, 1<<40)
 	if m.slow {
-		return slowFS{m.fs}
+		return slowFS{m.full}
 	}
-	return m.fs
+	return m.full
 }
 
 // slowFS lets others run before each write and sync of a journal file: then groups are large, and a caller who is
