@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"millrace/internal/core/store/embedded"
+	"millrace/internal/service/kinesis"
 )
 
 // metrics are what /metrics tells. Labels come from fixed lists only: services, operations, error codes.
@@ -106,4 +107,38 @@ func histogram(d *prometheus.Desc, h *embedded.Histogram) prometheus.Metric {
 		}
 	}
 	return prometheus.MustNewConstHistogram(d, total, h.Sum, buckets)
+}
+
+// kinesisCollector tells the counts of Kinesis' data plane.
+type kinesisCollector struct{ service *kinesis.Service }
+
+func kinesisDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("millrace_kinesis_"+name, help, nil, nil)
+}
+
+var (
+	descRecordsPut  = kinesisDesc("records_put_total", "Records stored by PutRecord and PutRecords.")
+	descBytesPut    = kinesisDesc("put_bytes_total", "Bytes of their data and partition keys.")
+	descRecordsRead = kinesisDesc("records_read_total", "Records answered to readers.")
+	descBytesRead   = kinesisDesc("read_bytes_total", "Bytes of their data and partition keys.")
+	descThrottled   = kinesisDesc("throttled_total", "Records and calls refused for a shard's rate.")
+	descSkipped     = kinesisDesc("records_skipped_total", "Records that Kinesis readers cannot be shown.")
+)
+
+// Describe implements prometheus.Collector.
+func (c *kinesisCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descRecordsPut, descBytesPut, descRecordsRead, descBytesRead, descThrottled, descSkipped} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *kinesisCollector) Collect(ch chan<- prometheus.Metric) {
+	n := c.service.Metrics()
+	for d, v := range map[*prometheus.Desc]uint64{
+		descRecordsPut: n.RecordsPut, descBytesPut: n.BytesPut, descRecordsRead: n.RecordsRead,
+		descBytesRead: n.BytesRead, descThrottled: n.Throttled, descSkipped: n.RecordsSkipped,
+	} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
 }

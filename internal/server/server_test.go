@@ -217,7 +217,7 @@ func TestHealthMetricsAndProfilesAreServed(t *testing.T) {
 	_, body := get(t, base+"/metrics")
 	for _, want := range []string{
 		`millrace_aws_requests_total{code="",operation="ListStreams",service="kinesis"} 1`,
-		"millrace_store_groups_total", "millrace_store_sync_seconds_bucket", "go_goroutines",
+		"millrace_store_groups_total", "millrace_kinesis_records_put_total 0", "millrace_store_sync_seconds_bucket", "go_goroutines",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("/metrics lacks %s", want)
