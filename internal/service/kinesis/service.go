@@ -100,7 +100,8 @@ func (s *Service) prepare(ctx context.Context) error {
 	}
 	s.tokens = newTokens(key)
 	if s.opts.DefaultRegion == "" {
-		return nil
+		// The worker must know it before the first request does: usage is counted by region.
+		return s.store.View(ctx, func(tx store.ReadTx) error { return s.cat.LoadRegion(tx) })
 	}
 	if err := s.fixRegion(ctx, s.opts.DefaultRegion); err != nil {
 		return err
