@@ -20,8 +20,9 @@
 // placed once more.
 //
 // All other operations are transactions on the catalogue (store.go, with its layouts in store_values.go): stream, names, partitions and
-// usage of quotas change together. CREATING and DELETING end when their time has come, by a worker
-// that finds in the store what is due (worker_states.go).
+// usage of quotas change together. CREATING, UPDATING and DELETING end when their time has come, by a
+// worker that finds in the store what is due (worker_states.go). Splits and merges are two commits of
+// that worker (reshard.go plans them, store_reshard.go makes them).
 //
 // # Consistency
 //
@@ -31,8 +32,7 @@
 //
 // # Not served
 //
-// Splitting, merging and scaling of shards, encryption, resource policies, channels
-// and queues: they answer as AWS answers an unknown operation. Readers already obey closed shards.
+// Encryption, resource policies, channels and queues: they answer as AWS answers an unknown operation.
 //
 // # Sources
 //

@@ -200,7 +200,8 @@ var operationRates = map[string]float64{
 // accountRates are the operations whose calls AWS counts by account; the others by stream.
 var accountRates = map[string]bool{
 	"CreateStream": true, "DeleteStream": true, "DescribeLimits": true, "DescribeStream": true,
-	"DescribeStreamSummary": true, "ListStreams": true,
+	"DescribeStreamSummary": true, "ListStreams": true, "SplitShard": true, "MergeShards": true,
+	"UpdateShardCount": true,
 }
 
 // maxRates bounds the memory of rates. When it is reached, the counts begin anew: calls get one second

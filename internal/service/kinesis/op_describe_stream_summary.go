@@ -24,7 +24,7 @@ func (s *Service) DescribeStreamSummary(ctx context.Context, in *kinesisapi.Desc
 	if err != nil {
 		return nil, apiError(err)
 	}
-	open := int32(len(st.routes.open))
+	open := int32(len(st.leaves()))
 	if !st.shows() {
 		open = 0
 	}

@@ -41,6 +41,7 @@ type shard struct {
 	parent     int32   // noShard: none
 	adjacent   int32   // the other parent of a merged shard; noShard: none
 	closed     bool
+	closing    bool  // takes no more records, but its children are not there yet; not kept
 	closedMS   int64 // when it was closed, store time
 	lastAppend int64 // of a closed shard: ms since 1970 of its newest record, 0 without one
 	meter      *meter
@@ -138,7 +139,7 @@ type routes struct {
 func newRoutes(shards []shard) routes {
 	var r routes
 	for i := range shards {
-		if !shards[i].closed {
+		if !shards[i].closed && !shards[i].closing {
 			r.open = append(r.open, &shards[i])
 		}
 	}

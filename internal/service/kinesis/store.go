@@ -72,6 +72,9 @@ func (s *Service) readTopic(tx store.ReadTx, p place, t *catalog.Topic) (*stream
 		return nil, err
 	}
 	st.metered = t.Origin == catalog.OriginKinesis && st.settings.mode == modeProvisioned
+	if err := s.markClosing(tx, st); err != nil {
+		return nil, err
+	}
 	st.routes = newRoutes(st.shards)
 	return st, nil
 }
@@ -207,6 +210,11 @@ func (s *Service) deleteStream(ctx context.Context, p place, enforce bool) error
 				return err
 			}
 		}
+		if st.topic.State == catalog.StateUpdating {
+			if err := s.leaveUpdating(tx, st); err != nil {
+				return err
+			}
+		}
 		for i := range st.shards {
 			if st.shards[i].closed {
 				continue
@@ -231,8 +239,8 @@ func leaveCreating(tx store.Tx, p place) error {
 	return u.write(tx, p)
 }
 
-// finishState moves a topic on whose state has ended: CREATING to ACTIVE, DELETING to nothing. It
-// returns the place of the stream, for the cache.
+// finishState moves a topic on whose state has ended: CREATING and UPDATING to ACTIVE, DELETING to
+// nothing. It returns the place of the stream, for the cache.
 func (s *Service) finishState(ctx context.Context, num uint64) (p place, err error) {
 	_, err = s.store.Update(ctx, func(tx store.Tx) error {
 		p = place{}
@@ -253,7 +261,9 @@ func (s *Service) finishState(ctx context.Context, num uint64) (p place, err err
 			return s.cat.Save(tx, t)
 		case catalog.StateDeleting:
 			return s.remove(tx, p, t)
-		case catalog.StateActive, catalog.StateUpdating:
+		case catalog.StateUpdating:
+			return s.stepReshard(tx, p, t)
+		case catalog.StateActive:
 		}
 		t.Due = 0
 		return s.cat.Save(tx, t)
