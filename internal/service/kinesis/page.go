@@ -33,7 +33,12 @@ type page struct {
 	pending int64        // append time of the first batch that was not answered whole; 0: not seen
 	head    store.Head
 	results []store.ReadResult
+	held    int64 // bytes of Service.reading for results
 }
+
+// maxReading bounds the bytes that all pages together have read and not yet sent: 25 full pages. At the bound a
+// page that has records is answered as it is, and one that has none waits.
+const maxReading = 256 << 20
 
 // maxReads bounds the work of one call where little is shown: aborted transactions, or small batches.
 // The reader goes on from there with its next call.
@@ -70,10 +75,14 @@ func (s *Service) takePage(st *stream, sh *shard, now int64, limit *int32) *page
 func (g *page) fill(ctx context.Context, from store.Offset) error {
 	g.next = from
 	for reads := 0; !g.full && reads < maxReads; reads++ {
+		size := readSize(g.limit-len(g.records), g.room-g.bytes)
+		if ok, err := g.reserve(ctx, int64(size)); !ok {
+			return err
+		}
 		res, err := g.svc.store.Read(ctx, store.ReadRequest{
-			Partition: g.shard.partition, From: g.next, Isolation: store.ReadCommitted,
-			MaxBytes: readSize(g.limit-len(g.records), g.room-g.bytes),
+			Partition: g.shard.partition, From: g.next, Isolation: store.ReadCommitted, MaxBytes: size,
 		})
+		kept := g.settle(&res, int64(size))
 		var trimmed *store.TrimmedError
 		switch {
 		case errors.As(err, &trimmed) && trimmed.First > g.next:
@@ -86,11 +95,11 @@ func (g *page) fill(ctx context.Context, from store.Offset) error {
 		}
 		g.head = res.Head
 		if len(res.Batches) == 0 {
-			res.Release()
+			g.forget(&res, kept)
 			return nil
 		}
 		if from, ok, err := g.horizon(ctx, &res); err != nil || ok {
-			res.Release()
+			g.forget(&res, kept)
 			if err != nil {
 				return err
 			}
@@ -100,7 +109,7 @@ func (g *page) fill(ctx context.Context, from store.Offset) error {
 		had := len(g.records)
 		err = g.take(&res)
 		if len(g.records) == had {
-			res.Release() // markers, aborted or compacted away
+			g.forget(&res, kept) // markers, aborted or compacted away
 		} else {
 			g.results = append(g.results, res)
 		}
@@ -109,6 +118,40 @@ func (g *page) fill(ctx context.Context, from store.Offset) error {
 		}
 	}
 	return nil
+}
+
+// reserve takes a read's bytes from what all pages may hold; false when the page is to end here, with ctx's error
+// when that is why.
+func (g *page) reserve(ctx context.Context, size int64) (bool, error) {
+	if g.svc.reading.TryAcquire(size) {
+		return true, nil
+	}
+	if len(g.records) > 0 {
+		return false, nil
+	}
+	if err := g.svc.reading.Acquire(ctx, size); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// settle gives back what a read did not need and returns what it holds.
+func (g *page) settle(res *store.ReadResult, reserved int64) int64 {
+	var n int64
+	for i := range res.Batches {
+		n += int64(len(res.Batches[i].Bytes))
+	}
+	n = min(n, reserved)
+	g.svc.reading.Release(reserved - n)
+	g.held += n
+	return n
+}
+
+// forget ends the use of a result that the page does not keep.
+func (g *page) forget(res *store.ReadResult, kept int64) {
+	res.Release()
+	g.svc.reading.Release(kept)
+	g.held -= kept
 }
 
 // beyond is a page at an offset that does not exist yet, as a number beyond the end can mean: it is
@@ -308,4 +351,6 @@ func (g *page) release() {
 	}
 	clear(g.results)
 	g.results = g.results[:0]
+	g.svc.reading.Release(g.held)
+	g.held = 0
 }

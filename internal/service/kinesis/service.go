@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/catalog"
@@ -59,8 +61,10 @@ type Service struct {
 	rates  rates
 	puts   sync.Pool // of *putScratch
 	pages  sync.Pool // of *page
-	counts counts
-	claims claims
+
+	reading *semaphore.Weighted // of maxReading
+	counts  counts
+	claims  claims
 
 	wake chan struct{} // of size 1: a state was given a due time
 	stop context.CancelFunc
@@ -82,6 +86,7 @@ func New(opts Options) (*Service, error) {
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	s.puts.New, s.pages.New = s.newScratch, s.newPage
+	s.reading = semaphore.NewWeighted(maxReading)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if err := s.prepare(ctx); err != nil {
