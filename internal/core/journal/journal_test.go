@@ -61,12 +61,12 @@ func everything(seq uint64) *store.Group {
 }
 
 // seal writes a group as it stands in a file.
-func seal(t testing.TB, g *store.Group, fh FileHeader, pos int64) []byte {
-	t.Helper()
+func seal(tb testing.TB, g *store.Group, fh FileHeader, pos int64) []byte {
+	tb.Helper()
 	h := Header{FileID: fh.ID, FileSeq: fh.Seq, Durable: g.Seq - 1}
 	b, err := Seal(make([]byte, 0, Bound(g)), g, &h, pos, make([]Stored, len(g.Appends)))
 	if err != nil {
-		t.Fatalf("seal group %d: %v", g.Seq, err)
+		tb.Fatalf("seal group %d: %v", g.Seq, err)
 	}
 	return b
 }
@@ -77,11 +77,11 @@ type memFile struct {
 	b []byte
 }
 
-func file(t testing.TB, fh FileHeader, size int, groups ...*store.Group) *memFile {
-	t.Helper()
+func file(tb testing.TB, fh FileHeader, size int, groups ...*store.Group) *memFile {
+	tb.Helper()
 	b := append(make([]byte, 0, size), fh.page()...)
 	for _, g := range groups {
-		b = append(b, seal(t, g, fh, int64(len(b)))...)
+		b = append(b, seal(tb, g, fh, int64(len(b)))...)
 	}
 	return bytesFile(append(b, make([]byte, max(0, size-len(b)))...))
 }

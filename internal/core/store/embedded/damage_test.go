@@ -76,10 +76,11 @@ func readEverything(o Options, ids []store.PartitionID) error {
 // Read never returns other bytes, and what Read finds Check finds too.
 func TestDamageIsNamed(t *testing.T) {
 	fs, o, ids, unmoved := stocked(t)
-	if err := readEverything(o, ids); err != nil {
+	whole := o
+	whole.FS = fs.Crash(rand.New(rand.NewPCG(1, 1)))
+	if err := readEverything(whole, ids); err != nil {
 		t.Fatalf("before any damage: %v", err)
 	}
-	fs, o, ids, unmoved = stocked(t)
 	list := func(dir, suffix string) (paths []string) {
 		for _, n := range contentsOf(t, fs, dir) {
 			if strings.HasSuffix(n, suffix) {

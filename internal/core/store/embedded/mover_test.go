@@ -82,8 +82,6 @@ func TestTrimmedFilesAreDeleted(t *testing.T) {
 	}
 }
 
-func (r *rig) sealedFilesUnlocked() int { return r.sealedFiles() }
-
 func TestRetentionTrimsByAge(t *testing.T) {
 	now := clock.NewManual(time.UnixMilli(1_700_000_000_000))
 	o := moving(fault.NewTorn(), false)

@@ -168,7 +168,7 @@ func (s *Store) Close() error {
 
 // noteEnd tells Pebble where the journal ends, so that a file that is lost later is missed.
 func (s *Store) noteEnd() error {
-	if s.failure() != nil || s.visible.Load() == 0 {
+	if s.failed.Load() != nil || s.visible.Load() == 0 {
 		return nil
 	}
 	return s.db.Set(keySequence, encodeSequence(s.visible.Load()), pebble.NoSync)

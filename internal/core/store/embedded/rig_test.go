@@ -23,10 +23,10 @@ type rig struct {
 	*Store
 }
 
-func openRig(t testing.TB, o Options) *rig {
-	t.Helper()
-	r := &rig{t, mustOpen(t, o)}
-	t.Cleanup(func() { _ = r.Close() }) // tests that expect a clean stop close it themselves
+func openRig(tb testing.TB, o Options) *rig {
+	tb.Helper()
+	r := &rig{tb, mustOpen(tb, o)}
+	tb.Cleanup(func() { _ = r.Close() }) // tests that expect a clean stop close it themselves
 	return r
 }
 
@@ -46,9 +46,9 @@ func (r *rig) update(fn func(tx store.Tx) error) store.Commit {
 	return c
 }
 
-func (r *rig) set(k string, v []byte) store.Commit {
+func (r *rig) set(k string, v []byte) {
 	r.Helper()
-	return r.update(func(tx store.Tx) error { return tx.Set(topicKey(k), v) })
+	r.update(func(tx store.Tx) error { return tx.Set(topicKey(k), v) })
 }
 
 func topicKey(k string) []byte { return append([]byte{byte(store.FamilyTopic)}, k...) }
@@ -81,13 +81,12 @@ func one(id store.PartitionID, v []byte) []store.AppendRequest {
 	return []store.AppendRequest{{Partition: id, Records: []store.Record{{Value: v}}}}
 }
 
-func (r *rig) append(id store.PartitionID, v []byte) store.AppendResult {
+func (r *rig) append(id store.PartitionID, v []byte) {
 	r.Helper()
 	res, err := r.Append(context.Background(), one(id, v))
 	if err != nil || res[0].Err != nil {
 		r.Fatalf("Append of %d bytes to partition %d: %+v, %v", len(v), id, res, err)
 	}
-	return res[0]
 }
 
 // fill appends n records of size bytes, each of which says its offset.
@@ -116,7 +115,7 @@ func (r *rig) head(id store.PartitionID) store.Head {
 	return h
 }
 
-// readNumbered reads from from up to the end and compares each record with what fill has written.
+// readNumbered reads up to the end and compares each record with what fill has written.
 func (s *Store) readNumbered(id store.PartitionID, from store.Offset) error {
 	h, err := s.Head(context.Background(), id)
 	if err != nil {
@@ -152,11 +151,11 @@ func (s *Store) readNumbered(id store.PartitionID, from store.Offset) error {
 // awaited is how long a test waits for a condition before it gives up: far longer than any takes.
 const awaited = 20 * time.Second
 
-func await(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func await(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	for end := time.Now().Add(awaited); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited for %v: %s", awaited, what)
+			tb.Fatalf("waited for %v: %s", awaited, what)
 		}
 	}
 }

@@ -64,6 +64,7 @@ func newFileCache(s *Store, limit int) *fileCache {
 func (s *Store) segmentPath(id uint64) string {
 	return s.path(segmentsDir, fmt.Sprintf("%016x.seg", id))
 }
+
 func (s *Store) sidecarPath(id uint64) string {
 	return s.path(journalDir, fmt.Sprintf("%016x.idx", id))
 }
@@ -187,8 +188,7 @@ func (c *fileCache) close() error {
 
 // corrupt turns the damage that other packages name into the store's error.
 func corrupt(err error) error {
-	var damage *segment.CorruptError
-	if errors.As(err, &damage) {
+	if damage, ok := errors.AsType[*segment.CorruptError](err); ok {
 		return &store.CorruptError{File: damage.File, Offset: damage.Offset, Reason: damage.Reason}
 	}
 	return err

@@ -304,7 +304,7 @@ func checkRefusals(x *expected, o *op) error {
 		}
 		switch {
 		case a.err == nil && a.want != nil:
-			return fmt.Errorf("taken at %d, want refused with %v", a.base, a.want)
+			return fmt.Errorf("taken at %d, want refused with %w", a.base, a.want)
 		case a.err == nil && a.again != nil && (a.base != a.again.base || a.time != a.again.time && a.again.time != 0):
 			return fmt.Errorf("a repeat was answered with %d at %d, the first was at %d, %d", a.base, a.time, a.again.base, a.again.time)
 		case a.err == nil || a.want != nil && errors.Is(a.err, a.want):
@@ -342,7 +342,7 @@ func (x *expected) explains(o *op, why error, ids []store.PartitionID) error {
 			}
 		}
 	}
-	return fmt.Errorf("refused with %v, and nothing in the store says why", why)
+	return fmt.Errorf("refused with %w, and nothing in the store says why", why)
 }
 
 func checkSightings(x *expected, o *op) error {

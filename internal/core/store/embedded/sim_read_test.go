@@ -86,7 +86,7 @@ func (m *sim) checkPartition(id store.PartitionID, p *expectedPart) error {
 	}
 	st, err := m.s.Stat(context.Background(), id)
 	if err != nil || st.Bytes < bytes || st.Batches < batches || h.Start == 0 && (st.Bytes != bytes || st.Batches != batches) {
-		return fmt.Errorf("stat %+v, %v; read %d bytes in %d batches", st, err, bytes, batches)
+		return fmt.Errorf("stat %+v, %w; read %d bytes in %d batches", st, err, bytes, batches)
 	}
 	if err := m.checkOrder(mirror); err != nil {
 		return err

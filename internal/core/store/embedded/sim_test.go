@@ -204,7 +204,7 @@ func (m *sim) cut(end ending) error {
 	m.s = nil
 	if end == endFailSync {
 		m.fs.FailSync(nil)
-		m.fs, err = left, nil
+		m.fs = left
 		m.crashes++
 		return nil
 	}

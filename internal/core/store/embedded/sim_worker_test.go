@@ -69,7 +69,7 @@ func (w *worker) answered(o *op, err error) {
 	if errors.Is(err, store.ErrUnknownOutcome) {
 		w.m.stopped.Store(true)
 		if !w.m.failed.Load() {
-			w.m.ledger.answered(o, fmt.Errorf("on a healthy disk: %v", err))
+			w.m.ledger.answered(o, fmt.Errorf("on a healthy disk: %w", err))
 		}
 		return
 	}
@@ -85,7 +85,7 @@ func (w *worker) answered(o *op, err error) {
 func (w *worker) partition() store.PartitionID { return w.m.ledger.partition(w.rng.IntN) }
 
 // add plans an addition of loose records, or of a finished batch.
-func (w *worker) add(o *op, rng *rand.Rand, id store.PartitionID) (*addition, store.AppendRequest) {
+func (w *worker) add(o *op, rng *rand.Rand, id store.PartitionID) store.AppendRequest {
 	a := &addition{op: o, nth: len(o.adds), part: id, n: 1 + rng.IntN(4), base: -1}
 	o.adds = append(o.adds, a)
 	size := 20 + rng.IntN(300)
@@ -94,13 +94,13 @@ func (w *worker) add(o *op, rng *rand.Rand, id store.PartitionID) (*addition, st
 	}
 	if rng.IntN(3) == 0 {
 		a.batch = a.finished(size)
-		return a, store.AppendRequest{Partition: id, Batch: a.batch, LogAppendTime: rng.IntN(2) == 0}
+		return store.AppendRequest{Partition: id, Batch: a.batch, LogAppendTime: rng.IntN(2) == 0}
 	}
 	req := store.AppendRequest{Partition: id}
 	for i := range a.n {
 		req.Records = append(req.Records, store.Record{Key: []byte("k"), Value: a.value(i, size)})
 	}
-	return a, req
+	return req
 }
 
 // finished builds the addition's batch, by its producer if it has one.
@@ -124,7 +124,7 @@ func (w *worker) append() {
 	o := w.m.ledger.begin(false)
 	var req []store.AppendRequest
 	for range 1 + w.rng.IntN(3) {
-		_, r := w.add(o, w.rng, w.partition())
+		r := w.add(o, w.rng, w.partition())
 		req = append(req, r)
 	}
 	w.send(o, req)
@@ -194,7 +194,7 @@ func (w *worker) transaction() {
 			}
 		}
 		for _, id := range ids[:rng.IntN(3)] {
-			_, r := w.add(o, rng, id)
+			r := w.add(o, rng, id)
 			if err := add(r); err != nil {
 				return err
 			}
@@ -228,12 +228,12 @@ func (w *worker) churn() {
 			}
 			c := store.PartitionChange{Kind: store.PartitionCreate, Partition: store.PartitionID(next), Epoch: int32(rng.IntN(3))}
 			change(c)
-			_, r := w.add(o, rng, c.Partition)
+			r := w.add(o, rng, c.Partition)
 			return errors.Join(tx.CreatePartition(c.Partition, c.Epoch, store.Retention{}), add(r))
 		case n < 55:
 			change(store.PartitionChange{Kind: store.PartitionClose, Partition: id})
 			if rng.IntN(3) == 0 {
-				_, r := w.add(o, rng, id)
+				r := w.add(o, rng, id)
 				if err := add(r); err != nil {
 					return err
 				}

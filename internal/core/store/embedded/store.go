@@ -36,7 +36,6 @@ type Store struct {
 	locks   conflicts
 	active  *journalFile
 	jobs    chan *job // to the applier; closed by the sequencer at the end
-	idle    chan struct{}
 
 	pubMu   sync.RWMutex
 	visible atomic.Uint64 // sequence of the last applied group
