@@ -21,6 +21,7 @@
 //	get.go        GetRecords catch-up
 //	life.go       start, idle memory, recovery, size
 //	fill.go       recovery of as much journal as the bounds allow
+//	push.go       enhanced fan-out: put to event, idle subscriptions
 //	update.go     transactions of the embedded store
 //	memory.go     memory over ten minutes
 //	report.go     table, bars

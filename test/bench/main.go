@@ -96,6 +96,11 @@ func (b *bench) runAll(ctx context.Context) error {
 			return err
 		}
 	}
+	if b.wants("push") {
+		if err := b.runPush(ctx); err != nil {
+			return err
+		}
+	}
 	if !slices.ContainsFunc(loads, b.wants) {
 		return nil
 	}

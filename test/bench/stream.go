@@ -57,12 +57,17 @@ func (s *server) createStream(ctx context.Context) error {
 	if !s.hasStreams() {
 		return nil
 	}
+	return s.createShards(ctx, shardCount)
+}
+
+// createShards is createStream with a number of shards.
+func (s *server) createShards(ctx context.Context, shards int) error {
 	c, err := load.DialHTTP1(s.addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := s.call(c, "CreateStream", map[string]any{"StreamName": streamName, "ShardCount": shardCount}, nil); err != nil {
+	if err := s.call(c, "CreateStream", map[string]any{"StreamName": streamName, "ShardCount": shards}, nil); err != nil {
 		return err
 	}
 	return await(ctx, func() (bool, error) {
