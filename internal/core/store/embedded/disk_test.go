@@ -227,3 +227,42 @@ func TestCloseEndsWhileKeysCannotBeFlushed(t *testing.T) {
 		})
 	}
 }
+
+// TestWritersAreRefusedWhileTheMoverWaitsForAFlush: at the bound on unmoved journal they would wait as long as the disk is full.
+func TestWritersAreRefusedWhileTheMoverWaitsForAFlush(t *testing.T) {
+	disk := &ruleFS{FS: fault.NewTorn()}
+	o := moving(disk, false)
+	o.MaxUnmovedBytes = 512 << 10
+	r := openRig(t, o)
+	id := r.create(store.Retention{})
+	disk.set(func(op fault.Op, path string) error {
+		if op == fault.OpCreate && strings.HasSuffix(path, ".sst") {
+			return errNoRoom
+		}
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), awaited)
+	defer cancel()
+	n := store.Offset(0)
+	var err error
+	for ; err == nil && n < 1000; n++ {
+		_, err = r.Append(ctx, one(id, numbered(id, n, 3000)))
+	}
+	n--
+	if !errors.Is(err, store.ErrFull) {
+		t.Fatalf("after %d records: got %v, want %v", n, err, store.ErrFull)
+	}
+	if err := r.readNumbered(id, 0); err != nil {
+		t.Error(err)
+	}
+	disk.set(nil)
+	await(t, "a write when there is room again", func() bool {
+		_, err := r.Append(ctx, one(id, numbered(id, n, 3000)))
+		return err == nil
+	})
+	r.fill(id, 100, 3000)
+	if err := r.readNumbered(id, 0); err != nil {
+		t.Error(err)
+	}
+	r.stop()
+}

@@ -82,12 +82,13 @@ func (m *mover) wait() error {
 		if !m.over() {
 			return nil
 		}
-		if err != nil {
+		if err != nil || m.s.gate.failing.Load() { // the mover waits for a flush that finds no room
 			return store.ErrFull
 		}
 		m.signal()
 		select {
 		case <-round:
+		case <-time.After(lookAgain):
 		case <-m.s.broken:
 			return store.ErrStopped
 		case <-m.ctx.Done():

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"sync"
@@ -291,5 +292,49 @@ func TestFailedMoveIsTriedAgain(t *testing.T) {
 	r.mu.RUnlock()
 	if n := len(r.files(segmentsDir, ".seg")); n != named {
 		t.Errorf("%d segments are there, %d are named", n, named)
+	}
+}
+
+// TestHeldBytesDoNotChange keeps results of Read while the store writes many times what its cache and journal hold.
+func TestHeldBytesDoNotChange(t *testing.T) {
+	o := moving(fault.NewTorn(), false)
+	o.TailCacheBytes = 1
+	r := openRig(t, o)
+	id := r.create(store.Retention{})
+	type held struct {
+		res  store.ReadResult
+		copy [][]byte
+	}
+	var all []held
+	hold := func(from store.Offset) {
+		res, err := r.Read(t.Context(), store.ReadRequest{Partition: id, From: from, MaxBytes: 100 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := held{res: res}
+		for _, b := range res.Batches {
+			h.copy = append(h.copy, bytes.Clone(b.Bytes))
+		}
+		all = append(all, h)
+	}
+	for i := range 20 {
+		next := r.head(id).Next
+		r.fill(id, 10, 100<<10)
+		hold(next)                         // from the cache
+		hold(0)                            // from a segment
+		hold(max(0, next-store.Offset(i))) // from either, or from the journal
+	}
+	r.update(func(tx store.Tx) error { return tx.TrimPartition(id, 190) })
+	for i := range all {
+		for k, b := range all[i].res.Batches {
+			if !bytes.Equal(b.Bytes, all[i].copy[k]) {
+				t.Fatalf("batch at %d, result %d of %d: its bytes have changed", b.Base, i, len(all))
+			}
+		}
+		all[i].res.Release()
+	}
+	r.stop()
+	for _, f := range r.segments.open {
+		t.Errorf("%s is still open", f.path)
 	}
 }
