@@ -18,6 +18,8 @@
 //	errors      the code, a message and a request id, for seven refusals
 //	delete      DeleteStream, until the stream is gone
 //
+// The Go client is also pushed records over each protocol, with a takeover and a consumer that ends.
+//
 // The Go client and the AWS CLI are driven from here; Python, JavaScript and Java have a program each
 // under clients/, which prints a line for each step. A step without a line fails.
 package sdk
