@@ -41,12 +41,13 @@ type Options struct {
 	Region        string `help:"Default region. Without it, that of the first signed request is kept." placeholder:"REGION"`
 	KinesisQuotas string `help:"Quotas of Kinesis streams: aws, off, or N times those of AWS." default:"aws" placeholder:"aws|off|N"`
 
-	TailCacheMiB  int64 `help:"Newest groups kept in memory for readers." default:"16" name:"tail-cache-mib"`
-	MemtableMiB   int64 `help:"Memtable of the key store." default:"16" name:"memtable-mib"`
-	BlockCacheMiB int64 `help:"Block cache of the key store." default:"32" name:"block-cache-mib"`
-	MaxUnmovedMiB int64 `help:"Journal not yet in segments, beyond which writers wait." default:"1024" name:"max-unmoved-mib"`
-	MaxQueuedMiB  int64 `help:"Bytes of requests that wait to be written, beyond which callers wait." default:"64" name:"max-queued-mib"`
-	MaxOpenFiles  int   `help:"Files of the store kept open." default:"512"`
+	TailCacheMiB   int64 `help:"Newest groups kept in memory for readers." default:"16" name:"tail-cache-mib"`
+	MemtableMiB    int64 `help:"Memtable of the key store." default:"16" name:"memtable-mib"`
+	BlockCacheMiB  int64 `help:"Block cache of the key store." default:"32" name:"block-cache-mib"`
+	MaxUnmovedMiB  int64 `help:"Journal not yet in segments, beyond which writers wait." default:"1024" name:"max-unmoved-mib"`
+	JournalFileMiB int64 `help:"Size of a journal file." default:"64" name:"journal-file-mib"`
+	MaxQueuedMiB   int64 `help:"Bytes of requests that wait to be written, beyond which callers wait." default:"64" name:"max-queued-mib"`
+	MaxOpenFiles   int   `help:"Files of the store kept open." default:"512"`
 
 	Logger *slog.Logger `kong:"-"` // default: nothing is logged
 }

@@ -116,7 +116,7 @@ func (s *Server) storeOptions() embedded.Options {
 	e := embedded.Options{
 		Dir: o.Data, Logger: s.log,
 		TailCacheBytes: o.TailCacheMiB << 20, MemtableBytes: o.MemtableMiB << 20, BlockCacheBytes: o.BlockCacheMiB << 20,
-		MaxUnmovedBytes: o.MaxUnmovedMiB << 20, MaxQueuedBytes: o.MaxQueuedMiB << 20, MaxOpenFiles: o.MaxOpenFiles,
+		JournalFileBytes: o.JournalFileMiB << 20, MaxUnmovedBytes: o.MaxUnmovedMiB << 20, MaxQueuedBytes: o.MaxQueuedMiB << 20, MaxOpenFiles: o.MaxOpenFiles,
 	}
 	if o.InMemory {
 		e.Dir, e.FS, e.BallastBytes = "millrace", vfs.NewMem(), -1

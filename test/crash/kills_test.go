@@ -66,7 +66,7 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 	for name, load := range map[string]harnessLoad{
 		"small records": {fill: 600},
 		// Little memory and little journal beside more data: files fill, flushes, segments and recycling.
-		"small bounds": {fill: 4000, args: []string{"--max-unmoved-mib", "8", "--memtable-mib", "1", "--tail-cache-mib", "1"}},
+		"small bounds": {fill: 4000, args: []string{"--max-unmoved-mib", "8", "--journal-file-mib", "2", "--memtable-mib", "1", "--tail-cache-mib", "1"}},
 	} {
 		t.Run(name, func(t *testing.T) { killAgainAndAgain(t, seed, load) })
 	}

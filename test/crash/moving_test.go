@@ -23,7 +23,7 @@ const (
 // ever, and what the mover rewrites must stay as it was, also over a kill.
 func TestWritersGoOnWhileTheMoverKeepsTheJournalSmall(t *testing.T) {
 	seed := uint64(1)
-	h := newHarness(t, seed, harnessLoad{fill: 4000, args: []string{"--max-unmoved-mib", "8"}})
+	h := newHarness(t, seed, harnessLoad{fill: 4000, args: []string{"--max-unmoved-mib", "8", "--journal-file-mib", "2"}})
 	h.createStreams(t)
 	s, _ := h.start(t)
 	h.budget.Store(movingBytes)

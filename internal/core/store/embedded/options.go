@@ -25,7 +25,7 @@ type Options struct {
 	JournalFileBytes int64 // size of a journal file; 1 MiB … 1 GiB, default 64 MiB
 	FirstFileBytes   int64 // size of the very first one, small so that start is instant; default 4 MiB
 	MaxUnmovedBytes  int64 // journal not yet in segments, beyond which writers wait; default 1 GiB
-	MoveAfterBytes   int64 // journal not yet in segments, beyond which the mover works; default 256 MiB
+	MoveAfterBytes   int64 // journal not yet in segments, beyond which the mover works; default 256 MiB, at most half of MaxUnmovedBytes
 
 	// MaxUnmovedEntries bounds the batches in the unmoved journal, each 64 bytes of memory; default 1,000,000.
 	MaxUnmovedEntries int64
@@ -85,5 +85,6 @@ func (o Options) withDefaults() Options {
 		o.MaxOpenFiles = 512
 	}
 	o.FirstFileBytes = min(o.FirstFileBytes, o.JournalFileBytes)
+	o.MoveAfterBytes = min(o.MoveAfterBytes, o.MaxUnmovedBytes/2) // else writers wait for a mover that sees no work
 	return o
 }
