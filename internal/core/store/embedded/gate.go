@@ -29,6 +29,10 @@ type keyGate struct {
 // memtables start at 256 KiB and double. While they do not it is an eighth of a memtable: a look costs some 10 µs.
 const countEvery = 128 << 10
 
+// retryFlush is how long Pebble is held back before it tries a flush again that has failed: by itself it goes on at
+// once, with a whole processor, as long as the disk is full.
+const retryFlush = 50 * time.Millisecond
+
 // lookAgain is how long a wait for a flush goes on without a look: an event may come before the memtable goes.
 const lookAgain = 10 * time.Millisecond
 
@@ -116,6 +120,7 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 type syncFS struct {
 	vfs.FS
 	fail func(error)
+	gate *keyGate
 }
 
 type syncFile struct {
@@ -157,6 +162,9 @@ func (s *syncFS) wrap(f vfs.File, name string, err error) (vfs.File, error) {
 }
 
 func (s *syncFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if s.gate.failing.Load() {
+		time.Sleep(retryFlush)
+	}
 	f, err := s.FS.Create(name, c)
 	if err != nil {
 		return nil, err

@@ -91,7 +91,7 @@ func (s *Store) open() error {
 // CPU for each change, and a failing flush is noticed before Pebble blocks at 4 memtables.
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS:                          &syncFS{s.opts.FS, s.fail},
+		FS:                          &syncFS{FS: s.opts.FS, fail: s.fail, gate: &s.gate},
 		Cache:                       nil,
 		CacheSize:                   s.opts.BlockCacheBytes,
 		DisableWAL:                  true,
