@@ -201,6 +201,7 @@ func (m *sim) cut(end ending) error {
 		left = m.fs.Crash(m.newRNG())
 	}
 	err := m.s.Close()
+	m.full.SetLimit(1 << 40) // else the keys of a store that has failed try for ever
 	m.s = nil
 	if end == endFailSync {
 		m.fs.FailSync(nil)
