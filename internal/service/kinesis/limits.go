@@ -195,13 +195,25 @@ var operationRates = map[string]float64{
 	"DeregisterStreamConsumer":      5,
 	"ListStreamConsumers":           5,
 	"DescribeStreamConsumer":        20,
+	"SplitShard":                    5,
+	"MergeShards":                   5,
+	"UpdateShardCount":              10,
+	"UpdateStreamMode":              5,
+	"UpdateMaxRecordSize":           5,
+	"DescribeAccountSettings":       10,
+	"EnableEnhancedMonitoring":      5,
+	"DisableEnhancedMonitoring":     5,
+	"TagResource":                   5,
+	"UntagResource":                 5,
+	"ListTagsForResource":           5,
 }
 
 // accountRates are the operations whose calls AWS counts by account; the others by stream.
 var accountRates = map[string]bool{
 	"CreateStream": true, "DeleteStream": true, "DescribeLimits": true, "DescribeStream": true,
 	"DescribeStreamSummary": true, "ListStreams": true, "SplitShard": true, "MergeShards": true,
-	"UpdateShardCount": true,
+	"UpdateShardCount": true, "UpdateStreamMode": true, "UpdateMaxRecordSize": true, "DescribeAccountSettings": true,
+	"EnableEnhancedMonitoring": true, "DisableEnhancedMonitoring": true,
 }
 
 // maxRates bounds the memory of rates. When it is reached, the counts begin anew: calls get one second

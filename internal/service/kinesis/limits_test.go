@@ -241,3 +241,11 @@ func TestRatesOfManyStreamsStayBounded(t *testing.T) {
 		t.Errorf("%d counts in memory, at most %d", len(r.calls), maxRates)
 	}
 }
+
+func TestOperationsCountedByAccountHaveARate(t *testing.T) {
+	for name := range accountRates {
+		if operationRates[name] <= 0 {
+			t.Errorf("%s has no rate: every call of it would be refused", name)
+		}
+	}
+}
