@@ -71,7 +71,7 @@ func (s *Service) finishDue(ctx context.Context) (time.Duration, error) {
 			failed = errors.Join(failed, fmt.Errorf("topic %d: %w", num, err))
 			continue
 		}
-		s.cache.drop(p)
+		s.refresh(ctx, p)
 	}
 	if failed != nil {
 		return 0, failed
@@ -83,4 +83,15 @@ func (s *Service) finishDue(ctx context.Context) (time.Duration, error) {
 		return statesIdle, nil
 	}
 	return min(time.Duration(next-now)*time.Millisecond, statesIdle), nil
+}
+
+// refresh has the copy of a stream, if there is one, follow what was done to it; the meters of its
+// shards go on.
+func (s *Service) refresh(ctx context.Context, p place) {
+	if s.cache.get(p) == nil {
+		return
+	}
+	if _, err := s.reload(ctx, p, s.nowNS()); err != nil {
+		s.cache.drop(p) // the next call reads it
+	}
 }
