@@ -70,9 +70,9 @@ func newSettings(in *kinesisapi.CreateStreamInput) (*settings, int, error) {
 	}
 	switch {
 	case c.auto:
-		return nil, 0, kinesisapi.InvalidArgumentException("RecordDistributionStrategy AUTO is only supported for streams in ON_DEMAND mode.")
+		return nil, 0, errAutoProvisioned()
 	case in.WarmThroughputMiBps != nil && *in.WarmThroughputMiBps > 0:
-		return nil, 0, kinesisapi.InvalidArgumentException("WarmThroughputMiBps is only supported for streams in ON_DEMAND mode.")
+		return nil, 0, errWarmProvisioned()
 	case in.ShardCount == nil:
 		return nil, 0, kinesisapi.ValidationException("1 validation error detected: Value null at 'shardCount' failed to satisfy constraint: Member must not be null")
 	case *in.ShardCount > catalog.MaxPartitions:

@@ -44,7 +44,7 @@ func (s *Service) DescribeStream(ctx context.Context, in *kinesisapi.DescribeStr
 		HasMoreShards:           len(listed) > limit,
 		RetentionPeriodHours:    st.settings.retentionHours,
 		StreamCreationTimestamp: time.UnixMilli(st.topic.Created).UTC(),
-		EnhancedMonitoring:      []kinesisapi.EnhancedMetrics{{ShardLevelMetrics: []kinesisapi.MetricsName{}}},
+		EnhancedMonitoring:      st.metrics.enhanced(),
 		EncryptionType:          &none,
 	}}, nil
 }

@@ -36,7 +36,7 @@ func (s *Service) DescribeStreamSummary(ctx context.Context, in *kinesisapi.Desc
 		StreamModeDetails:       st.settings.modeDetails(),
 		RetentionPeriodHours:    st.settings.retentionHours,
 		StreamCreationTimestamp: time.UnixMilli(st.topic.Created).UTC(),
-		EnhancedMonitoring:      []kinesisapi.EnhancedMetrics{{ShardLevelMetrics: []kinesisapi.MetricsName{}}},
+		EnhancedMonitoring:      st.metrics.enhanced(),
 		EncryptionType:          &none,
 		OpenShardCount:          open,
 		ConsumerCount:           &consumers,

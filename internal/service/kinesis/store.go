@@ -71,6 +71,9 @@ func (s *Service) readTopic(tx store.ReadTx, p place, t *catalog.Topic) (*stream
 	if st.settings, err = s.readSettings(tx, t, parts); err != nil {
 		return nil, err
 	}
+	if st.metrics, err = s.readMetrics(tx, t); err != nil {
+		return nil, err
+	}
 	st.metered = t.Origin == catalog.OriginKinesis && st.settings.mode == modeProvisioned
 	if err := s.markClosing(tx, st); err != nil {
 		return nil, err

@@ -89,7 +89,8 @@ type stream struct {
 	settings settings
 	shards   []shard // by index
 	routes   routes
-	metered  bool // per-shard quotas apply: provisioned, and made by Kinesis
+	metrics  metricSet // that are on for each shard
+	metered  bool      // per-shard quotas apply: provisioned, and made by Kinesis
 
 	checked atomic.Int64  // ns of the service's clock when the copy was last known to be current
 	next    atomic.Uint32 // shard of the next record, where records are spread
