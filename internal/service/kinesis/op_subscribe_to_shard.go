@@ -58,7 +58,7 @@ func (s *Service) SubscribeToShard(ctx context.Context, in *kinesisapi.Subscribe
 		return nil, notFoundAs(err, errNoShard(n.place, st.shards[index].id))
 	}
 	u := &subscription{
-		svc: s, claim: held, consumer: c, stream: st, index: index, next: at, waker: waker{wake: make(chan struct{}, 1)},
+		svc: s, ctx: ctx, claim: held, stream: st, index: index, next: at, waker: waker{wake: make(chan struct{}, 1)},
 	}
 	taken := errSubscribed(n.place, st.shards[index].id, c.name)
 	if in.DryRun != nil && *in.DryRun {
@@ -71,7 +71,7 @@ func (s *Service) SubscribeToShard(ctx context.Context, in *kinesisapi.Subscribe
 		return nil, taken
 	}
 	call.OnSent(func() { s.claims.leave(u) })
-	return &kinesisapi.SubscribeToShardOutput{EventStream: u.events(ctx)}, nil
+	return &kinesisapi.SubscribeToShardOutput{EventStream: u.run}, nil
 }
 
 // activeConsumer finds a consumer that can subscribe.

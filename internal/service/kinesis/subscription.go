@@ -7,7 +7,6 @@ import (
 
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/catalog"
-	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
 )
 
@@ -26,61 +25,71 @@ const (
 // sleeps until a commit, its clock or someone who ends it wakes it, and holds no records then.
 type subscription struct {
 	waker
-	svc      *Service
-	claim    *claim
-	consumer consumer
-	stream   *stream
-	index    int32
-	next     store.Offset
+	svc    *Service
+	claim  *claim
+	stream *stream
+	index  int32
+	next   store.Offset
 
+	ctx   context.Context // of the request, which the subscription is
 	yield func(*kinesisapi.SubscribeToShardEventStream, error) bool
 	last  time.Time     // of the last event; zero before the first
 	wait  time.Duration // before the next event, for the quota
+	until time.Time     // when it ends by itself
 }
 
-// events is the stream of a subscription. It registers before it reads, so that no commit is missed.
-func (u *subscription) events(ctx context.Context) func(func(*kinesisapi.SubscribeToShardEventStream, error) bool) {
-	return func(yield func(*kinesisapi.SubscribeToShardEventStream, error) bool) {
-		u.yield = yield
-		cancel := u.svc.store.Watch([]store.PartitionID{u.shard().partition}, func(store.Event) { u.poke() })
-		defer cancel()
-		timer := u.svc.opts.Clock.NewTimer(subscriptionLife)
-		defer timer.Stop()
-		if err := u.run(ctx, timer); err != nil && ctx.Err() == nil {
-			yield(nil, err)
-		}
-	}
-}
-
-// run pushes until the subscription is over. The error is one for the client.
-func (u *subscription) run(ctx context.Context, timer clock.Timer) error {
+// run is the stream of a subscription. It registers before it reads, so that no commit is missed. While it sleeps
+// its frame is most of what there is on the stack: it calls, and keeps nothing of what it calls.
+func (u *subscription) run(yield func(*kinesisapi.SubscribeToShardEventStream, error) bool) {
+	u.yield = yield
 	now := u.svc.opts.Clock.Now
-	until := now().Add(subscriptionLife)
+	u.until = now().Add(subscriptionLife)
+	defer u.svc.store.Watch([]store.PartitionID{u.shard().partition}, u.changed)()
+	timer := u.svc.opts.Clock.NewTimer(subscriptionLife)
+	defer timer.Stop()
 	for {
-		if o := u.end.Load(); o != nil {
-			return o.err
-		}
-		if !now().Before(until) {
-			return nil
-		}
-		again, err := u.push(ctx, now())
-		if err != nil || again == over {
-			return err
+		again := u.step(now())
+		if again == over {
+			return
 		}
 		if again == 0 {
 			continue
 		}
-		timer.Reset(min(again, until.Sub(now())))
+		timer.Reset(again)
 		select {
-		case <-ctx.Done():
-			return nil
+		case <-u.ctx.Done():
+			return
 		case <-timer.C():
 		case <-u.wake:
 		}
 	}
 }
 
-// over is what push gives for a subscription that has ended.
+// changed is told of commits to the shard.
+func (u *subscription) changed(store.Event) { u.poke() }
+
+// step does what is to be done now and gives how long to sleep, or over when the subscription has ended.
+func (u *subscription) step(now time.Time) time.Duration {
+	if !now.Before(u.until) {
+		return over
+	}
+	var again time.Duration
+	var err error
+	if o := u.end.Load(); o != nil {
+		again, err = over, o.err
+	} else {
+		again, err = u.push(u.ctx, now)
+	}
+	if err != nil {
+		if u.ctx.Err() == nil {
+			u.yield(nil, err)
+		}
+		return over
+	}
+	return min(again, u.until.Sub(now))
+}
+
+// over is what push and step give for a subscription that has ended.
 const over = time.Duration(-1)
 
 // push sends an event if there is reason for one and gives how long nothing else is to be done, unless

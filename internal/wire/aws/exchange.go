@@ -29,17 +29,17 @@ type exchange struct {
 	names, regions interned
 	callCtx        context.Context // ctx with call, where the exchange is used again; else nil
 
-	call     api.Call
-	format   format
-	data     []byte        // the body, pooled; given back after the answer, as the next two
-	held     int64         // bytes of Server.inFlight
-	scratch  *hot.Scratch  // of a decoder by hand
-	pieces   pieces        // of its answer
-	in       int           // bytes of the body
-	sent     int           // bytes of the answer
-	code     string        // of the error answered
-	answered time.Duration // from the start to the head of an answer that stays open; else 0
-	cut      bool          // the answer cannot be finished: whoever carries it must break the connection
+	call    api.Call
+	format  format
+	data    []byte       // the body, pooled; given back after the answer, as the next two
+	held    int64        // bytes of Server.inFlight
+	scratch *hot.Scratch // of a decoder by hand
+	pieces  pieces       // of its answer
+	in      int          // bytes of the body
+	sent    int          // bytes of the answer
+	code    string       // of the error answered
+	open    *stream      // an answer that stays open: whoever carries the exchange runs it next
+	cut     bool         // the answer cannot be finished: whoever carries it must break the connection
 }
 
 // answerer writes an answer. begin is called once, then Write as often as the body needs.
@@ -59,7 +59,7 @@ type head struct {
 	cors        *cors
 }
 
-// serve answers one request. It must not touch the exchange after the answer.
+// serve answers one request, or opens the stream that does. It must not touch the exchange after the answer.
 func (s *Server) serve(x *exchange) {
 	start := time.Now()
 	x.call.RequestID = s.ids.request()
@@ -74,11 +74,9 @@ func (s *Server) serve(x *exchange) {
 			}
 		}
 		s.release(x)
-		took := x.answered
-		if took == 0 {
-			took = time.Since(start)
+		if x.open == nil {
+			s.opts.Observe(x.call.Service, op, x.code, time.Since(start), x.in, x.sent)
 		}
-		s.opts.Observe(x.call.Service, op, x.code, took, x.in, x.sent)
 	}()
 	if !s.admit(x) {
 		return
@@ -114,9 +112,8 @@ func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 		return
 	}
 	if o.stream != nil {
-		ctx, done := s.streamContext(x.ctx)
-		defer done()
-		x.ctx = ctx
+		s.openStream(x, o, in, start)
+		return
 	}
 	ctx := x.callCtx
 	if ctx == nil {
@@ -125,10 +122,6 @@ func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 	out, callErr := o.Invoke(ctx, in)
 	if callErr != nil {
 		s.fail(x, api.AsError(callErr))
-		return
-	}
-	if o.stream != nil {
-		s.stream(x, o, out, start)
 		return
 	}
 	s.answer(x, o, out)

@@ -198,7 +198,7 @@ func (f *fastConn) serve() {
 func (x *exchange) reset() {
 	x.call = api.Call{}
 	x.format = formatXML
-	x.in, x.sent, x.code, x.cut, x.answered = 0, 0, "", false, 0
+	x.in, x.sent, x.code, x.cut = 0, 0, "", false
 }
 
 // values are the headers for the signature.

@@ -8,8 +8,20 @@ import (
 	"time"
 )
 
-// serveHTTP carries an exchange over net/http.
+// serveHTTP carries an exchange over net/http. A stream runs when nothing of its exchange is left on the stack
+// or in memory: thousands may be open.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	open, cut := s.serveOne(w, r)
+	if open != nil {
+		cut = open.run()
+	}
+	if cut {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// serveOne answers a request, or gives the stream that does, and whether the connection is to be broken.
+func (s *Server) serveOne(w http.ResponseWriter, r *http.Request) (open *stream, cut bool) {
 	in := r.Header
 	x := &exchange{
 		ctx: r.Context(), host: r.Host, origin: in.Get("Origin"), target: in.Get("X-Amz-Target"),
@@ -22,9 +34,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.Header = func(name string) []string { return headerValues(r, name) }
 	s.serve(x)
-	if x.cut {
-		panic(http.ErrAbortHandler)
-	}
+	return x.open, x.cut
 }
 
 // headerValues gives back the headers that net/http moves elsewhere.
@@ -61,23 +71,21 @@ func (a *httpAnswer) unbound() error {
 
 // push has a deadline for HTTP/2 alone, where a client can stop to take one stream while the connection
 // lives; that of HTTP/1.1 stands with the connection (package sniff).
-func (a *httpAnswer) push(write func() error, d time.Duration) error {
+func (a *httpAnswer) push(b []byte, d time.Duration) (int, error) {
 	c := http.NewResponseController(a.w)
 	if a.http2 {
 		if err := c.SetWriteDeadline(time.Now().Add(d)); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	if err := write(); err != nil {
-		return err
+	n, err := a.w.Write(b)
+	if err != nil {
+		return n, err
 	}
-	if err := c.Flush(); err != nil {
-		return err
+	if err := c.Flush(); err != nil || !a.http2 {
+		return n, err
 	}
-	if a.http2 {
-		return c.SetWriteDeadline(time.Time{})
-	}
-	return nil
+	return n, c.SetWriteDeadline(time.Time{})
 }
 
 func (a *httpAnswer) begin(h head, length int) {

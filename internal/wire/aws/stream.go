@@ -2,7 +2,9 @@ package aws
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"millrace/internal/api"
@@ -20,8 +22,8 @@ type streamer interface {
 	answerer
 	// unbound lifts the deadline under which the request was read.
 	unbound() error
-	// push sends what was written to the client. Write and push together are given d.
-	push(write func() error, d time.Duration) error
+	// push sends b to the client, which has d to take it.
+	push(b []byte, d time.Duration) (int, error)
 }
 
 // streamContext is ctx until Shutdown begins: an answer that stays open must not hold it up.
@@ -34,89 +36,130 @@ func (s *Server) streamContext(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// stream answers with the events of out: the initial response at once, so that the client knows that
-// its request was accepted, then each event as it comes, in the encoding of the request.
-func (s *Server) stream(x *exchange, o *operation, out any, start time.Time) {
-	s.releaseBody(x) // an answer of minutes holds no share of what bodies may take
-	w := x.out.(streamer)
-	h := s.head(x, http.StatusOK)
-	h.contentType = eventstream.ContentType
-	if err := w.unbound(); err != nil {
-		s.opts.Logger.Debug("read deadline of a stream", "requestId", x.call.RequestID, "err", err)
-	}
-	w.begin(h, -1)
-	e := events{x: x, w: w, shape: o.stream, wait: s.opts.eventWait}
-	ok := e.initial()
-	x.answered = time.Since(start)
-	if !ok {
-		x.cut = true
+// stream is an answer that stays open: the initial response at once, so that the client knows that its request
+// was accepted, then each event as it comes, in the encoding of the request. It holds no buffer between them, and
+// little else.
+type stream struct {
+	server *Server
+	w      streamer
+	ctx    context.Context
+	done   func()    // ends ctx
+	call   *api.Call // not the exchange's, which is gone
+	op     *operation
+	out    any // of the operation
+	head   head
+	cbor   bool
+	cut    bool // the connection is to be broken
+	start  time.Time
+	took   time.Duration // until it began
+	in     int           // bytes of the request
+	sent   int
+	code   string // of the error it ended with
+}
+
+// openStream calls the operation and leaves the answer to x.open, unless it is an error.
+func (s *Server) openStream(x *exchange, o *operation, in any, start time.Time) {
+	call := new(x.call)
+	ctx, done := s.streamContext(x.ctx)
+	defer func() {
+		if x.open == nil {
+			call.Sent()
+			done()
+		}
+	}()
+	out, err := o.Invoke(api.WithCall(ctx, call), in)
+	if err != nil {
+		s.fail(x, api.AsError(err))
 		return
 	}
-	for event, err := range o.Events(out) {
-		if err != nil {
-			e.failure(s, api.AsError(err))
-			break
-		}
-		if !e.event(event) {
-			x.cut = true
-			break
-		}
+	h := s.head(x, http.StatusOK)
+	h.contentType = eventstream.ContentType
+	x.open = &stream{
+		server: s, w: x.out.(streamer), ctx: ctx, done: done, call: call, op: o, out: out, head: h,
+		cbor: x.format == formatCBOR, start: start, in: x.in,
 	}
 }
 
-// events writes the messages of one stream. It holds no buffer between them.
-type events struct {
-	x     *exchange
-	w     streamer
-	wait  time.Duration
-	shape *api.Shape // of the events: a structure with one member for each type of event
+// run writes the stream to its end and says whether the connection is to be broken.
+func (t *stream) run() bool {
+	t.serve()
+	return t.cut
 }
 
-// initial writes what the operation answers beside its events, which no operation of ours does.
-func (e *events) initial() bool {
-	return e.send("event", ":event-type", "initial-response", func(b []byte) []byte {
-		if e.x.format == formatCBOR {
+func (t *stream) serve() {
+	defer t.close()
+	if t.begin() {
+		t.op.Events(t.out)(t.event)
+	}
+}
+
+// begin writes head and initial response; no operation of ours has members beside its events.
+func (t *stream) begin() bool {
+	if err := t.w.unbound(); err != nil {
+		t.server.opts.Logger.Debug("read deadline of a stream", "requestId", t.call.RequestID, "err", err)
+	}
+	t.w.begin(t.head, -1)
+	ok := t.send("event", ":event-type", "initial-response", func(b []byte) []byte {
+		if t.cbor {
 			return codec.CloseCBORMap(codec.OpenCBORMap(b))
 		}
 		return append(b, "{}"...)
 	})
+	t.head = head{}
+	t.took = time.Since(t.start)
+	return ok
 }
 
-// event writes one event; false when the client is gone.
-func (e *events) event(event any) bool {
-	name, shape, value := codec.Event(e.shape, event)
-	return e.send("event", ":event-type", name, func(b []byte) []byte {
-		if e.x.format == formatCBOR {
+// close ends the stream. It is observed with the time until it began, since how long it lasts is its client's choice.
+func (t *stream) close() {
+	if p := recover(); p != nil {
+		t.server.opts.Logger.Error("panic in stream", "requestId", t.call.RequestID, "operation", t.call.Operation,
+			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		t.cut = true
+	}
+	t.done()
+	t.call.Sent()
+	t.server.opts.Observe(t.call.Service, t.op.Name, t.code, t.took, t.in, t.sent)
+}
+
+// event writes one event, or the error that ends the stream; false when nothing more is to come.
+func (t *stream) event(event any, err error) bool {
+	if err != nil {
+		t.fail(api.AsError(err))
+		return false
+	}
+	name, shape, value := codec.Event(t.op.stream, event)
+	return t.send("event", ":event-type", name, func(b []byte) []byte {
+		if t.cbor {
 			return codec.AppendCBOR(b, shape, value)
 		}
 		return codec.AppendJSON(b, shape, value)
 	})
 }
 
-// failure writes the error that ends a stream, unless nobody listens any more.
-func (e *events) failure(s *Server, err *api.Error) {
-	x := e.x
-	if x.ctx.Err() != nil {
-		x.cut = true
+// fail writes the error that ends a stream, unless nobody listens any more.
+func (t *stream) fail(err *api.Error) {
+	if t.ctx.Err() != nil {
+		t.cut = true
 		return
 	}
-	x.code = err.Code
+	t.code = err.Code
 	if err.Fault == api.FaultServer {
-		s.opts.Logger.Error("stream failed", "requestId", x.call.RequestID, "service", x.call.Service,
-			"operation", x.call.Operation, "account", x.call.Account, "err", err)
+		t.server.opts.Logger.Error("stream failed", "requestId", t.call.RequestID, "service", t.call.Service,
+			"operation", t.call.Operation, "account", t.call.Account, "err", err)
 	}
-	x.cut = !e.send("exception", ":exception-type", err.Code, func(b []byte) []byte {
-		if x.format == formatCBOR {
+	t.send("exception", ":exception-type", err.Code, func(b []byte) []byte {
+		if t.cbor {
 			return codec.AppendErrorCBOR(b, err)
 		}
 		return codec.AppendErrorJSON(b, err)
 	})
 }
 
-// send writes one message and waits until it is on its way.
-func (e *events) send(message, kind, name string, payload func([]byte) []byte) bool {
+// send writes one message and waits until it is on its way; false when the client is gone.
+func (t *stream) send(message, kind, name string, payload func([]byte) []byte) bool {
 	contentType := "application/json"
-	if e.x.format == formatCBOR {
+	if t.cbor {
 		contentType = "application/cbor"
 	}
 	b := bufpool.Get(bufpool.Smallest)[:0]
@@ -125,11 +168,9 @@ func (e *events) send(message, kind, name string, payload func([]byte) []byte) b
 		eventstream.Header{Name: ":content-type", Value: contentType},
 		eventstream.Header{Name: ":message-type", Value: message})
 	b = eventstream.Close(payload(b), 0)
-	err := e.w.push(func() error {
-		n, err := e.w.Write(b)
-		e.x.sent += n
-		return err
-	}, e.wait)
+	n, err := t.w.push(b, t.server.opts.eventWait)
+	t.sent += n
 	bufpool.Put(b)
+	t.cut = t.cut || err != nil
 	return err == nil
 }
