@@ -50,8 +50,7 @@ func run(args []string) error {
 		return err
 	}
 	k, err := p.Parse(args)
-	var parse *kong.ParseError
-	if errors.As(err, &parse) {
+	if _, ok := errors.AsType[*kong.ParseError](err); ok {
 		p.FatalIfErrorf(err)
 	}
 	if err != nil {

@@ -52,7 +52,7 @@ type Options struct {
 	Logger *slog.Logger `kong:"-"` // default: nothing is logged
 }
 
-func (o Options) withDefaults() Options {
+func (o *Options) setDefaults() {
 	if o.Data == "" {
 		o.InMemory = true
 	}
@@ -67,7 +67,6 @@ func (o Options) withDefaults() Options {
 	if o.KinesisQuotas == "" {
 		o.KinesisQuotas = "aws"
 	}
-	return o
 }
 
 func (o *Options) quotas() (kinesis.Quotas, error) { return kinesis.ParseQuotas(o.KinesisQuotas) }

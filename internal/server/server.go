@@ -55,7 +55,7 @@ type Addresses struct {
 //
 // Errors: those of the options, *store.LockedError and others of the store, addresses in use.
 func Open(opts Options) (*Server, error) {
-	opts = opts.withDefaults()
+	opts.setDefaults()
 	s := &Server{opts: opts, log: opts.Logger, failed: make(chan error, 4)}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -206,13 +206,11 @@ func listen(setting string) ([]net.Listener, error) {
 }
 
 func (s *Server) serve(fn func() error) {
-	s.done.Add(1)
-	go func() {
-		defer s.done.Done()
+	s.done.Go(func() {
 		if err := fn(); err != nil {
 			s.failed <- err
 		}
-	}()
+	})
 }
 
 // Addresses are those that the server listens on.
@@ -231,7 +229,7 @@ func (s *Server) writeReady() error {
 		return err
 	}
 	part := s.opts.ReadyFile + ".part"
-	if err := os.WriteFile(part, append(text, '\n'), 0o644); err != nil { //nolint:gosec // holds addresses, nothing secret
+	if err := os.WriteFile(part, append(text, '\n'), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(part, s.opts.ReadyFile)

@@ -89,8 +89,8 @@ func (b *bench) millraceOptions(name string, args ...string) process.Options {
 	}
 }
 
-func (b *bench) startMillrace(ctx context.Context, name string, args ...string) (*server, error) {
-	s, err := process.Start(ctx, b.millraceOptions(name, args...))
+func (b *bench) startMillrace(ctx context.Context, name string) (*server, error) {
+	s, err := process.Start(ctx, b.millraceOptions(name))
 	if err != nil {
 		return nil, err
 	}

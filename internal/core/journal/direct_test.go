@@ -11,7 +11,7 @@ import (
 func TestAlignedBuffersBeginAtAPage(t *testing.T) {
 	for pages := range 20 {
 		b := Aligned(pages * PageSize)
-		if len(b) != 0 || cap(b) != pages*PageSize || uintptr(unsafe.Pointer(unsafe.SliceData(b)))%PageSize != 0 { //nolint:gosec // looks at the address only
+		if len(b) != 0 || cap(b) != pages*PageSize || uintptr(unsafe.Pointer(unsafe.SliceData(b)))%PageSize != 0 {
 			t.Fatalf("%d pages: got length %d, capacity %d at %p", pages, len(b), cap(b), unsafe.SliceData(b))
 		}
 	}

@@ -265,9 +265,7 @@ func (p *space) prepare() {
 	}
 	busy := make(chan struct{})
 	p.busy = busy
-	p.s.done.Add(1)
-	go func() {
-		defer p.s.done.Done()
+	p.s.done.Go(func() {
 		f, err := p.make(p.s.opts.JournalFileBytes)
 		if err == nil {
 			p.note(nil) //nolint:errcheck // returns what it is given
@@ -278,7 +276,7 @@ func (p *space) prepare() {
 		p.ready, p.busy = f, nil
 		p.mu.Unlock()
 		close(busy)
-	}()
+	})
 }
 
 // make returns a file of size bytes that is written ahead: one that was used before, or a new one.

@@ -23,14 +23,14 @@ func small(fs vfs.FS) Options {
 	}
 }
 
-func mustOpen(t testing.TB, o Options) *Store {
-	t.Helper()
+func mustOpen(tb testing.TB, o Options) *Store {
+	tb.Helper()
 	if o.Fatal == nil {
-		o.Fatal = func(err error) { t.Logf("the store stopped: %v", err) }
+		o.Fatal = func(err error) { tb.Logf("the store stopped: %v", err) }
 	}
 	s, err := Open(o)
 	if err != nil {
-		t.Fatalf("open: %v", err)
+		tb.Fatalf("open: %v", err)
 	}
 	return s
 }
