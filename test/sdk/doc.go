@@ -16,6 +16,8 @@
 //	tags        AddTagsToStream, RemoveTagsFromStream, ListTagsForStream
 //	retention   Increase- and DecreaseStreamRetentionPeriod
 //	errors      the code, a message and a request id, for seven refusals
+//	push        SubscribeToShard over HTTP/2 (JavaScript, Java): records exact and in order as they are put, until
+//	            the consumer is deregistered
 //	delete      DeleteStream, until the stream is gone
 //
 // The Go client is also pushed records over each protocol, with a takeover and a consumer that ends.

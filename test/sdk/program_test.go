@@ -22,11 +22,12 @@ func playBoto3(t *testing.T, endpoint, stream string, env ...string) {
 
 func playJavaScript(t *testing.T, endpoint, stream string) {
 	t.Helper()
+	want := append([]string{"push"}, steps...)
 	args := []string{"clients/client.mjs", part(t, "node"), endpoint, stream}
 	if *http1Flag {
-		args = append(args, "http1")
+		want, args = steps, append(args, "http1")
 	}
-	play(t, steps, nil, "node", args...)
+	play(t, want, nil, "node", args...)
 }
 
 func playJava(t *testing.T, endpoint, stream string) {
@@ -36,7 +37,7 @@ func playJava(t *testing.T, endpoint, stream string) {
 	if out, err := compile.CombinedOutput(); err != nil {
 		t.Fatalf("javac: %v\n%s", err, out)
 	}
-	want := append([]string{"async"}, steps...)
+	want := append([]string{"async", "push"}, steps...)
 	args := []string{"-Xmx256m", "-cp", classes + string(filepath.ListSeparator) + jars, "Client", endpoint, stream}
 	if *http1Flag {
 		want, args = steps, append(args, "http1")

@@ -69,6 +69,7 @@ public final class Client {
         steps.put("errors", c::errors);
         if (args.length < 3 || !args[2].equals("http1")) {
             steps.put("async", c::async);
+            steps.put("push", c::push);
         }
         steps.put("delete", c::delete);
         steps.forEach((name, step) -> {
@@ -306,6 +307,56 @@ public final class Client {
             return;
         }
         throw new AssertionError("a stream that does not exist was described");
+    }
+
+    /** The Netty client is pushed records in CBOR over HTTP/2, from a moment on, until its consumer is gone. */
+    private void push() throws Exception {
+        String arn = summary().streamARN();
+        String consumer = kinesis.registerStreamConsumer(r -> r.streamARN(arn).consumerName("java")).consumer().consumerARN();
+        until("the consumer to be ACTIVE", () -> kinesis.describeStreamConsumer(r -> r.consumerARN(consumer))
+            .consumerDescription().consumerStatus() == ConsumerStatus.ACTIVE);
+        List<Sent> want = new ArrayList<>();
+        List<Sent> got = java.util.Collections.synchronizedList(new ArrayList<>());
+        Instant moment = Instant.now();
+        pushed(want);
+        var done = async.subscribeToShard(
+            r -> r.consumerARN(consumer).shardId(sent.keySet().iterator().next())
+                .startingPosition(p -> p.type(ShardIteratorType.AT_TIMESTAMP).timestamp(moment)),
+            SubscribeToShardResponseHandler.builder().subscriber(SubscribeToShardResponseHandler.Visitor.builder()
+                .onSubscribeToShardEvent(e -> {
+                    check(e.continuationSequenceNumber().length() == 56, e);
+                    check(e.millisBehindLatest() >= 0 && e.childShards().isEmpty(), e);
+                    e.records().forEach(r -> got.add(new Sent(new BigInteger(r.sequenceNumber()), r.partitionKey(), r.data())));
+                }).build()).build());
+        until("the first records", () -> got.size() >= want.size());
+        pushed(want);
+        until("the second records", () -> got.size() >= want.size());
+        check(got.equals(want), got, want);
+        kinesis.deregisterStreamConsumer(r -> r.consumerARN(consumer));
+        try {
+            done.join();
+            throw new AssertionError("the stream ended without an exception");
+        } catch (CompletionException e) {
+            check(e.getCause() instanceof ResourceNotFoundException, e);
+        }
+        until("the consumer to be gone", () -> {
+            try {
+                kinesis.describeStreamConsumer(r -> r.consumerARN(consumer));
+                return false;
+            } catch (ResourceNotFoundException e) {
+                return true;
+            }
+        });
+    }
+
+    /** Puts twenty records into the first shard, one after the other. */
+    private void pushed(List<Sent> want) {
+        for (int i = 0; i < 20; i++) {
+            SdkBytes data = SdkBytes.fromUtf8String("pushed ".repeat(100 * i));
+            PutRecordResponse answer = kinesis.putRecord(
+                r -> r.streamName(stream).partitionKey("鍵").explicitHashKey("0").data(data));
+            want.add(new Sent(new BigInteger(answer.sequenceNumber()), "鍵", data));
+        }
     }
 
     private void delete() throws Exception {

@@ -170,6 +170,41 @@ async function errors() {
   }
 }
 
+/** A consumer is pushed records over HTTP/2; events and their end are those of the SDK's event stream. */
+async function push() {
+  const named = { StreamARN: (await summary()).StreamARN, ConsumerName: "javascript" };
+  const consumer = async () => (await call("DescribeStreamConsumer", named)).ConsumerDescription;
+  const ConsumerARN = (await call("RegisterStreamConsumer", named)).Consumer.ConsumerARN;
+  await until("the consumer to be ACTIVE", async () => (await consumer()).ConsumerStatus === "ACTIVE");
+  const shard = [...sent.keys()].sort()[0]; // holds hash key 0
+  const answer = await call("SubscribeToShard", { ConsumerARN, ShardId: shard, StartingPosition: { Type: "LATEST" } });
+  const want = [];
+  const got = [];
+  let ended;
+  try {
+    for await (const { SubscribeToShardEvent: e } of answer.EventStream) {
+      assert.match(e.ContinuationSequenceNumber, /^[0-9]{56}$/);
+      assert.equal(typeof e.MillisBehindLatest, "number");
+      got.push(...e.Records.map((r) => [r.SequenceNumber, r.PartitionKey, Buffer.from(r.Data).toString()]));
+      assert.deepEqual(got, want.slice(0, got.length));
+      if (got.length < want.length) continue;
+      if (want.length === 20) {
+        await call("DeregisterStreamConsumer", { ConsumerARN });
+        continue;
+      }
+      const data = "pushed ".repeat(want.length * 100);
+      const record = { PartitionKey: "鍵", ExplicitHashKey: "0", Data: Buffer.from(data) };
+      const put = await call("PutRecord", { StreamName: stream, ...record });
+      want.push([put.SequenceNumber, "鍵", data]);
+    }
+  } catch (e) {
+    ended = e;
+  }
+  assert.equal(ended?.name, "ResourceNotFoundException", String(ended));
+  assert.equal(got.length, 20);
+  await until("the consumer to be gone", () => consumer().then(() => false, (e) => e.name === "ResourceNotFoundException"));
+}
+
 async function remove() {
   await call("DeleteStream", { StreamName: stream });
   await until("the stream to be gone", async () => {
@@ -193,6 +228,7 @@ for (const [name, step] of [
   ["tags", tags],
   ["retention", retention],
   ["errors", errors],
+  ...(http1 === "http1" ? [] : [["push", push]]),
   ["delete", remove],
 ]) {
   try {
