@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -40,8 +41,13 @@ func (r *resolver) Validate(app *kong.Application) error {
 	return nil
 }
 
-// Resolve finds a flag's value.
+// Resolve finds a flag's value. The environment comes before the file.
 func (r *resolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		if _, ok := os.LookupEnv(name); ok {
+			return nil, nil
+		}
+	}
 	for _, name := range []string{flag.Name, strings.ReplaceAll(flag.Name, "-", "_")} {
 		if v, ok := r.values[name]; ok {
 			return v, nil

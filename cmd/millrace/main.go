@@ -43,9 +43,7 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli
-	p, err := kong.New(&c, kong.Name("millrace"), kong.Description(description), kong.UsageOnError(),
-		kong.DefaultEnvars("MILLRACE"), kong.Configuration(yamlResolver), kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	p, err := parser(&c, kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {
 		return err
 	}
@@ -57,6 +55,15 @@ func run(args []string) error {
 		return err
 	}
 	return k.Run()
+}
+
+// parser reads flags into c, then the environment, then the configuration file.
+func parser(c *cli, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append([]kong.Option{
+		kong.Name("millrace"), kong.Description(description), kong.UsageOnError(),
+		kong.DefaultEnvars("MILLRACE"), kong.Configuration(yamlResolver),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	}, options...)...)
 }
 
 type versionCmd struct{}
