@@ -41,6 +41,9 @@ func (s *Store) publish(j *job) {
 	s.mu.Unlock()
 	s.pubMu.Unlock()
 	s.mover.drop(gone)
+	if len(g.Parts) > 0 && s.space.full() {
+		s.mover.signal() // journal files may be free now
+	}
 	if !s.watch.empty() {
 		s.mu.RLock()
 		events := s.applied.Events(g)

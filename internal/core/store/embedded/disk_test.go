@@ -266,3 +266,36 @@ func TestWritersAreRefusedWhileTheMoverWaitsForAFlush(t *testing.T) {
 	}
 	r.stop()
 }
+
+// TestFullDiskIsCleanedUpByTrimming: trims are taken when nothing else is, and what they free is written to again.
+func TestFullDiskIsCleanedUpByTrimming(t *testing.T) {
+	full := fault.NewFull(fault.NewTorn(), 3<<20)
+	o := small(full)
+	o.MaxUnmovedBytes, o.MoveAfterBytes = 64<<20, 32<<20
+	o.BallastBytes = 256 << 10
+	r := openRig(t, o)
+	id := r.create(store.Retention{})
+	n := store.Offset(0)
+	var err error
+	for end := time.Now().Add(awaited); err == nil && time.Now().Before(end); n++ {
+		_, err = r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
+	}
+	n--
+	if !errors.Is(err, store.ErrFull) {
+		t.Fatalf("after %d records of 8 KiB on a disk of 3 MiB: got %v, want %v", n, err, store.ErrFull)
+	}
+	if _, err := r.Update(t.Context(), func(tx store.Tx) error { return tx.TrimPartition(id, n-5) }); err != nil {
+		t.Fatalf("a trim on the full disk: %v", err)
+	}
+	await(t, "a write after the trim", func() bool {
+		_, err := r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
+		if err != nil && !errors.Is(err, store.ErrFull) {
+			t.Fatalf("after the trim: %v", err)
+		}
+		return err == nil
+	})
+	r.fill(id, 20, 8<<10)
+	if err := r.readNumbered(id, n-5); err != nil {
+		t.Error(err)
+	}
+}

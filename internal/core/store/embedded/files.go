@@ -40,7 +40,14 @@ type journalFile struct {
 }
 
 func (f *journalFile) number() uint32 { return uint32(f.header.Seq) }
-func (f *journalFile) room() int64    { return f.size - f.end }
+
+// left is the bytes behind the groups; room is those without what is kept for requests that free some.
+func (f *journalFile) left() int64 { return f.size - f.end }
+func (f *journalFile) room() int64 { return f.left() - f.reserve() }
+
+// reserve is kept at the end of each file for trims and deletions when there is no next file: a full disk could not
+// be cleaned up otherwise. 256 KiB take thousands of them.
+func (f *journalFile) reserve() int64 { return min(256<<10, int64(journal.Pad(int(f.size/16)))) }
 
 // wrote accounts for a group of n bytes at the end.
 func (f *journalFile) wrote(g *store.Group, n int) {
@@ -129,7 +136,7 @@ func (s *Store) room(bound int) error {
 	if err := s.mover.wait(); err != nil {
 		return err
 	}
-	next, err := s.space.next(int64(journal.PageSize + bound))
+	next, err := s.space.next(int64(journal.PageSize + bound + bound/8 + journal.PageSize)) // and its reserve
 	if s.failure() != nil {
 		return store.ErrStopped // nothing of the group was written
 	}
@@ -412,6 +419,13 @@ func (p *space) giveBallast() {
 	if err := p.s.opts.FS.Remove(p.s.opts.FS.PathJoin(p.s.opts.Dir, ballastName)); err != nil {
 		p.s.log.Warn("give up the ballast", "error", err)
 	}
+}
+
+// full tells whether the last file could not be made.
+func (p *space) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lastErr != nil
 }
 
 // setBulk is told whether journal files are adopted or used again: a file that will be adopted is written

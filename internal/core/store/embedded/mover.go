@@ -214,7 +214,7 @@ func (m *mover) choose() (adopt bool, files []*journalFile) {
 	if m.adoptable(s.files[0]) {
 		return true, s.files[:1:1]
 	}
-	if s.unmoved() <= s.opts.MoveAfterBytes && s.idx.entries <= s.opts.MaxUnmovedEntries/2 {
+	if !s.space.full() && s.unmoved() <= s.opts.MoveAfterBytes && s.idx.entries <= s.opts.MaxUnmovedEntries/2 {
 		return false, nil
 	}
 	var bytes int64

@@ -176,7 +176,7 @@ func (s *Store) noteEnd() error {
 
 // finish is the sequencer's last act: an empty group that says that all before it is on disk.
 func (s *Store) finish() {
-	if s.failure() != nil || s.active == nil || s.active.room() < journal.PageSize {
+	if s.failure() != nil || s.active == nil || s.active.left() < journal.PageSize {
 		return
 	}
 	j := &job{group: s.decided.Begin(s.Now())}

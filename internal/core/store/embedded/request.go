@@ -71,6 +71,19 @@ func endsIn(req *store.Request) int {
 	return n
 }
 
+// frees tells whether r is a transaction that trims or deletes partitions, and adds nothing but keys.
+func (r *request) frees() bool {
+	if r.tx == nil || len(r.tx.Parts) == 0 || len(r.tx.Appends)+len(r.tx.Ends)+len(r.tx.Producers) > 0 {
+		return false
+	}
+	for i := range r.tx.Parts {
+		if k := r.tx.Parts[i].Kind; k != store.PartitionTrim && k != store.PartitionDelete {
+			return false
+		}
+	}
+	return true
+}
+
 func (r *request) answer(err error) {
 	r.err = err
 	r.done <- struct{}{}

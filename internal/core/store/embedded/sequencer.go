@@ -69,10 +69,9 @@ func (s *Store) commitGroup(waiting []*request) (rest []*request) {
 		bound += r.bytes
 	}
 	if err := s.room(bound); err != nil {
-		for _, r := range taken {
-			r.answer(err)
+		if taken, bound = s.freeing(taken, err); len(taken) == 0 {
+			return rest
 		}
-		return rest
 	}
 	j := &job{requests: taken, errs: make([]error, len(taken))}
 	lost := s.decide(j)
@@ -81,6 +80,21 @@ func (s *Store) commitGroup(waiting []*request) (rest []*request) {
 	}
 	s.write(j)
 	return rest
+}
+
+// freeing answers with err those requests that need room, and returns those that only free some and fit into what is
+// kept for them.
+func (s *Store) freeing(waiting []*request, err error) (taken []*request, bound int) {
+	bound = journal.HeaderSize + journal.PageSize
+	for _, r := range waiting {
+		if errors.Is(err, store.ErrFull) && r.frees() && int64(bound+r.bytes) <= s.active.left() {
+			taken = append(taken, r)
+			bound += r.bytes
+		} else {
+			r.answer(err)
+		}
+	}
+	return taken, bound
 }
 
 // split takes requests up to the size of a group, and answers those that are not wanted any more.
@@ -254,8 +268,8 @@ func (s *Store) persist(j *job, flags uint16) error {
 	if err != nil {
 		return err
 	}
-	if int64(len(buf)) > f.room() {
-		return fmt.Errorf("journal: group of %d bytes is larger than what was kept free: %d", len(buf), f.room())
+	if int64(len(buf)) > f.left() {
+		return fmt.Errorf("journal: group of %d bytes is larger than what was kept free: %d", len(buf), f.left())
 	}
 	j.chunk, j.chunkAt = number, s.cache.commit(len(buf))
 	j.file, j.pos = f, f.end
