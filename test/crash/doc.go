@@ -8,7 +8,10 @@
 //	check.go      what must hold; pure, with its own negative controls in check_test.go
 //	writer.go     a writer: PutRecord and PutRecords, each record unlike any other
 //	reader.go     a reader that follows a shard across crashes
+//	lineage.go    splits, merges and scalings, and a reader that follows ChildShards
+//	check_keys.go order of a key from parents to children
 //	kills_test.go the run (build tag system)
+//	reshard_test.go the run with splits and merges (build tag system)
 //	sync_test.go  counts syncs between requests and answers with strace (build tag system)
 //
 // kill -9 leaves the page cache alone, so it cannot see a missing sync; sync_test.go can, and the crashing

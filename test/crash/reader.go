@@ -65,8 +65,8 @@ func readAll(c *client, shard Shard) (Run, error) {
 			return run, err
 		}
 		run.Records = append(run.Records, records...)
-		if len(records) == 0 && behind == 0 {
-			return run, nil
+		if next == "" || len(records) == 0 && behind == 0 {
+			return run, nil // a closed shard has no next page
 		}
 		iterator = next
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"millrace/test/load"
 )
@@ -26,8 +27,9 @@ type writer struct {
 	history *History
 	streams []string
 	random  *rand.Rand
-	count   int // of records sent so far, over all runs
-	fill    int // bound of the data of most records
+	count   int           // of records sent so far, over all runs
+	fill    int           // bound of the data of most records
+	pause   time.Duration // between puts; 0: none
 	budget  *atomic.Int64
 }
 
@@ -50,6 +52,9 @@ func (w *writer) run(addr string) error {
 		}
 		if err != nil {
 			return nil // the kill: what was under way has no answer
+		}
+		if w.pause > 0 {
+			time.Sleep(w.pause)
 		}
 	}
 	return nil
