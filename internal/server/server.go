@@ -16,7 +16,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/store/embedded"
 	"millrace/internal/service/kinesis"
 	"millrace/internal/wire/aws"
@@ -96,7 +95,7 @@ func (s *Server) open() error {
 		AllowedOrigins: s.opts.AllowOrigin, AdvertisedHosts: s.opts.AdvertiseHost,
 		Observe: s.observe,
 	})
-	s.aws.Handle(kinesisapi.Bind(s.kinesis))
+	s.aws.Handle(kinesis.Bind(s.kinesis))
 	if err := s.listenAWS(config); err != nil {
 		return err
 	}

@@ -1,0 +1,45 @@
+package kinesis
+
+import (
+	"millrace/internal/api"
+	"millrace/internal/api/kinesisapi"
+)
+
+// unserved are operations of the service model that do not exist here. The front does not know them, so that
+// they answer as AWS answers an unknown operation whatever their input is.
+var unserved = []string{
+	"AcknowledgeDeadLetterQueueRecords",
+	"AcknowledgeQueueRecords",
+	"CreateChannel",
+	"CreateQueue",
+	"DeleteChannel",
+	"DeleteQueue",
+	"DeleteResourcePolicy",
+	"DescribeChannel",
+	"DescribeQueue",
+	"GetResourcePolicy",
+	"ListChannels",
+	"ListQueues",
+	"PutResourcePolicy",
+	"ReceiveDeadLetterQueueRecords",
+	"ReceiveQueueRecords",
+	"RestoreDeadLetterQueueRecords",
+	"StartStreamEncryption",
+	"StopStreamEncryption",
+	"UpdateAccountSettings",
+	"UpdateChannel",
+	"UpdateDeadLetterQueueRecordsVisibility",
+	"UpdateQueue",
+	"UpdateQueueRecordsVisibility",
+	"UpdateStreamRecordDistributionStrategy",
+	"UpdateStreamWarmThroughput",
+}
+
+// Bind makes s ready for the front.
+func Bind(s *Service) *api.Binding {
+	b := kinesisapi.Bind(s)
+	for _, name := range unserved {
+		delete(b.Operations, name)
+	}
+	return b
+}
