@@ -60,7 +60,7 @@ func free(tx store.ReadTx, key []byte, taken error) error {
 //
 // Errors: ErrTooMany, ErrTooLarge, those of tx.
 func (c *Catalog) AddPartitions(tx store.Tx, t *Topic, parts []Partition, retention store.Retention) error {
-	if t.Partitions+len(parts) > MaxPartitions {
+	if len(parts) > MaxPartitions || t.Partitions+len(parts) > MaxHistory {
 		return ErrTooMany
 	}
 	for i := range parts {
@@ -222,8 +222,26 @@ func (c *Catalog) follow(tx store.ReadTx, key []byte) (*Topic, error) {
 	return c.Get(tx, num)
 }
 
+// Forget deletes the store partitions of a topic's partitions first to first+len(parts)-1, which keep
+// their places and attributes; it sets their ids to 0. The caller saves t.
+//
+// Errors: as SetPartitions.
+func (c *Catalog) Forget(tx store.Tx, t *Topic, first int, parts []Partition) error {
+	for i := range parts {
+		if parts[i].ID == 0 {
+			continue
+		}
+		if err := tx.DeletePartition(parts[i].ID); err != nil {
+			return err
+		}
+		parts[i].ID = 0
+	}
+	return c.SetPartitions(tx, t, first, parts)
+}
+
 // Remove forgets a topic: names, partitions and attributes, and deletes the store partitions that
-// still exist.
+// still exist. A transaction deletes 10,000 at most: of a topic that has more the caller has some
+// forgotten before.
 //
 // Errors: *store.CorruptError, those of tx.
 func (c *Catalog) Remove(tx store.Tx, t *Topic) error {
@@ -232,6 +250,9 @@ func (c *Catalog) Remove(tx store.Tx, t *Topic) error {
 		return err
 	}
 	for i := range parts {
+		if parts[i].ID == 0 {
+			continue
+		}
 		if err := tx.DeletePartition(parts[i].ID); err != nil {
 			return err
 		}

@@ -447,3 +447,36 @@ func TestValuesAreWrittenAsDocumented(t *testing.T) {
 		}
 	}
 }
+
+func TestForgottenPartitionsKeepTheirPlaces(t *testing.T) {
+	f := open(t)
+	made := f.mustCreate("123456789012", "eu-west-1", "orders", 600)
+	f.must(func(tx store.Tx) error {
+		parts, err := f.c.Partitions(tx, made)
+		if err != nil {
+			return err
+		}
+		if err := f.c.Forget(tx, made, 200, slices.Clone(parts[200:400])); err != nil {
+			return err
+		}
+		return f.c.Save(tx, made)
+	})
+	f.must(func(tx store.Tx) error {
+		parts, err := f.c.Partitions(tx, made)
+		for i := range parts {
+			gone := i >= 200 && i < 400
+			if (parts[i].ID == 0) != gone || string(parts[i].Attr) != fmt.Sprint("attribute ", i) {
+				t.Errorf("partition %d: got id %d, %q, want forgotten %v", i, parts[i].ID, parts[i].Attr, gone)
+			}
+		}
+		return err
+	})
+	left, err := f.st.Partitions(t.Context(), 0, 1000)
+	if err != nil || len(left) != 400 {
+		t.Errorf("got %d partitions in the store, %v, want 400", len(left), err)
+	}
+	f.must(func(tx store.Tx) error { return f.c.Remove(tx, made) })
+	if left, err := f.st.Partitions(t.Context(), 0, 1000); err != nil || len(left) != 0 {
+		t.Errorf("after the removal: got %d partitions in the store, %v, want none", len(left), err)
+	}
+}

@@ -112,7 +112,7 @@ func decodeTopic(num uint64, v []byte) (*Topic, error) {
 	t.Partitions = int(d.uint32())
 	t.Account, t.Region, t.Name, t.Kafka = d.string(), d.string(), d.string(), d.string()
 	t.due = t.Due
-	if d.bad || len(d.b) > 0 || t.Partitions > MaxPartitions {
+	if d.bad || len(d.b) > 0 || t.Partitions > MaxHistory {
 		return nil, errValue
 	}
 	return t, nil

@@ -66,16 +66,19 @@ type Topic struct {
 
 // Partition is one partition of a topic.
 type Partition struct {
-	ID      store.PartitionID
-	Created int64  // ms since 1970, store time
-	Attr    []byte // of the service that made it, at most MaxAttr bytes; nil: none
+	ID      store.PartitionID // 0: forgotten, there is nothing in the store any more
+	Created int64             // ms since 1970, store time
+	Attr    []byte            // of the service that made it, at most MaxAttr bytes; nil: none
 }
 
 // Limits of what a catalogue value may hold.
 const (
 	MaxName       = 249    // Kafka's limit for a topic name; Kinesis names end at 128
 	MaxAttr       = 1024   // bytes of a partition's attribute: 256 of them stay far below a value's 2 MiB
-	MaxPartitions = 10_000 // of one topic: as many as one transaction can create
+	MaxPartitions = 10_000 // that a topic gets at once: as many as one transaction can create
+	// MaxHistory is how many partitions a topic may ever have, forgotten ones included: they are read
+	// together, 10 MB then.
+	MaxHistory = 100_000
 )
 
 // Errors to compare with errors.Is.

@@ -33,13 +33,13 @@ const noShard = -1
 // once it is part of a stream that others see.
 type shard struct {
 	index      int32
-	id         string // "shardId-000000000000"
-	partition  store.PartitionID
-	start, end hashKey // both included
-	created    int64   // second since 1970 that its sequence numbers carry
-	createdMS  int64   // when it was opened, store time
-	parent     int32   // noShard: none
-	adjacent   int32   // the other parent of a merged shard; noShard: none
+	id         string            // "shardId-000000000000"
+	partition  store.PartitionID // 0: forgotten
+	start, end hashKey           // both included
+	created    int64             // second since 1970 that its sequence numbers carry
+	createdMS  int64             // when it was opened, store time
+	parent     int32             // noShard: none
+	adjacent   int32             // the other parent of a merged shard; noShard: none
 	closed     bool
 	closing    bool  // takes no more records, but its children are not there yet; not kept
 	closedMS   int64 // when it was closed, store time

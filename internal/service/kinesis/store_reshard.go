@@ -153,7 +153,7 @@ func (s *Service) reserve(tx store.Tx, st *stream, r *reshard) error {
 	if st.topic.Origin == catalog.OriginKinesis {
 		made = len(plan(leaves, want, 0, math.MaxInt, 0).made)
 	}
-	if st.topic.Partitions+made > catalog.MaxPartitions {
+	if st.topic.Partitions+made > catalog.MaxHistory {
 		return errTooManyShards(st.place)
 	}
 	if !st.metered {
@@ -283,23 +283,30 @@ func (s *Service) addShards(tx store.Tx, st *stream, made []*shard, want []keyRa
 	return nil
 }
 
-// writeParents writes shards that have changed, neighbours together.
+// writeParents writes shards that have changed.
 func (s *Service) writeParents(tx store.Tx, st *stream, parents []*shard) error {
-	changed := make(map[int32]bool, len(parents))
-	for _, sh := range parents {
-		changed[sh.index] = true
+	return st.runs(parents, func(first int, parts []catalog.Partition) error {
+		return s.cat.SetPartitions(tx, st.topic, first, parts)
+	})
+}
+
+// runs calls do for shards of a stream as the catalogue has them, neighbours together.
+func (st *stream) runs(shards []*shard, do func(first int, parts []catalog.Partition) error) error {
+	chosen := make(map[int32]bool, len(shards))
+	for _, sh := range shards {
+		chosen[sh.index] = true
 	}
 	for i := 0; i < len(st.shards); i++ {
 		first := i
 		var parts []catalog.Partition
-		for ; i < len(st.shards) && changed[int32(i)]; i++ {
+		for ; i < len(st.shards) && chosen[int32(i)]; i++ {
 			sh := &st.shards[i]
 			parts = append(parts, catalog.Partition{ID: sh.partition, Created: sh.createdMS, Attr: encodeShard(sh)})
 		}
 		if len(parts) == 0 {
 			continue
 		}
-		if err := s.cat.SetPartitions(tx, st.topic, first, parts); err != nil {
+		if err := do(first, parts); err != nil {
 			return err
 		}
 	}
@@ -330,12 +337,12 @@ func (s *Service) endReshard(tx store.Tx, st *stream, r *reshard) error {
 	if err := s.writeReshard(tx, st.topic, r); err != nil {
 		return err
 	}
-	st.topic.State, st.topic.Due = catalog.StateActive, 0
+	st.topic.State, st.topic.Due = catalog.StateActive, st.forgetAt()
 	return s.cat.Save(tx, st.topic)
 }
 
-// errTooManyShards has a text of our own: AWS keeps no stream's closed shards for as long.
+// errTooManyShards has a text of our own: of AWS no such limit is known.
 func errTooManyShards(p place) error {
 	return kinesisapi.LimitExceededException("Stream " + p.stream + " under account " + p.account +
-		" cannot have more than 10000 shards, closed ones included.")
+		" cannot have more than 100000 shards over its life.")
 }
