@@ -77,6 +77,8 @@ func TestLargestStreamIsScaledChangedAndDeleted(t *testing.T) {
 	})
 	wantError(t, err, "LimitExceededException", "Target shard count or number of open shards cannot be greater than 10000. "+
 		"Current open shard count: 10000, Target shard count: 10001")
+	_, err = c.svc.SplitShard(c.ctx(), &kinesisapi.SplitShardInput{StreamName: new("s"), ShardToSplit: shardID(5000), NewStartingHashKey: "2"})
+	wantError(t, err, "LimitExceededException", "Stream s under account 000000000000 cannot have more than 10000 open shards.")
 	c.changeRetention("s", 30)
 	for _, index := range []int32{0, 4999, 5000, 14_999} {
 		st, err := c.svc.fetch(c.ctx(), place{c.account, c.region, "s"})

@@ -108,7 +108,7 @@ func (s *Service) markClosing(tx store.ReadTx, st *stream) error {
 // startReshard begins a change of a stream: check sees the stream, fills the kind of change in, and may
 // change settings. The stream is UPDATING afterwards.
 //
-// Errors: errNotFound, errShardLimit, errTooManyShards, those of check and of the store.
+// Errors: errNotFound, errShardLimit, errTooManyShards, errTooManyOpen, those of check and of the store.
 func (s *Service) startReshard(ctx context.Context, p place, check func(tx store.Tx, st *stream, r *reshard) error) error {
 	_, err := s.store.Update(ctx, func(tx store.Tx) error {
 		st, err := s.readStream(tx, p)
@@ -155,6 +155,9 @@ func (s *Service) reserve(tx store.Tx, st *stream, r *reshard) error {
 	}
 	if st.topic.Partitions+made > catalog.MaxHistory {
 		return errTooManyShards(st.place)
+	}
+	if made > 0 && after > catalog.MaxPartitions {
+		return errTooManyOpen(st.place)
 	}
 	if !st.metered {
 		return nil
@@ -339,6 +342,13 @@ func (s *Service) endReshard(tx store.Tx, st *stream, r *reshard) error {
 	}
 	st.topic.State, st.topic.Due = catalog.StateActive, st.forgetAt()
 	return s.cat.Save(tx, st.topic)
+}
+
+// errTooManyOpen has a text of our own. A stream's open shards are closed in one transaction when it is
+// deleted.
+func errTooManyOpen(p place) error {
+	return kinesisapi.LimitExceededException("Stream " + p.stream + " under account " + p.account +
+		" cannot have more than 10000 open shards.")
 }
 
 // errTooManyShards has a text of our own: of AWS no such limit is known.
