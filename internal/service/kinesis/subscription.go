@@ -47,15 +47,26 @@ func (u *subscription) run(yield func(*kinesisapi.SubscribeToShardEventStream, e
 	defer u.svc.store.Watch([]store.PartitionID{u.shard().partition}, u.changed)()
 	timer := u.svc.opts.Clock.NewTimer(subscriptionLife)
 	defer timer.Stop()
+	u.wait = u.quota(now(), 0)
 	for {
-		again := u.step(now())
+		at := now()
+		if o := u.end.Load(); o != nil {
+			if o.err != nil {
+				yield(nil, o.err)
+			}
+			return
+		}
+		if !at.Before(u.until) {
+			return
+		}
+		again := u.step(at)
 		if again == over {
 			return
 		}
 		if again == 0 {
 			continue
 		}
-		timer.Reset(again)
+		timer.Reset(min(again, u.until.Sub(at)))
 		select {
 		case <-u.ctx.Done():
 			return
@@ -68,65 +79,77 @@ func (u *subscription) run(yield func(*kinesisapi.SubscribeToShardEventStream, e
 // changed is told of commits to the shard.
 func (u *subscription) changed(store.Event) { u.poke() }
 
-// step does what is to be done now and gives how long to sleep, or over when the subscription has ended.
-func (u *subscription) step(now time.Time) time.Duration {
-	if !now.Before(u.until) {
-		return over
-	}
-	var again time.Duration
-	var err error
-	if o := u.end.Load(); o != nil {
-		again, err = over, o.err
-	} else {
-		again, err = u.push(u.ctx, now)
-	}
-	if err != nil {
-		if u.ctx.Err() == nil {
-			u.yield(nil, err)
-		}
-		return over
-	}
-	return min(again, u.until.Sub(now))
-}
-
-// over is what push and step give for a subscription that has ended.
+// over is what step gives for a subscription that has ended.
 const over = time.Duration(-1)
 
-// push sends an event if there is reason for one and gives how long nothing else is to be done, unless
-// something happens; 0 when there is more to send.
-func (u *subscription) push(ctx context.Context, now time.Time) (time.Duration, error) {
-	if u.wait > 0 {
-		if u.wait = u.quota(now, 0); u.wait > 0 {
-			return u.wait, nil
-		}
+// step sends an event if there is reason for one and gives how long nothing else is to be done unless something
+// happens, 0 when there is more to send. An event leaves from here, not from deeper down: what net/http needs
+// beneath is most of a stack of 4 KiB, and one that outgrew it would be twice as large for as long as it lives.
+func (u *subscription) step(now time.Time) time.Duration {
+	g, err := u.look(now)
+	if g != nil {
+		defer g.done()
 	}
-	if err := u.refresh(ctx, now); err != nil {
-		return over, err
+	var children []kinesisapi.ChildShard
+	if err == nil && g != nil && g.atClosedEnd() {
+		children, err = u.svc.childShards(u.ctx, u.stream, u.index, now.UnixNano())
 	}
-	g := u.svc.takePage(u.stream, u.shard(), u.svc.store.Now(), nil)
-	defer g.done()
-	g.limit, g.room = eventRecords, eventBytes
-	err := g.fill(ctx, u.next)
 	switch {
-	case ctx.Err() != nil, errors.Is(err, store.ErrStopped):
-		return over, nil
-	case errors.Is(err, store.ErrNoPartition):
-		return over, errNotFound(u.stream.place)
+	case u.ctx.Err() != nil, errors.Is(err, store.ErrStopped):
+		return over
 	case err != nil:
-		return over, apiError(err)
+		u.yield(nil, err)
+		return over
+	case g == nil:
+		return u.idle(now)
 	}
-	children, err := u.children(ctx, g, now)
-	if err != nil {
-		return over, err
+	last := len(children) > 0
+	if !last {
+		children = nil // the member is absent then, not empty
 	}
-	due := u.last.IsZero() || now.Sub(u.last) >= heartbeat
-	if len(g.records) > 0 || due || children != nil {
-		if !u.send(g, children, now) || children != nil {
-			return over, nil
+	if last || len(g.records) > 0 || u.due(now) {
+		if !u.send(g, children, now) || last {
+			return over
 		}
 	}
 	u.next = g.next
-	return u.pause(g, now), nil
+	return u.pause(g, now)
+}
+
+// look reads what comes next: nothing of the shard's records while the quota is used up, nil when not even an
+// event without records is due. The error is one for the client.
+func (u *subscription) look(now time.Time) (*page, error) {
+	if u.wait > 0 {
+		u.wait = u.quota(now, 0)
+	}
+	if u.wait > 0 && !u.due(now) {
+		return nil, nil
+	}
+	if err := u.refresh(u.ctx, now); err != nil {
+		return nil, err
+	}
+	g := u.svc.takePage(u.stream, u.shard(), u.svc.store.Now(), nil)
+	g.limit, g.room = eventRecords, eventBytes
+	if u.wait > 0 {
+		g.limit = 0
+	}
+	h, err := u.svc.store.Head(u.ctx, u.shard().partition)
+	if err == nil && u.next >= h.LastStable { // at the end, as idle subscriptions are: there is nothing to read
+		g.head, g.next = h, u.next
+		return g, nil
+	}
+	if err == nil {
+		err = g.fill(u.ctx, u.next)
+	}
+	if errors.Is(err, store.ErrNoPartition) {
+		err = errNotFound(u.stream.place)
+	}
+	return g, apiError(err)
+}
+
+// due tells whether a client is to hear of us.
+func (u *subscription) due(now time.Time) bool {
+	return u.last.IsZero() || now.Sub(u.last) >= heartbeat
 }
 
 // refresh has the stream as it was at most a second ago.
@@ -142,18 +165,6 @@ func (u *subscription) refresh(ctx context.Context, now time.Time) error {
 	}
 	u.stream = st
 	return nil
-}
-
-// children are those of a closed shard that g ends; nil before its end and while there are none.
-func (u *subscription) children(ctx context.Context, g *page, now time.Time) ([]kinesisapi.ChildShard, error) {
-	if !g.atClosedEnd() {
-		return nil, nil
-	}
-	found, err := u.svc.childShards(ctx, u.stream, u.index, now.UnixNano())
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	return found, nil
 }
 
 // send yields one event; false when nobody takes it. The place to go on from is absent exactly in the
@@ -182,14 +193,22 @@ func (u *subscription) quota(now time.Time, bytes int) time.Duration {
 
 // pause is how long nothing is to be done after a page.
 func (u *subscription) pause(g *page, now time.Time) time.Duration {
-	idle := max(heartbeat-now.Sub(u.last), time.Millisecond)
 	switch {
 	case g.atClosedEnd():
-		return min(childrenWait, idle)
+		return min(childrenWait, u.idle(now))
 	case g.next < g.head.LastStable:
-		return 0
+		return u.wait
 	}
-	return idle
+	return u.idle(now)
+}
+
+// idle is how long nothing is due: until the next event, the end, or the quota.
+func (u *subscription) idle(now time.Time) time.Duration {
+	d := max(heartbeat-now.Sub(u.last), time.Millisecond)
+	if u.wait > 0 {
+		d = min(d, u.wait)
+	}
+	return d
 }
 
 func (u *subscription) shard() *shard { return &u.stream.shards[u.index] }

@@ -348,6 +348,32 @@ func TestEventsKeepToTwoMiBASecond(t *testing.T) {
 	})
 }
 
+func TestClientIsToldEveryFiveSecondsWhileItWaitsForItsQuota(t *testing.T) {
+	bubble(t, QuotasOff, func(c *caller, arn string) {
+		for range 2 {
+			c.put("s", "k", string(make([]byte, 512<<10)))
+		}
+		c.svc.opts.Quotas = 0.01 // 20 KiB a second
+		begun := time.Now()
+		l := c.subscribe(arn, from(kinesisapi.ShardIteratorTypeTrimHorizon))
+		if e := l.event(); len(e.Records) != 1 || e.MillisBehindLatest == 0 {
+			t.Fatalf("got %s, want one record", show(e)[:100])
+		}
+		for i := 1; ; i++ {
+			e, after := l.event(), time.Since(begun)
+			if len(e.Records) > 0 {
+				if after < 20*time.Second || after > 30*time.Second {
+					t.Errorf("the second record came after %v, want 20 to 30 s", after)
+				}
+				break
+			}
+			if after != time.Duration(i)*heartbeat || e.MillisBehindLatest == 0 {
+				t.Errorf("event %d: got %s after %v", i, show(e), after)
+			}
+		}
+	})
+}
+
 func TestSubscriptionEndsWithItsConsumerAndItsStream(t *testing.T) {
 	bubble(t, QuotasOff, func(c *caller, arn string) {
 		l := c.subscribe(arn, from(kinesisapi.ShardIteratorTypeLatest))

@@ -21,7 +21,7 @@
 //	bodies at once  Options.MaxInFlightBytes in all; past it requests wait, then are told to slow down
 //	connections     Options.MaxConns; past it they wait in the kernel
 //	streams         10,000 for each HTTP/2 connection
-//	event           30 s for a client to take one (HTTP/2), else the connection's 60 s
+//	event           30 to 60 s for a client to take one (HTTP/2), else the connection's 60 s
 //
 // # Protocols
 //

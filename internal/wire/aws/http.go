@@ -56,6 +56,7 @@ func headerValues(r *http.Request, name string) []string {
 type httpAnswer struct {
 	w      http.ResponseWriter
 	http2  bool
+	until  time.Time // of the stream's write deadline; zero: none
 	values [5]string
 }
 
@@ -70,11 +71,13 @@ func (a *httpAnswer) unbound() error {
 }
 
 // push has a deadline for HTTP/2 alone, where a client can stop to take one stream while the connection
-// lives; that of HTTP/1.1 stands with the connection (package sniff).
+// lives; that of HTTP/1.1 stands with the connection (package sniff). It is between d and twice d away and is
+// moved on with the events, which are never d apart: to set and lift it for each costs more than the event.
 func (a *httpAnswer) push(b []byte, d time.Duration) (int, error) {
 	c := http.NewResponseController(a.w)
-	if a.http2 {
-		if err := c.SetWriteDeadline(time.Now().Add(d)); err != nil {
+	if now := time.Now(); a.http2 && a.until.Sub(now) < d {
+		a.until = now.Add(2 * d)
+		if err := c.SetWriteDeadline(a.until); err != nil {
 			return 0, err
 		}
 	}
@@ -82,10 +85,7 @@ func (a *httpAnswer) push(b []byte, d time.Duration) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	if err := c.Flush(); err != nil || !a.http2 {
-		return n, err
-	}
-	return n, c.SetWriteDeadline(time.Time{})
+	return n, c.Flush()
 }
 
 func (a *httpAnswer) begin(h head, length int) {

@@ -13,8 +13,9 @@ import (
 	"millrace/internal/wire/aws/eventstream"
 )
 
-// eventWait is how long a client may take to accept an event before its stream is cut. Clients read at
-// once what comes; a pause of their collector or a restart of their reader takes seconds.
+// eventWait is how long a client may take to accept an event before its stream is cut, and at most twice that.
+// Clients read at once what comes; a pause of their collector or a restart of their reader takes seconds. A
+// service has an event at least as often.
 const eventWait = 30 * time.Second
 
 // streamer is an answerer that can stay open.
@@ -22,7 +23,7 @@ type streamer interface {
 	answerer
 	// unbound lifts the deadline under which the request was read.
 	unbound() error
-	// push sends b to the client, which has d to take it.
+	// push sends b to the client, which has d to take it. The next push follows within d.
 	push(b []byte, d time.Duration) (int, error)
 }
 
