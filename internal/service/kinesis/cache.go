@@ -122,6 +122,16 @@ func (s *Service) revalidate(ctx context.Context, st *stream, now int64) (*strea
 	return s.reload(ctx, st.place, now)
 }
 
+// newer is the copy in memory if it is newer than st, else st if that is current, else a new one: of many
+// calls that wait for a change of a large stream few read it.
+func (s *Service) newer(ctx context.Context, st *stream, now int64) (*stream, error) {
+	c := s.cache.get(st.place)
+	if c != nil && c.topic.Num == st.topic.Num && c.topic.Revision > st.topic.Revision {
+		return c, nil
+	}
+	return s.revalidate(ctx, st, now)
+}
+
 // reload reads a stream and makes the copy the one to use.
 func (s *Service) reload(ctx context.Context, p place, now int64) (*stream, error) {
 	st, err := s.fetch(ctx, p)
