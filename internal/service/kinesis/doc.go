@@ -32,7 +32,7 @@
 //
 // # Not served
 //
-// Encryption, resource policies, channels and queues: they answer as AWS answers an unknown operation.
+// Encryption, channels and queues: they answer as AWS answers an unknown operation.
 //
 // # Sources
 //

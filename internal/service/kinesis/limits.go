@@ -206,6 +206,9 @@ var operationRates = map[string]float64{
 	"TagResource":                   5,
 	"UntagResource":                 5,
 	"ListTagsForResource":           5,
+	"PutResourcePolicy":             5, // of these three none is published
+	"GetResourcePolicy":             5,
+	"DeleteResourcePolicy":          5,
 }
 
 // accountRates are the operations whose calls AWS counts by account; the others by stream.

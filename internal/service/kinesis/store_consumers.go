@@ -142,7 +142,7 @@ func (s *Service) checkConsumers(p place, name string, found []consumer) error {
 	return nil
 }
 
-// deregisterConsumer marks a consumer for removal. It stays at least until the next second, so that one of
+// deregisterConsumer marks a consumer for removal and forgets its policy. It stays at least until the next second, so that one of
 // the same name has another ARN.
 //
 // Errors: errNotFound, errNoConsumer, those of the store.
@@ -159,6 +159,9 @@ func (s *Service) deregisterConsumer(ctx context.Context, n consumerName) (num u
 		}
 		c.state = catalog.StateDeleting
 		c.due = max(tx.Now()+s.opts.StateDelay.Milliseconds(), (c.created/1000+1)*1000)
+		if err := s.cat.DeleteAttribute(tx, t, attrConsumerPolicy+c.name); err != nil {
+			return err
+		}
 		return s.cat.SetAttribute(tx, t, attrConsumer+c.name, encodeConsumer(&c))
 	})
 	return num, c, err
@@ -176,8 +179,10 @@ func (s *Service) dropConsumers(tx store.Tx, p place, t *catalog.Topic, enforce 
 		return errHasConsumers(p)
 	}
 	for i := range found {
-		if err := s.cat.DeleteAttribute(tx, t, attrConsumer+found[i].name); err != nil {
-			return err
+		for _, name := range [...]string{attrConsumer, attrConsumerPolicy} {
+			if err := s.cat.DeleteAttribute(tx, t, name+found[i].name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
