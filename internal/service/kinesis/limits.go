@@ -43,9 +43,10 @@ const (
 	shardLimitLarge     = 20_000
 	shardLimitSmall     = 6000
 	onDemandLimit       = 50
-	consumerLimit       = 20 // registered consumers of a stream
-	consumersCreating   = 5  // of a stream at once
-	creatingLimit       = 5  // streams in CREATING at once
+	consumerLimit       = 20       // registered consumers of a stream
+	consumersCreating   = 5        // of a stream at once
+	creatingLimit       = 5        // streams in CREATING at once
+	warmLimitMiBps      = 10 << 10 // warm throughput of an on-demand stream
 	shardLimitUnlimited = 1_000_000
 )
 
@@ -178,37 +179,40 @@ func (m *meter) sent(size int) {
 //
 // Source: API reference, one sentence in each operation (read 2026-11).
 var operationRates = map[string]float64{
-	"CreateStream":                  5,
-	"DeleteStream":                  5,
-	"DescribeLimits":                1,
-	"DescribeStream":                10,
-	"DescribeStreamSummary":         20,
-	"ListStreams":                   5,
-	"ListShards":                    1000,
-	"ListTagsForStream":             5,
-	"AddTagsToStream":               5,
-	"RemoveTagsFromStream":          5,
-	"IncreaseStreamRetentionPeriod": 5,
-	"DecreaseStreamRetentionPeriod": 5,
-	"GetShardIterator":              5,
-	"RegisterStreamConsumer":        5,
-	"DeregisterStreamConsumer":      5,
-	"ListStreamConsumers":           5,
-	"DescribeStreamConsumer":        20,
-	"SplitShard":                    5,
-	"MergeShards":                   5,
-	"UpdateShardCount":              10,
-	"UpdateStreamMode":              5,
-	"UpdateMaxRecordSize":           5,
-	"DescribeAccountSettings":       10,
-	"EnableEnhancedMonitoring":      5,
-	"DisableEnhancedMonitoring":     5,
-	"TagResource":                   5,
-	"UntagResource":                 5,
-	"ListTagsForResource":           5,
-	"PutResourcePolicy":             5, // of these three none is published
-	"GetResourcePolicy":             5,
-	"DeleteResourcePolicy":          5,
+	"CreateStream":                           5,
+	"DeleteStream":                           5,
+	"DescribeLimits":                         1,
+	"DescribeStream":                         10,
+	"DescribeStreamSummary":                  20,
+	"ListStreams":                            5,
+	"ListShards":                             1000,
+	"ListTagsForStream":                      5,
+	"AddTagsToStream":                        5,
+	"RemoveTagsFromStream":                   5,
+	"IncreaseStreamRetentionPeriod":          5,
+	"DecreaseStreamRetentionPeriod":          5,
+	"GetShardIterator":                       5,
+	"RegisterStreamConsumer":                 5,
+	"DeregisterStreamConsumer":               5,
+	"ListStreamConsumers":                    5,
+	"DescribeStreamConsumer":                 20,
+	"SplitShard":                             5,
+	"MergeShards":                            5,
+	"UpdateShardCount":                       10,
+	"UpdateStreamMode":                       5,
+	"UpdateMaxRecordSize":                    5,
+	"DescribeAccountSettings":                5,
+	"UpdateAccountSettings":                  5,
+	"UpdateStreamWarmThroughput":             5,
+	"UpdateStreamRecordDistributionStrategy": 5, // none is published
+	"EnableEnhancedMonitoring":               5,
+	"DisableEnhancedMonitoring":              5,
+	"TagResource":                            5,
+	"UntagResource":                          5,
+	"ListTagsForResource":                    5,
+	"PutResourcePolicy":                      5, // of these three none is published
+	"GetResourcePolicy":                      5,
+	"DeleteResourcePolicy":                   5,
 }
 
 // accountRates are the operations whose calls AWS counts by account; the others by stream.
@@ -217,6 +221,7 @@ var accountRates = map[string]bool{
 	"DescribeStreamSummary": true, "ListStreams": true, "SplitShard": true, "MergeShards": true,
 	"UpdateShardCount": true, "UpdateStreamMode": true, "UpdateMaxRecordSize": true, "DescribeAccountSettings": true,
 	"EnableEnhancedMonitoring": true, "DisableEnhancedMonitoring": true,
+	"UpdateAccountSettings": true, "UpdateStreamWarmThroughput": true, "UpdateStreamRecordDistributionStrategy": true,
 }
 
 // maxRates bounds the memory of rates. When it is reached, the counts begin anew: calls get one second

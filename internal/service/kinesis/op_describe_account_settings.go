@@ -5,10 +5,15 @@ import (
 
 	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/store"
 )
 
-// DescribeAccountSettings: the account's commitment to a minimum throughput, which nothing is billed for
-// here: DISABLED, as of an account that never changed it.
+// DescribeAccountSettings: the account's commitment to a minimum throughput in the region, DISABLED unless
+// UpdateAccountSettings has begun one. Nothing is billed for it.
+//
+// Behaviour
+//   - a commitment whose end is fixed is ENABLED_UNTIL_EARLIEST_ALLOWED_END until then
+//   - five calls a second for each account
 //
 // Errors: LimitExceededException
 // Source: Kinesis API reference, DescribeAccountSettings (read 2026-11)
@@ -17,9 +22,14 @@ func (s *Service) DescribeAccountSettings(ctx context.Context, _ *kinesisapi.Des
 	if err := s.admit("DescribeAccountSettings", place{account: call.Account, region: call.Region}); err != nil {
 		return nil, err
 	}
-	return &kinesisapi.DescribeAccountSettingsOutput{
-		MinimumThroughputBillingCommitment: &kinesisapi.MinimumThroughputBillingCommitmentOutput{
-			Status: kinesisapi.MinimumThroughputBillingCommitmentOutputStatusDisabled,
-		},
-	}, nil
+	out := &kinesisapi.DescribeAccountSettingsOutput{}
+	err := s.store.View(ctx, func(tx store.ReadTx) error {
+		c, err := readCommitment(tx, call.Account, call.Region)
+		out.MinimumThroughputBillingCommitment = c.answer(tx.Now())
+		return err
+	})
+	if err != nil {
+		return nil, apiError(err)
+	}
+	return out, nil
 }

@@ -41,13 +41,11 @@ func (s *Service) DescribeStreamSummary(ctx context.Context, in *kinesisapi.Desc
 		OpenShardCount:          open,
 		ConsumerCount:           &consumers,
 		MaxRecordSizeInKiB:      &largest,
+
+		RecordDistributionStrategy: st.settings.strategy(),
 	}
 	if warm := st.settings.warmMiBps; warm > 0 {
 		d.WarmThroughput = &kinesisapi.WarmThroughputObject{TargetMiBps: &warm, CurrentMiBps: &warm}
-	}
-	if st.settings.auto {
-		auto := kinesisapi.RecordDistributionStrategyAuto
-		d.RecordDistributionStrategy = &auto
 	}
 	return &kinesisapi.DescribeStreamSummaryOutput{StreamDescriptionSummary: d}, nil
 }

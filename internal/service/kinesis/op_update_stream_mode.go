@@ -14,7 +14,7 @@ import (
 // Behaviour
 //   - the shards stay; quotas of shards, and of the account, count by the new mode from the answer on
 //   - the stream is UPDATING and then ACTIVE; a mode that it has already changes nothing
-//   - on the way to provisioned no warm throughput is asked for, and records are placed by their keys
+//   - on the way to provisioned no warm throughput is asked for, and AUTO is switched off before
 //   - twice in 24 hours for each stream; not a topic made by Kafka
 //
 // Errors: ResourceNotFoundException, ResourceInUseException, InvalidArgumentException, LimitExceededException

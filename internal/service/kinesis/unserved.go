@@ -23,13 +23,10 @@ var unserved = []string{
 	"RestoreDeadLetterQueueRecords",
 	"StartStreamEncryption",
 	"StopStreamEncryption",
-	"UpdateAccountSettings",
 	"UpdateChannel",
 	"UpdateDeadLetterQueueRecordsVisibility",
 	"UpdateQueue",
 	"UpdateQueueRecordsVisibility",
-	"UpdateStreamRecordDistributionStrategy",
-	"UpdateStreamWarmThroughput",
 }
 
 // Bind makes s ready for the front.
