@@ -59,7 +59,7 @@ func withSum(h Header, head, meta []byte) Header {
 // FuzzWalk walks files of any bytes behind a good file page.
 func FuzzWalk(f *testing.F) {
 	f.Add(file(f, header7, 16<<10, everything(1), everything(2)).b[PageSize:])
-	f.Add(file(f, header7, 64<<10, large(1), everything(2), large(3)).b[PageSize:])
+	f.Add(file(f, header7, 12<<10, everything(1)).b[PageSize:]) // small: large inputs are mutated a few times a second
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m := bytesFile(append(header7.page(), b...))
 		n := allocated(func() {
