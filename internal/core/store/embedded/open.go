@@ -161,6 +161,8 @@ func (s *Store) Close() error {
 		s.mover.stop()
 		s.signal()
 		s.done.Wait()
+		s.life.Lock() // the last calls that read are over
+		defer s.life.Unlock()
 		s.stopErr = errors.Join(s.noteEnd(), s.release())
 	})
 	return s.stopErr

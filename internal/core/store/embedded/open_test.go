@@ -214,3 +214,33 @@ func contents(t *testing.T, fs vfs.FS, name string) []byte {
 	}
 	return b
 }
+
+// TestCloseWaitsForViews: what a view reads is not closed under it.
+func TestCloseWaitsForViews(t *testing.T) {
+	s := mustOpen(t, small(fault.NewTorn()))
+	if _, err := s.Update(t.Context(), func(tx store.Tx) error { return tx.Set(topicKey("a"), []byte("1")) }); err != nil {
+		t.Fatal(err)
+	}
+	inside, closed := make(chan struct{}), make(chan error, 1)
+	err := s.View(t.Context(), func(tx store.ReadTx) error {
+		close(inside)
+		go func() { closed <- s.Close() }()
+		<-s.stopped
+		s.done.Wait() // nothing but this view keeps the store open
+		v, ok, err := tx.Get(topicKey("a"))
+		if err != nil || !ok || string(v) != "1" {
+			t.Errorf("in a view while the store stops: got %q, %v, %v", v, ok, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	<-inside
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if err := s.View(t.Context(), func(store.ReadTx) error { return nil }); !errors.Is(err, store.ErrStopped) {
+		t.Errorf("a view after Close: got %v, want %v", err, store.ErrStopped)
+	}
+}

@@ -48,10 +48,11 @@ type reading struct {
 
 // Read implements store.Store.
 func (s *Store) Read(ctx context.Context, req store.ReadRequest) (store.ReadResult, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.ReadResult{}, err
+	}
+	defer s.leave()
 	for range readTries {
-		if err := s.check(ctx); err != nil {
-			return store.ReadResult{}, err
-		}
 		res, err := s.read(req)
 		if errors.Is(err, errMoved) {
 			continue
@@ -329,10 +330,11 @@ func (r *reading) release() {
 
 // Seek implements store.Store.
 func (s *Store) Seek(ctx context.Context, id store.PartitionID, ms int64, by store.SeekBy) (store.Offset, bool, error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, false, err
+	}
+	defer s.leave()
 	for range readTries {
-		if err := s.check(ctx); err != nil {
-			return 0, false, err
-		}
 		at, ok, err := s.seek(id, ms, by)
 		if errors.Is(err, errMoved) {
 			continue
@@ -408,10 +410,11 @@ func (p *partIndex) seekTail(ms int64, by store.SeekBy, next store.Offset) (stor
 
 // SeekSize implements store.SizeSeeker.
 func (s *Store) SeekSize(ctx context.Context, id store.PartitionID, size int64) (store.Offset, error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.leave()
 	for range readTries {
-		if err := s.check(ctx); err != nil {
-			return 0, err
-		}
 		at, err := s.seekSize(id, size)
 		if !errors.Is(err, errMoved) {
 			return at, err

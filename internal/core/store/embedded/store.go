@@ -60,6 +60,7 @@ type Store struct {
 	stopOnce sync.Once
 	stopErr  error
 	stopped  chan struct{} // closed when Close begins
+	life     sync.RWMutex  // held for reading by calls that read; Close waits for them before it closes files
 	done     sync.WaitGroup
 }
 
@@ -149,13 +150,10 @@ func (s *Store) Append(ctx context.Context, req []store.AppendRequest) ([]store.
 
 // Update implements store.Store: optimistic first, then in the sequencer on top of a group.
 func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) (store.Commit, error) {
-	if err := s.check(ctx); err != nil {
-		return store.Commit{}, err
-	}
 	r := newRequest(ctx)
 	defer r.free()
 	r.fn = fn
-	req, err := s.runOptimistic(fn)
+	req, err := s.runOptimistic(ctx, fn)
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		r.bytes = serialEstimate
@@ -187,7 +185,23 @@ func (s *Store) check(ctx context.Context) error {
 	}
 }
 
-func (s *Store) runOptimistic(fn func(store.Tx) error) (*store.Request, error) {
+// enter begins a call that reads Pebble, the index or files; leave ends it.
+func (s *Store) enter(ctx context.Context) error {
+	s.life.RLock()
+	if err := s.check(ctx); err != nil {
+		s.life.RUnlock()
+		return err
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.life.RUnlock() }
+
+func (s *Store) runOptimistic(ctx context.Context, fn func(store.Tx) error) (*store.Request, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
 	snap := s.snapshot()
 	defer snap.close()
 	return store.RunTx(snap, fn)
@@ -197,6 +211,10 @@ func (s *Store) runOptimistic(fn func(store.Tx) error) (*store.Request, error) {
 // again on a new snapshot, with the heads that the last run asked for taken beside it.
 func (s *Store) View(ctx context.Context, fn func(store.ReadTx) error) error {
 	var want wanted
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
 	for {
 		if err := s.check(ctx); err != nil {
 			return err
