@@ -83,9 +83,9 @@ func (b *bench) startPeer(ctx context.Context, name string, command func(port st
 }
 
 // millraceOptions are those of a server without quotas on a folder below b.dir.
-func (b *bench) millraceOptions(name string, args ...string) process.Options {
+func (b *bench) millraceOptions(name string) process.Options {
 	return process.Options{
-		Data: filepath.Join(b.dir, name), Args: append([]string{"--kinesis-quotas", "off"}, args...),
+		Data: filepath.Join(b.dir, name), Args: []string{"--kinesis-quotas", "off"},
 	}
 }
 

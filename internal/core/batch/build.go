@@ -84,9 +84,6 @@ func (b *Builder) Start(dst []byte, base int64) {
 	b.count, b.base = 0, base
 }
 
-// Count is the number of records added since Start.
-func (b *Builder) Count() int { return int(b.count) }
-
 // Size is the number of bytes of the batch so far, header included.
 func (b *Builder) Size() int { return len(b.buf) - b.start }
 

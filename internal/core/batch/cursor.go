@@ -69,9 +69,6 @@ func (c *Cursor) Next(r *Record) bool {
 // Err is what ended the reading early, or nil.
 func (c *Cursor) Err() error { return c.err }
 
-// Header is that of the batch being read.
-func (c *Cursor) Header() *Header { return &c.h }
-
 func (c *Cursor) decode(r *Record) string {
 	size, rest, ok := takeVarint(c.rest)
 	if !ok || size < minRecordSize-1 || size > int64(len(rest)) {

@@ -21,15 +21,16 @@ type consumer struct {
 }
 
 // at is the consumer as it is at now (ms); false when it is gone.
-func (c consumer) at(now int64) (consumer, bool) {
+func (c *consumer) at(now int64) (consumer, bool) {
+	is := *c
 	if c.due == 0 || now < c.due {
-		return c, true
+		return is, true
 	}
 	if c.state == catalog.StateDeleting {
-		return c, false
+		return is, false
 	}
-	c.state, c.due = catalog.StateActive, 0
-	return c, true
+	is.state, is.due = catalog.StateActive, 0
+	return is, true
 }
 
 // arn is unique among all consumers that a stream ever had: the second of its creation is in it.

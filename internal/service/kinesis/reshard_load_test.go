@@ -101,16 +101,15 @@ func (w *reshardWorld) now() (svc *Service, generation int, done func()) {
 
 // note runs fn unless the machine has crashed since generation: what was answered after the crash was
 // never said.
-func (w *reshardWorld) note(generation int, fn func()) bool {
+func (w *reshardWorld) note(generation int, fn func()) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	if w.generation != generation {
-		return false
+		return
 	}
 	w.notes.Lock()
 	defer w.notes.Unlock()
 	fn()
-	return true
 }
 
 // crash takes the disk as it is at a moment of load and goes on from it, or only ends the service. What

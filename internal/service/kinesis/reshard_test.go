@@ -38,8 +38,16 @@ func TestHashKeyNeighboursCarryOverWords(t *testing.T) {
 // How many shards there are after a scaling, closed ones included: doubling and halving cost nothing more.
 func TestScalingMakesAsFewShardsAsItCan(t *testing.T) {
 	for _, c := range []struct{ from, to, made int }{
-		{1, 2, 2}, {2, 4, 4}, {4, 2, 2}, {100, 200, 200}, {2, 1, 1}, {3, 3, 0},
-		{4, 5, 4*2 + 3}, {2, 3, 2*2 + 1}, {3, 2, 2 + 2}, {1000, 2000, 2000},
+		{1, 2, 2},
+		{2, 4, 4},
+		{4, 2, 2},
+		{100, 200, 200},
+		{2, 1, 1},
+		{3, 3, 0},
+		{4, 5, 4*2 + 3},
+		{2, 3, 2*2 + 1},
+		{3, 2, 2 + 2},
+		{1000, 2000, 2000},
 	} {
 		r := reshard{kind: reshardCount, count: int32(c.to)}
 		leaves := evenLeaves(c.from)

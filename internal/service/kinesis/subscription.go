@@ -179,7 +179,7 @@ func (u *subscription) refresh(ctx context.Context, now time.Time) error {
 	case err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrStopped):
 		return notFoundAs(err, errNotFound(u.stream.place))
 	case err != nil:
-		return nil // the end is near; what is read next tells
+		return nil //nolint:nilerr // the end is near; what is read next tells
 	case st.topic.Num != u.stream.topic.Num || st.topic.State == catalog.StateDeleting:
 		return errNotFound(u.stream.place)
 	}

@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -284,11 +285,11 @@ func TestSecondSubscriptionTakesOverAfterFiveSeconds(t *testing.T) {
 		one.event()
 		other := c.register("s", "other")
 		c.subscribe(other, from(kinesisapi.ShardIteratorTypeLatest)).event() // another consumer is not in the way
-		time.Sleep(5*time.Second - 1)
+		time.Sleep(5*time.Second - time.Nanosecond)
 		_, err := c.trySubscribe(arn, from(kinesisapi.ShardIteratorTypeLatest))
 		wantError(t, err, "ResourceInUseException", inUse)
 		one.event()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		two := c.subscribe(arn, from(kinesisapi.ShardIteratorTypeLatest))
 		wantError(t, one.ended(), "ResourceInUseException", inUse)
 		two.event()
@@ -322,7 +323,8 @@ func TestSubscriptionsHaveQuotas(t *testing.T) {
 		wantError(t, err, "LimitExceededException", "Rate exceeded for consumer c and shard shardId-000000000000 in stream s under account 000000000000.")
 		time.Sleep(time.Second)
 		_, err = c.trySubscribe(arn, from(kinesisapi.ShardIteratorTypeLatest))
-		wantError(t, err, "ResourceInUseException", errSubscribed(place{c.account, c.region, "s"}, shardID(0), "c").(*api.Error).Message)
+		want, _ := errors.AsType[*api.Error](errSubscribed(place{c.account, c.region, "s"}, shardID(0), "c"))
+		wantError(t, err, "ResourceInUseException", want.Message)
 	})
 }
 

@@ -81,7 +81,7 @@ func (a *httpAnswer) push(b []byte, d time.Duration) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := a.w.Write(b)
+	n, err := a.w.Write(b) //nolint:gosec // frames of an event stream, by its content type no page
 	if err != nil {
 		return n, err
 	}

@@ -43,9 +43,6 @@ type Server struct {
 // DSN is how to connect as a superuser: a URL without a search path.
 func (s *Server) DSN() string { return s.dsn }
 
-// Own tells whether the server was started by Start: then tests may change its settings.
-func (s *Server) Own() bool { return s.cmd != nil }
-
 // Main starts a server, puts it into *s, runs the tests and stops it. It returns the exit code.
 func Main(m *testing.M, s **Server) int {
 	server, err := Start()
