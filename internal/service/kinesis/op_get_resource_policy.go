@@ -10,7 +10,7 @@ import (
 //
 // Behaviour
 //   - in any state of the stream or consumer
-//   - without a policy there is nothing to answer: ResourceNotFoundException
+//   - without a policy it is "{}", as localstack's snapshots of AWS have it
 //   - five calls a second for each stream
 //
 // Errors: ResourceNotFoundException, InvalidArgumentException, LimitExceededException
@@ -25,7 +25,7 @@ func (s *Service) GetResourcePolicy(ctx context.Context, in *kinesisapi.GetResou
 	case err != nil:
 		return nil, apiError(err)
 	case !ok:
-		return nil, errNoPolicy(in.ResourceARN)
+		text = "{}"
 	}
 	return &kinesisapi.GetResourcePolicyOutput{Policy: text}, nil
 }
