@@ -23,15 +23,7 @@ func TestFullDiskRefusesWritesAndServesReads(t *testing.T) {
 	o.BallastBytes = 64 << 10
 	r := openRig(t, o)
 	id := r.create(store.Retention{})
-	n := store.Offset(0)
-	var err error
-	for end := time.Now().Add(awaited); err == nil && time.Now().Before(end); n++ {
-		_, err = r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
-	}
-	n--
-	if !errors.Is(err, store.ErrFull) {
-		t.Fatalf("after %d records of 8 KiB on a disk of 3 MiB: got %v, want %v", n, err, store.ErrFull)
-	}
+	n := fillDisk(t, r, id)
 	if _, err := r.Update(t.Context(), func(tx store.Tx) error { return tx.Set(topicKey("a"), make([]byte, 8<<10)) }); !errors.Is(err, store.ErrFull) {
 		t.Errorf("a transaction: got %v, want %v", err, store.ErrFull)
 	}
@@ -42,13 +34,7 @@ func TestFullDiskRefusesWritesAndServesReads(t *testing.T) {
 		t.Errorf("read from a full disk: %v", err)
 	}
 	full.SetLimit(64 << 20)
-	await(t, "a write on the larger disk", func() bool {
-		_, err := r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
-		if err != nil && !errors.Is(err, store.ErrFull) {
-			t.Fatalf("on the larger disk: %v", err)
-		}
-		return err == nil
-	})
+	awaitRoom(t, r, id, n)
 	r.fill(id, 50, 8<<10)
 	if err := r.readNumbered(id, 0); err != nil {
 		t.Error(err)
@@ -275,27 +261,41 @@ func TestFullDiskIsCleanedUpByTrimming(t *testing.T) {
 	o.BallastBytes = 256 << 10
 	r := openRig(t, o)
 	id := r.create(store.Retention{})
-	n := store.Offset(0)
-	var err error
-	for end := time.Now().Add(awaited); err == nil && time.Now().Before(end); n++ {
-		_, err = r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
-	}
-	n--
-	if !errors.Is(err, store.ErrFull) {
-		t.Fatalf("after %d records of 8 KiB on a disk of 3 MiB: got %v, want %v", n, err, store.ErrFull)
-	}
+	n := fillDisk(t, r, id)
 	if _, err := r.Update(t.Context(), func(tx store.Tx) error { return tx.TrimPartition(id, n-5) }); err != nil {
 		t.Fatalf("a trim on the full disk: %v", err)
 	}
-	await(t, "a write after the trim", func() bool {
-		_, err := r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
-		if err != nil && !errors.Is(err, store.ErrFull) {
-			t.Fatalf("after the trim: %v", err)
-		}
-		return err == nil
-	})
+	awaitRoom(t, r, id, n)
 	r.fill(id, 20, 8<<10)
 	if err := r.readNumbered(id, n-5); err != nil {
 		t.Error(err)
 	}
+}
+
+// fillDisk writes records of 8 KiB until there is no room, and returns how many there are.
+func fillDisk(t *testing.T, r *rig, id store.PartitionID) (n store.Offset) {
+	t.Helper()
+	for end := time.Now().Add(awaited); time.Now().Before(end); n++ {
+		_, err := r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
+		if errors.Is(err, store.ErrFull) {
+			return n
+		}
+		if err != nil {
+			t.Fatalf("record %d: got %v, want %v in the end", n, err, store.ErrFull)
+		}
+	}
+	t.Fatalf("after %d records the disk is not full", n)
+	return 0
+}
+
+// awaitRoom waits until record n is taken; until then the store says that it is full.
+func awaitRoom(t *testing.T, r *rig, id store.PartitionID, n store.Offset) {
+	t.Helper()
+	await(t, "a write where there is room again", func() bool {
+		_, err := r.Append(t.Context(), one(id, numbered(id, n, 8<<10)))
+		if err != nil && !errors.Is(err, store.ErrFull) {
+			t.Fatalf("with room again: %v", err)
+		}
+		return err == nil
+	})
 }
