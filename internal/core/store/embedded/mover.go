@@ -189,6 +189,9 @@ func (m *mover) once() (more bool, err error) {
 	if errors.Is(err, errNotFlushed) {
 		return false, err // the store stops; the next start sees whether the runs are on disk
 	}
+	if errors.Is(err, errNotFlushed) && plan.applied {
+		return false, err // we stop; the next start finds the runs, or the journal that they were made from
+	}
 	if err != nil && plan.applied {
 		m.s.fail(fmt.Errorf("flush what was moved: %w", err))
 		return false, err // the runs may be on disk: their files stay

@@ -170,8 +170,8 @@ func (s *Store) Close() error {
 
 // noteEnd tells Pebble where the journal ends, so that a file that is lost later is missed.
 func (s *Store) noteEnd() error {
-	if s.failed.Load() != nil || s.visible.Load() == 0 {
-		return nil
+	if s.failed.Load() != nil || s.visible.Load() == 0 || s.gate.failing.Load() {
+		return nil // Pebble may have no room for it, and would wait
 	}
 	return s.db.Set(keySequence, encodeSequence(s.visible.Load()), pebble.NoSync)
 }
@@ -199,13 +199,28 @@ func (s *Store) release() error {
 		if s.failure() != nil {
 			return errors.Join(append(errs, s.failure())...) // Pebble may never stop: its files are left to the end of the process
 		}
-		errs = append(errs, s.db.Close())
+		errs = append(errs, s.closeKeys())
+		if s.failure() != nil {
+			return errors.Join(errs...)
+		}
 	}
 	errs = append(errs, s.segments.close(), s.space.close())
 	for _, f := range s.files {
 		errs = append(errs, f.close())
 	}
 	return errors.Join(append(errs, s.unlock())...)
+}
+
+// closeKeys closes Pebble. It waits for what it does in the background, which never ends when that has failed.
+func (s *Store) closeKeys() error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.db.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-s.broken:
+		return s.failure()
+	}
 }
 
 func (s *Store) unlock() error {
