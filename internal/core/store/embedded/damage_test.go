@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"millrace/internal/core/fault"
+	"millrace/internal/core/segment"
 	"millrace/internal/core/store"
 )
 
@@ -101,7 +102,7 @@ func TestDamageIsNamed(t *testing.T) {
 	}{
 		{"journal", unmoved[:len(unmoved)-1], 30},
 		{"end of the journal", unmoved[len(unmoved)-1:], 0},
-		{"adopted file", adopted, 70},
+		{"adopted file", adopted, 100}, // only bytes of batches are changed: nothing else in it is read
 		{"sidecar", list("store/journal", ".idx"), 80},
 		{"segment", list("store/segments", ".seg"), 80},
 		{"keys", list("store/keys", ".sst"), 50},
@@ -116,6 +117,9 @@ func TestDamageIsNamed(t *testing.T) {
 				name := kind.files[rng.IntN(len(kind.files))]
 				b := contents(t, fs, name)
 				at := rng.IntN(len(b))
+				if kind.name == "adopted file" {
+					at = batchByte(t, fs, strings.TrimSuffix(name, ".log")+".idx", rng)
+				}
 				o := o
 				o.FS = damagedCopy(t, fs, name, int64(at), b[at]^byte(1<<rng.IntN(8)))
 				_, err := Check(o, func(string) {})
@@ -141,6 +145,28 @@ func TestDamageIsNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// batchByte picks a byte of a batch that a sidecar names.
+func batchByte(t *testing.T, fs *fault.TornFS, sidecar string, rng *rand.Rand) int {
+	t.Helper()
+	side, err := segment.OpenSidecar(fs, sidecar, segment.ReaderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer side.Close()
+	parts := side.Partitions()
+	x, _ := side.Partition(parts[rng.IntN(len(parts))].Partition)
+	skip := rng.IntN(int(x.Info().Entries))
+	cursor := x.Find(0)
+	e, _ := cursor.Next()
+	for range skip {
+		e, _ = cursor.Next()
+	}
+	if cursor.Err() != nil || e.StoredLen == 0 {
+		t.Fatalf("entry %d of %s: %+v, %v", skip, sidecar, e, cursor.Err())
+	}
+	return int(e.Pos) + rng.IntN(int(e.StoredLen))
 }
 
 func damagedCopy(t *testing.T, fs *fault.TornFS, name string, at int64, to byte) *fault.TornFS {
