@@ -8,7 +8,7 @@ import (
 // Errors to compare with errors.Is.
 var (
 	ErrNoPartition      = errors.New("store: no such partition")
-	ErrPartitionExists  = errors.New("store: partition exists or existed")
+	ErrPartitionExists  = errors.New("store: partition exists")
 	ErrClosed           = errors.New("store: partition is closed")
 	ErrProducerFenced   = errors.New("store: producer has a newer epoch")
 	ErrUnknownProducer  = errors.New("store: no such producer")
