@@ -11,9 +11,16 @@ const (
 	FamilyDriver  Family = 0x00 // the driver's own: level, partition states, file lists
 	FamilyCounter Family = 0x01 // dense numbers, never reused: name → uint64
 	FamilyLease   Family = 0x02 // core/lease
-	FamilySetting Family = 0x03 // settings of the whole store: default region, root keys' names
+	FamilySetting Family = 0x03 // settings of the whole store: default region, cluster id, root keys' names
+	FamilyDataKey Family = 0x04 // data keys of topics and tables, wrapped by the root key
 	FamilyTopic   Family = 0x10 // topics and streams: catalogue, names, shards, tags
 	FamilyQuota   Family = 0x11 // quotas and account settings of streams
+
+	FamilyKafkaGroup  Family = 0x20 // consumer groups: members, generation, assignment
+	FamilyKafkaOffset Family = 0x21 // committed offsets of groups, and those of open transactions
+	FamilyKafkaTxn    Family = 0x22 // transactional ids
+	FamilyKafkaConfig Family = 0x23 // configs of topics and brokers
+	FamilyKafkaUser   Family = 0x24 // SCRAM credentials
 )
 
 // Level is the format level of a store. A binary reads levels 1 to LevelRead, and writes a new
@@ -29,7 +36,8 @@ const (
 // Known tells whether this binary knows the family.
 func (f Family) Known() bool {
 	switch f {
-	case FamilyDriver, FamilyCounter, FamilyLease, FamilySetting, FamilyTopic, FamilyQuota:
+	case FamilyDriver, FamilyCounter, FamilyLease, FamilySetting, FamilyDataKey, FamilyTopic, FamilyQuota,
+		FamilyKafkaGroup, FamilyKafkaOffset, FamilyKafkaTxn, FamilyKafkaConfig, FamilyKafkaUser:
 		return true
 	}
 	return false
