@@ -30,6 +30,14 @@ type Store interface {
 	// ErrUnknownProducer, ErrOutOfSequence, ErrInvalidTxn, ErrInvalidBatch, ErrTooLarge.
 	Append(ctx context.Context, req []AppendRequest) ([]AppendResult, error)
 
+	// AppendAsync is Append that does not wait: done is called exactly once, with what Append would have
+	// returned. Appends are decided in the order of their calls. It blocks only while the queue is full.
+	// req and all that it points to must not change until then.
+	//
+	// done is called by the goroutine that answers everybody (or before AppendAsync returns): it
+	// must not block and must not call the store. The results belong to it.
+	AppendAsync(ctx context.Context, req []AppendRequest, done func([]AppendResult, error))
+
 	// Read returns batches from the one that holds or follows req.From, at least one unless req.From
 	// is at the end (then none).
 	//
@@ -56,7 +64,7 @@ type Store interface {
 	Partitions(ctx context.Context, from PartitionID, limit int) ([]PartitionID, error)
 
 	// Watch calls fn for every later commit that changes one of the partitions, in order of commits,
-	// until cancel is called. fn must not block and must not call the store. A commit that
+	// until cancel is called. fn must not block and must call neither the store nor a cancel. A commit that
 	// finished before Watch returned may not be told: register first, then read.
 	Watch(ids []PartitionID, fn func(Event)) (cancel func())
 

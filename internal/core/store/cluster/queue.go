@@ -118,15 +118,27 @@ func (q *queue) takeNow() (got []*item, closed bool) {
 	return got, q.closed != nil
 }
 
-// submit queues an item and waits for its answer. When ctx ends while it waits it is withdrawn; once it
-// is in a group its outcome is awaited.
+// submit queues an item and waits for its answer.
 func (s *Store) submit(ctx context.Context, it *item) answer {
-	if err := s.queue.put(it); err != nil {
-		if stopped := s.check(ctx); stopped != nil {
-			err = stopped
-		}
+	if err := s.put(ctx, it); err != nil {
 		return answer{err: err}
 	}
+	return s.wait(ctx, it)
+}
+
+func (s *Store) put(ctx context.Context, it *item) error {
+	err := s.queue.put(it)
+	if err != nil {
+		if stopped := s.check(ctx); stopped != nil {
+			return stopped
+		}
+	}
+	return err
+}
+
+// wait returns the answer of a queued item. When ctx ends while it is queued it is withdrawn; once it is in a group
+// its outcome is awaited.
+func (s *Store) wait(ctx context.Context, it *item) answer {
 	select {
 	case a := <-it.answer:
 		return a

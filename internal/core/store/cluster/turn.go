@@ -180,3 +180,25 @@ func (s *Store) Append(ctx context.Context, req []store.AppendRequest) ([]store.
 	a := s.submit(ctx, &item{appends: req, bytes: n})
 	return a.results, a.err
 }
+
+// AppendAsync queues all requests as one item; a goroutine of its own waits for the answer, which takes a commit of
+// the database.
+func (s *Store) AppendAsync(ctx context.Context, req []store.AppendRequest, done func([]store.AppendResult, error)) {
+	n, err := store.CheckAppends(req)
+	if err == nil {
+		err = s.check(ctx)
+	}
+	if err != nil || len(req) == 0 {
+		done(nil, err)
+		return
+	}
+	it := &item{appends: req, bytes: n}
+	if err := s.put(ctx, it); err != nil {
+		done(nil, err)
+		return
+	}
+	go func() {
+		a := s.wait(ctx, it)
+		done(a.results, a.err)
+	}()
+}

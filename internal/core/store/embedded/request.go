@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"millrace/internal/core/journal"
 	"millrace/internal/core/store"
 )
@@ -37,8 +39,12 @@ type request struct {
 	commit   store.Commit
 	panicked any
 
-	err  error
-	done chan struct{} // one signal when answered
+	err   error
+	done  chan struct{}                     // one signal when answered, unless there is a reply
+	reply func([]store.AppendResult, error) // instead of done: of an append that nobody waits for
+
+	weight int64               // what it holds of the queue
+	room   *semaphore.Weighted // where a request with a reply gives it back
 }
 
 var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
@@ -52,6 +58,12 @@ func newRequest(ctx context.Context) *request {
 func (r *request) free() {
 	*r = request{done: r.done}
 	requests.Put(r)
+}
+
+// setAppends makes r an append of n bytes of records.
+func (r *request) setAppends(req []store.AppendRequest, n int) {
+	r.appends, r.results = req, make([]store.AppendResult, len(req))
+	r.bytes = n + appendOverhead*len(req)
 }
 
 func (r *request) setTx(req *store.Request) {
@@ -84,23 +96,46 @@ func (r *request) frees() bool {
 	return true
 }
 
+// answer gives r back to who waits for it, and must be the last that is done with it.
 func (r *request) answer(err error) {
-	r.err = err
-	r.done <- struct{}{}
+	if r.reply == nil {
+		r.err = err
+		r.done <- struct{}{}
+		return
+	}
+	reply, results, room, weight := r.reply, r.results, r.room, r.weight
+	r.free()
+	room.Release(weight)
+	if err != nil {
+		results = nil
+	}
+	reply(results, err)
 }
 
 // submit queues r and waits for its answer; r.err is its own.
 //
 // Errors: those of a request that was not taken.
 func (s *Store) submit(r *request) error {
-	weight := min(int64(r.bytes), s.opts.MaxQueuedBytes)
-	if err := s.queued.Acquire(r.ctx, weight); err != nil {
+	if err := s.enqueue(r); err != nil {
 		return err
 	}
-	defer s.queued.Release(weight)
+	<-r.done // answered soon: nothing that r points to may be used after return
+	s.queued.Release(r.weight)
+	return nil
+}
+
+// enqueue waits for room in the queue and puts r at its end. Whoever is answered gives the room back.
+//
+// Errors: those of a request that was not taken.
+func (s *Store) enqueue(r *request) error {
+	r.weight = min(int64(r.bytes), s.opts.MaxQueuedBytes)
+	if err := s.queued.Acquire(r.ctx, r.weight); err != nil {
+		return err
+	}
 	s.qmu.Lock()
 	if s.stopping {
 		s.qmu.Unlock()
+		s.queued.Release(r.weight)
 		return store.ErrStopped
 	}
 	s.queue = append(s.queue, r)
@@ -109,7 +144,6 @@ func (s *Store) submit(r *request) error {
 	if first {
 		s.signal()
 	}
-	<-r.done // answered soon: nothing that r points to may be used after return
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,8 +138,7 @@ func (s *Store) Append(ctx context.Context, req []store.AppendRequest) ([]store.
 	}
 	r := newRequest(ctx)
 	defer r.free()
-	r.appends, r.results = req, make([]store.AppendResult, len(req))
-	r.bytes = n + appendOverhead*len(req)
+	r.setAppends(req, n)
 	if err := s.submit(r); err != nil {
 		return nil, err
 	}
@@ -146,6 +146,22 @@ func (s *Store) Append(ctx context.Context, req []store.AppendRequest) ([]store.
 		return nil, r.err
 	}
 	return r.results, nil
+}
+
+// AppendAsync implements store.Store: the applier calls done.
+func (s *Store) AppendAsync(ctx context.Context, req []store.AppendRequest, done func([]store.AppendResult, error)) {
+	n, err := store.CheckAppends(req)
+	if err != nil || len(req) == 0 {
+		done(nil, cmp.Or(err, ctx.Err()))
+		return
+	}
+	r := newRequest(ctx)
+	r.setAppends(req, n)
+	r.reply, r.room = done, s.queued
+	if err := s.enqueue(r); err != nil {
+		r.free()
+		done(nil, err)
+	}
 }
 
 // Update implements store.Store: optimistic first, then in the sequencer on top of a group.

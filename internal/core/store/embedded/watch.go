@@ -7,44 +7,59 @@ import (
 	"millrace/internal/core/store"
 )
 
-// watchers are the callbacks of Watch, by partition.
+// watchers are the callbacks of Watch, by partition. Adding and removing one costs what it watches, however many
+// others watch the same.
 type watchers struct {
-	mu sync.RWMutex
-	by map[store.PartitionID][]*watcher
+	mu sync.RWMutex // held for reading while callbacks run, so that none runs after its cancel has returned
+	by map[store.PartitionID][]watchPlace
+}
+
+// watchPlace is a watcher in the list of one of its partitions: the nth of its ids.
+type watchPlace struct {
+	*watcher
+	nth int
 }
 
 type watcher struct {
-	mu   sync.Mutex // held while fn runs, so that none runs after cancel
 	fn   func(store.Event)
+	ids  []store.PartitionID
+	at   []int // beside ids: where it stands in the list of each
 	gone bool
 }
 
 func (w *watchers) add(ids []store.PartitionID, fn func(store.Event)) (cancel func()) {
-	ids = slices.Clone(ids)
-	one := &watcher{fn: fn}
+	one := &watcher{fn: fn, ids: slices.Clone(ids), at: make([]int, len(ids))}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.by == nil {
-		w.by = map[store.PartitionID][]*watcher{}
+		w.by = map[store.PartitionID][]watchPlace{}
 	}
-	for _, id := range ids {
-		w.by[id] = append(w.by[id], one)
+	for nth, id := range one.ids {
+		one.at[nth] = len(w.by[id])
+		w.by[id] = append(w.by[id], watchPlace{one, nth})
 	}
-	return func() { w.remove(ids, one) }
+	return func() { w.remove(one) }
 }
 
-func (w *watchers) remove(ids []store.PartitionID, one *watcher) {
-	one.mu.Lock()
-	one.gone = true
-	one.mu.Unlock()
+// remove takes a watcher out of its lists: the last of a list takes its place.
+func (w *watchers) remove(one *watcher) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, id := range ids {
-		left := slices.DeleteFunc(slices.Clone(w.by[id]), func(o *watcher) bool { return o == one })
-		if len(left) == 0 {
+	if one.gone {
+		return
+	}
+	one.gone = true
+	for nth, id := range one.ids {
+		list := w.by[id]
+		last := len(list) - 1
+		moved := list[last]
+		list[one.at[nth]] = moved
+		moved.at[moved.nth] = one.at[nth]
+		list[last] = watchPlace{}
+		if list = list[:last]; last == 0 {
 			delete(w.by, id)
 		} else {
-			w.by[id] = left
+			w.by[id] = list
 		}
 	}
 }
@@ -56,16 +71,11 @@ func (w *watchers) empty() bool {
 }
 
 func (w *watchers) tell(events []store.Event) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
 	for _, e := range events {
-		w.mu.RLock()
-		list := w.by[e.Partition]
-		w.mu.RUnlock()
-		for _, one := range list {
-			one.mu.Lock()
-			if !one.gone {
-				one.fn(e)
-			}
-			one.mu.Unlock()
+		for _, p := range w.by[e.Partition] {
+			p.fn(e)
 		}
 	}
 }

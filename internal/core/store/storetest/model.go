@@ -165,6 +165,11 @@ func (m *Model) Append(ctx context.Context, req []store.AppendRequest) ([]store.
 	return res, nil
 }
 
+// AppendAsync answers before it returns.
+func (m *Model) AppendAsync(ctx context.Context, req []store.AppendRequest, done func([]store.AppendResult, error)) {
+	done(m.Append(ctx, req))
+}
+
 // apply makes what the state has decided visible and tells the watchers.
 func (m *Model) apply(g *store.Group) {
 	m.keys.apply(g)

@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, opts ...Option) {
 		{"Limits", limitTests},
 		{"Partitions", partitionTests},
 		{"Append", appendTests},
+		{"Async", asyncTests},
 		{"Idempotence", idempotenceTests},
 		{"Transactions", transactionTests},
 		{"Read", readTests},
