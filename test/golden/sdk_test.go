@@ -188,7 +188,7 @@ func TestEveryMemberPassesBetweenTheSDKAndTheService(t *testing.T) {
 					t.Fatalf("input: %v", err)
 				}
 				got := method.Call([]reflect.Value{reflect.ValueOf(t.Context()), in})
-				if err, ok := got[1].Interface().(error); ok {
+				if err, ok := reflect.TypeAssert[error](got[1]); ok {
 					t.Fatalf("input %s: %v", show(want), err)
 				}
 				equal(t, "the service got", o.in, want)
