@@ -20,6 +20,11 @@
 //	            the consumer is deregistered
 //	delete      DeleteStream, until the stream is gone
 //
+// Beside it boto3 and the AWS CLI call every operation that is served (operations_test.go, refusals_test.go): each must
+// answer what is expected once at least, and refuse with AWS's code and text once at least. One program,
+// clients/calls.py, drives both in a process that stays, so that all of it takes seconds; an operation that becomes
+// served without a step there fails the test.
+//
 // The Go client is also pushed records over each protocol, with a takeover and a consumer that ends.
 //
 // The Go client and the AWS CLI are driven from here; Python, JavaScript and Java have a program each
