@@ -1,7 +1,9 @@
 package server
 
 import (
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -10,7 +12,8 @@ import (
 	"millrace/internal/service/kinesis"
 )
 
-// metrics are what /metrics tells. Labels come from fixed lists only: services, operations, error codes.
+// metrics are what /metrics tells. Labels come from fixed lists (services, operations, error codes), and of streams,
+// consumers and shards package kinesis tells only so many apart.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -109,8 +112,83 @@ func histogram(d *prometheus.Desc, h *embedded.Histogram) prometheus.Metric {
 	return prometheus.MustNewConstHistogram(d, total, h.Sum, buckets)
 }
 
-// kinesisCollector tells the counts of Kinesis' data plane.
-type kinesisCollector struct{ service *kinesis.Service }
+// kinesisCollector tells the counts of Kinesis' data plane, and the metrics of CloudWatch's names.
+type kinesisCollector struct {
+	service *kinesis.Service
+	descs   map[cloudWatchKey]*prometheus.Desc
+}
+
+// cloudWatchKey tells metrics apart: shards have some of the names of streams.
+type cloudWatchKey struct {
+	name  string
+	level kinesis.Level
+}
+
+func newKinesisCollector(s *kinesis.Service) *kinesisCollector {
+	c := &kinesisCollector{service: s, descs: map[cloudWatchKey]*prometheus.Desc{}}
+	for _, m := range kinesis.CloudWatchMetrics() {
+		help := m.Help + " CloudWatch: " + m.Name + "."
+		c.descs[cloudWatchKey{m.Name, m.Level}] = prometheus.NewDesc("millrace_kinesis_"+cloudWatchName(&m), help, levelLabels[m.Level], nil)
+	}
+	return c
+}
+
+// levelLabels are the labels of each level, in the order of labelValues.
+var levelLabels = map[kinesis.Level][]string{
+	kinesis.LevelStream:   {"account", "region", "stream"},
+	kinesis.LevelConsumer: {"account", "region", "stream", "consumer"},
+	kinesis.LevelShard:    {"account", "region", "stream", "shard"},
+}
+
+func labelValues(s *kinesis.Series) []string {
+	switch s.Metric.Level {
+	case kinesis.LevelConsumer:
+		return []string{s.Account, s.Region, s.Stream, s.Consumer}
+	case kinesis.LevelShard:
+		return []string{s.Account, s.Region, s.Stream, s.Shard}
+	default:
+		return []string{s.Account, s.Region, s.Stream}
+	}
+}
+
+// cloudWatchName is the name of a metric as Prometheus writes names: words with underscores, seconds instead of
+// milliseconds, _total behind sums.
+func cloudWatchName(m *kinesis.Metric) string {
+	var b strings.Builder
+	if m.Level == kinesis.LevelShard {
+		b.WriteString("shard_")
+	}
+	for i, r := range m.Name {
+		switch {
+		case r == '.':
+			continue
+		case unicode.IsUpper(r) && i > 0:
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	name := strings.ReplaceAll(strings.TrimSuffix(b.String(), "_milliseconds"), "_millis_", "_")
+	if m.Kind == kinesis.KindSum {
+		return name + "_total"
+	}
+	return name + "_seconds"
+}
+
+// collectSeries tells the metrics of CloudWatch's names.
+func (c *kinesisCollector) collectSeries(ch chan<- prometheus.Metric) {
+	const perMilli = 1e-3
+	for s := range c.service.Series() {
+		d, v, labels := c.descs[cloudWatchKey{s.Metric.Name, s.Metric.Level}], s.Value, labelValues(&s)
+		switch s.Metric.Kind {
+		case kinesis.KindTime:
+			ch <- prometheus.MustNewConstSummary(d, v.Count, v.Sum*perMilli, nil, labels...)
+		case kinesis.KindAge:
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v.Max*perMilli, labels...)
+		case kinesis.KindSum:
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v.Sum, labels...)
+		}
+	}
+}
 
 func kinesisDesc(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("millrace_kinesis_"+name, help, nil, nil)
@@ -130,6 +208,9 @@ func (c *kinesisCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descRecordsPut, descBytesPut, descRecordsRead, descBytesRead, descThrottled, descSkipped} {
 		ch <- d
 	}
+	for _, d := range c.descs {
+		ch <- d
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -141,4 +222,5 @@ func (c *kinesisCollector) Collect(ch chan<- prometheus.Metric) {
 	} {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
 	}
+	c.collectSeries(ch)
 }

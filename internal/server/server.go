@@ -84,7 +84,7 @@ func (s *Server) open() error {
 	if s.kinesis, err = kinesis.New(kinesis.Options{Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region}); err != nil {
 		return err
 	}
-	s.metrics.registry.MustRegister(&kinesisCollector{s.kinesis})
+	s.metrics.registry.MustRegister(newKinesisCollector(s.kinesis))
 	config, err := s.tlsConfig()
 	if err != nil {
 		return err

@@ -18,8 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"millrace/internal/core/store"
+	"millrace/internal/service/kinesis"
 )
 
 func open(t *testing.T, o Options) *Server {
@@ -202,6 +204,51 @@ func TestOffLoopbackOnlyTLSIsSpoken(t *testing.T) {
 	})
 	if _, err := c.ListStreams(ctx, &awskinesis.ListStreamsInput{}); err != nil {
 		t.Errorf("signed request over TLS: %v", err)
+	}
+}
+
+func TestMetricsHaveTheNamesThatTheDocumentsList(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/kinesis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range kinesis.CloudWatchMetrics() {
+		if row := "| " + m.Name + " | `millrace_kinesis_" + cloudWatchName(&m) + "` |"; !strings.Contains(string(doc), row) {
+			t.Errorf("docs/kinesis.md lacks %s", row)
+		}
+	}
+}
+
+func TestMetricsOfAStreamAreServed(t *testing.T) {
+	s := open(t, Options{})
+	c := client(s)
+	if _, err := c.CreateStream(t.Context(), &awskinesis.CreateStreamInput{StreamName: aws.String("told"), ShardCount: aws.Int32(1)}); err != nil {
+		t.Fatal(err)
+	}
+	wait := awskinesis.NewStreamExistsWaiter(c, func(o *awskinesis.StreamExistsWaiterOptions) { o.MinDelay = 20 * time.Millisecond })
+	if err := wait.Wait(t.Context(), &awskinesis.DescribeStreamInput{StreamName: aws.String("told")}, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.EnableEnhancedMonitoring(t.Context(), &awskinesis.EnableEnhancedMonitoringInput{
+		StreamName: aws.String("told"), ShardLevelMetrics: []types.MetricsName{types.MetricsNameIncomingBytes},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.PutRecord(t.Context(), &awskinesis.PutRecordInput{StreamName: aws.String("told"), PartitionKey: aws.String("key"), Data: []byte("12345")}); err != nil {
+		t.Fatal(err)
+	}
+	labels := `account="000000000000",region="us-east-1"`
+	_, body := get(t, "http://"+s.Addresses().HTTP+"/metrics")
+	for _, want := range []string{
+		"# TYPE millrace_kinesis_put_record_latency_seconds summary",
+		"# HELP millrace_kinesis_incoming_bytes_total Bytes stored by PutRecord and PutRecords, partition keys counted. CloudWatch: IncomingBytes.",
+		"millrace_kinesis_incoming_bytes_total{" + labels + `,stream="told"} 8`,
+		"millrace_kinesis_put_record_latency_seconds_count{" + labels + `,stream="told"} 1`,
+		"millrace_kinesis_shard_incoming_bytes_total{" + labels + `,shard="shardId-000000000000",stream="told"} 8`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
 	}
 }
 

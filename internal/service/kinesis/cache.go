@@ -3,9 +3,12 @@ package kinesis
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
+	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
 )
@@ -15,7 +18,7 @@ import (
 // records, and no partition's id is used again. One second bounds how late a node sees new retention.
 const validFor = int64(time.Second)
 
-// maxCached bounds the copies in memory, 200 bytes a shard; past it any one goes.
+// maxCached bounds the copies in memory, 300 bytes a shard; past it any one goes.
 const maxCached = 10_000
 
 // cache keeps copies of streams for calls that carry records, so that they need no transaction.
@@ -56,6 +59,13 @@ func (c *cache) put(st *stream) *stream {
 	}
 	c.streams[st.place] = st
 	return st
+}
+
+// all gives the copies that are there, in no order.
+func (c *cache) all() []*stream {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Collect(maps.Values(c.streams))
 }
 
 // drop forgets the copy of a stream.
@@ -137,8 +147,12 @@ func (s *Service) reload(ctx context.Context, p place, now int64) (*stream, erro
 	st, err := s.fetch(ctx, p)
 	if err != nil {
 		s.cache.drop(p)
+		if errors.Is(err, kinesisapi.ResourceNotFoundException("")) {
+			s.traffic.drop(p)
+		}
 		return nil, err
 	}
+	st.traffic = s.traffic.of(p, st.topic.Num)
 	st.checked.Store(now)
 	return s.cache.put(st), nil
 }

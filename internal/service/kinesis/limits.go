@@ -123,6 +123,8 @@ type meter struct {
 	records bucket
 	reads   bucket
 	out     bucket
+
+	traffic shardTraffic
 }
 
 // refill tops the buckets up; the caller holds mu.

@@ -26,6 +26,7 @@ func (s *Service) DeregisterStreamConsumer(ctx context.Context, in *kinesisapi.D
 		return nil, apiError(err)
 	}
 	s.claims.end(func(k claimKey) bool { return k.topic == num && k.consumer == c.name }, errNoConsumer(n))
+	s.traffic.forget(n.place, c.name)
 	return &kinesisapi.DeregisterStreamConsumerOutput{}, nil
 }
 

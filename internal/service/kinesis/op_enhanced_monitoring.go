@@ -56,8 +56,8 @@ func (m metricSet) enhanced() []kinesisapi.EnhancedMetrics {
 	return []kinesisapi.EnhancedMetrics{{ShardLevelMetrics: m.names()}}
 }
 
-// EnableEnhancedMonitoring: which metrics a stream has for each of its shards. It is kept and shown; the
-// counts at /metrics do not depend on it.
+// EnableEnhancedMonitoring: which metrics a stream has for each of its shards, at /metrics and for CloudWatch
+// (metrics.go).
 //
 // Behaviour
 //   - adds to those that are on; ALL is all of them; the answer has those before and after

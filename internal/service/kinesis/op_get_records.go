@@ -44,6 +44,9 @@ func (s *Service) GetRecords(ctx context.Context, in *kinesisapi.GetRecordsInput
 		var out *kinesisapi.GetRecordsOutput
 		out, err = s.getRecords(ctx, in, st, &k, now, ns)
 		if !errors.Is(err, store.ErrNoPartition) {
+			if in.DryRun == nil || !*in.DryRun {
+				st.traffic.getRecords.done(ns, s.nowNS(), err == nil)
+			}
 			return out, apiError(err)
 		}
 		if try == 2 {
@@ -65,6 +68,8 @@ func (s *Service) getRecords(ctx context.Context, in *kinesisapi.GetRecordsInput
 	metered := st.metered && !s.opts.Quotas.off()
 	if metered && !sh.meter.read(ns, s.opts.Quotas) {
 		s.counts.throttled.Add(1)
+		st.traffic.readsRefused.Add(1)
+		sh.meter.traffic.readsRefused.Add(1)
 		return nil, errShardRate(st.place, sh)
 	}
 	if in.DryRun != nil && *in.DryRun {
@@ -75,11 +80,23 @@ func (s *Service) getRecords(ctx context.Context, in *kinesisapi.GetRecordsInput
 	if err := g.fill(ctx, k.positionIn(sh)); err != nil {
 		return nil, err
 	}
-	s.counts.read(len(g.records), g.bytes)
+	s.gave(g, ns)
 	if metered {
 		sh.meter.sent(g.bytes)
 	}
 	return s.pageAnswer(ctx, g, ns)
+}
+
+// gave counts a page that GetRecords answers.
+func (s *Service) gave(g *page, ns int64) {
+	records, bytes, behind := len(g.records), g.bytes, g.behind()
+	s.counts.read(records, bytes)
+	t := g.stream.traffic
+	t.gotRecords.Add(uint64(records))
+	t.gotBytes.Add(uint64(bytes))
+	t.age.add(ns, behind)
+	g.shard.meter.traffic.out(records, bytes)
+	g.shard.meter.traffic.age.observe(ns, behind)
 }
 
 // pageAnswer adds to the records what a reader needs to go on.

@@ -39,7 +39,9 @@ func (s *Service) PutRecord(ctx context.Context, in *kinesisapi.PutRecordInput) 
 		}
 		return nil, errDryRun()
 	}
-	if err := s.put(ctx, x, st, recs[:], now); err != nil {
+	err = s.put(ctx, x, st, recs[:], now)
+	s.tally(st, x, true, 1, now)
+	if err != nil {
 		return nil, apiError(err)
 	}
 	o := &x.outcomes[0]

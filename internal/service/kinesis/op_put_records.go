@@ -36,7 +36,9 @@ func (s *Service) PutRecords(ctx context.Context, in *kinesisapi.PutRecordsInput
 		}
 		return nil, errDryRun()
 	}
-	if err := s.put(ctx, x, st, in.Records, now); err != nil {
+	err = s.put(ctx, x, st, in.Records, now)
+	s.tally(st, x, false, len(in.Records), now)
+	if err != nil {
 		return nil, apiError(err)
 	}
 	return x.answer(), nil

@@ -46,9 +46,14 @@ func (s *Service) SubscribeToShard(ctx context.Context, in *kinesisapi.Subscribe
 	if int(index) >= len(st.shards) || !st.shows() {
 		return nil, errNoShard(n.place, shardID(index))
 	}
+	dry, traffic := in.DryRun != nil && *in.DryRun, st.traffic.consumer(c.name)
+	if !dry {
+		traffic.subscribe.count.Add(1)
+	}
 	held, ok := s.claims.call(claimKey{st.topic.Num, c.name, index}, ns, s.opts.Quotas)
 	if !ok {
 		s.counts.throttled.Add(1)
+		traffic.rateExceeded.Add(1)
 		return nil, errConsumerRate(n.place, &st.shards[index], c.name)
 	}
 	at, err := s.startingAt(ctx, "SubscribeToShard", st, &st.shards[index], &kinesisapi.GetShardIteratorInput{
@@ -58,18 +63,20 @@ func (s *Service) SubscribeToShard(ctx context.Context, in *kinesisapi.Subscribe
 		return nil, notFoundAs(err, errNoShard(n.place, st.shards[index].id))
 	}
 	u := &subscription{
-		svc: s, ctx: ctx, claim: held, stream: st, index: index, next: at, waker: waker{wake: make(chan struct{}, 1)},
+		svc: s, ctx: ctx, claim: held, stream: st, traffic: traffic, index: index, next: at, waker: waker{wake: make(chan struct{}, 1)},
 	}
 	taken := errSubscribed(n.place, st.shards[index].id, c.name)
-	if in.DryRun != nil && *in.DryRun {
+	if dry {
 		if !s.claims.take(held, nil, ns, nil) {
 			return nil, taken
 		}
 		return nil, errDryRun()
 	}
 	if !s.claims.take(held, u, ns, taken) {
+		traffic.rateExceeded.Add(1)
 		return nil, taken
 	}
+	traffic.subscribe.success.Add(1)
 	call.OnSent(func() { s.claims.leave(u) })
 	return &kinesisapi.SubscribeToShardOutput{EventStream: u.run}, nil
 }

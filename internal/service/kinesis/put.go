@@ -40,7 +40,9 @@ type putScratch struct {
 	digits  []byte   // of texts
 	failed  int32
 
-	throttled uint64 // records refused for the rate
+	throttled int // records refused for the rate
+	stored    int // records stored
+	bytes     int // of data and keys of these
 }
 
 // maxScratchShards bounds what goes back to the pool: 40 KiB of counts.
@@ -50,6 +52,7 @@ func (s *Service) takeScratch(n int) *putScratch {
 	x := s.puts.Get().(*putScratch)
 	x.outcomes = resize(x.outcomes, n)
 	clear(x.outcomes)
+	x.throttled, x.stored, x.bytes = 0, 0, 0
 	x.pending = resize(x.pending, n)
 	for i := range x.pending {
 		x.pending[i] = int32(i)
@@ -98,9 +101,7 @@ func (s *Service) put(ctx context.Context, x *putScratch, st *stream, recs []kin
 			return err
 		}
 		if st.metered && !s.opts.Quotas.off() {
-			x.throttled = 0
 			x.charge(st, recs, now, s.opts.Quotas)
-			s.counts.throttled.Add(x.throttled)
 		}
 		x.group(st, recs)
 		if err := s.appendGroups(ctx, x, st); err != nil {
@@ -188,6 +189,7 @@ func (x *putScratch) charge(st *stream, recs []kinesisapi.PutRecordsRequestEntry
 			x.outcomes[x.pending[i]] = outcome{shard: sh, code: codeThroughput, text: shardRateText(st.place, sh)}
 			x.slots[i] = -1
 			x.throttled++
+			sh.meter.traffic.writesRefused.Add(1)
 		}
 	}
 }
@@ -253,7 +255,7 @@ func (s *Service) appendGroups(ctx context.Context, x *putScratch, st *stream) e
 		n := len(x.requests[i].Records)
 		switch {
 		case res.Err == nil:
-			s.counts.put(x.requests[i].Records)
+			x.took(sh, x.requests[i].Records)
 			for j, index := range x.order[at : at+n] {
 				x.outcomes[index] = outcome{shard: sh, offset: res.Base + store.Offset(j), appended: res.AppendTime}
 			}
@@ -268,6 +270,47 @@ func (s *Service) appendGroups(ctx context.Context, x *putScratch, st *stream) e
 		at += n
 	}
 	return nil
+}
+
+// took counts records that were stored in a shard.
+func (x *putScratch) took(sh *shard, records []store.Record) {
+	n := 0
+	for i := range records {
+		n += len(records[i].Key) + len(records[i].Value)
+	}
+	sh.meter.traffic.inBytes.Add(uint64(n))
+	sh.meter.traffic.inRecords.Add(uint64(len(records)))
+	x.stored += len(records)
+	x.bytes += n
+}
+
+// tally counts a put that is done, whose call began at began (ns); n is how many records it had.
+func (s *Service) tally(st *stream, x *putScratch, one bool, n int, began int64) {
+	t, ended := st.traffic, s.nowNS()
+	c, bytes := &t.putRecords, &t.putRecordsData
+	if one {
+		c, bytes = &t.putRecord, &t.putRecordBytes
+	}
+	c.done(began, ended, x.stored > 0)
+	if x.stored > 0 {
+		bytes.Add(uint64(x.bytes))
+		s.counts.recordsPut.Add(uint64(x.stored))
+		s.counts.bytesPut.Add(uint64(x.bytes))
+	}
+	if x.throttled > 0 {
+		t.writesRefused.Add(uint64(x.throttled))
+		s.counts.throttled.Add(uint64(x.throttled))
+	}
+	if one {
+		return
+	}
+	t.stored.Add(uint64(x.stored))
+	if failed := n - x.stored - x.throttled; failed > 0 {
+		t.failed.Add(uint64(failed))
+	}
+	if x.throttled > 0 {
+		t.throttled.Add(uint64(x.throttled))
+	}
 }
 
 // settle ends a put that failed with err. While nothing of it is stored the error is the call's; else

@@ -64,6 +64,7 @@ type Service struct {
 
 	reading *semaphore.Weighted // of maxReading
 	counts  counts
+	traffic trafficTable
 	claims  claims
 
 	wake chan struct{} // of size 1: a state was given a due time

@@ -91,6 +91,7 @@ type stream struct {
 	routes   routes
 	metrics  metricSet // that are on for each shard
 	metered  bool      // per-shard quotas apply: provisioned, and made by Kinesis
+	traffic  *streamTraffic
 
 	checked atomic.Int64  // ns of the service's clock when the copy was last known to be current
 	next    atomic.Uint32 // shard of the next record, where records are spread

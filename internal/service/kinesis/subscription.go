@@ -26,11 +26,12 @@ const (
 // sleeps until a commit, its clock or someone who ends it wakes it, and holds no records then.
 type subscription struct {
 	waker
-	svc    *Service
-	claim  *claim
-	stream *stream
-	index  int32
-	next   store.Offset
+	svc     *Service
+	claim   *claim
+	stream  *stream
+	traffic *consumerTraffic
+	index   int32
+	next    store.Offset
 
 	ctx   context.Context // of the request, which the subscription is
 	yield func(*kinesisapi.SubscribeToShardEventStream, error) bool
@@ -195,12 +196,26 @@ func (u *subscription) send(g *page, children []kinesisapi.ChildShard, now time.
 		text := u.shard().before(g.next).String()
 		e.ContinuationSequenceNumber = &text
 	}
-	u.svc.counts.read(len(g.records), g.bytes)
+	u.count(g, e.MillisBehindLatest, now)
 	u.last = now
 	if g.bytes > 0 {
 		u.wait = u.quota(now, g.bytes)
 	}
-	return u.yield(&kinesisapi.SubscribeToShardEventStream{SubscribeToShardEvent: e}, nil)
+	if !u.yield(&kinesisapi.SubscribeToShardEventStream{SubscribeToShardEvent: e}, nil) {
+		return false
+	}
+	u.traffic.eventsWritten.Add(1)
+	return true
+}
+
+// count counts an event.
+func (u *subscription) count(g *page, behind int64, now time.Time) {
+	u.svc.counts.read(len(g.records), g.bytes)
+	u.traffic.events.Add(1)
+	u.traffic.bytes.Add(uint64(g.bytes))
+	u.traffic.records.Add(uint64(len(g.records)))
+	u.traffic.behind.add(now.UnixNano(), behind)
+	u.shard().meter.traffic.out(len(g.records), g.bytes)
 }
 
 // quota counts bytes and gives how long the next event has to wait.

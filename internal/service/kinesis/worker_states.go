@@ -88,7 +88,7 @@ func (s *Service) finishDue(ctx context.Context) (time.Duration, error) {
 // refresh has the copy of a stream, if there is one, follow what was done to it; the meters of its
 // shards go on.
 func (s *Service) refresh(ctx context.Context, p place) {
-	if s.cache.get(p) == nil {
+	if s.cache.get(p) == nil && !s.traffic.has(p) {
 		return
 	}
 	if _, err := s.reload(ctx, p, s.nowNS()); err != nil {
