@@ -24,6 +24,9 @@ const (
 	idleConsumers = 20
 	idleShards    = 500
 	idlePerConn   = 100
+	// Subscriptions that have a connection for each: what a client pays that reads one shard.
+	singleConsumers = 4
+	singleShards    = 250
 	// idleWatch is how long idle subscriptions are watched: three of the events that come every five seconds.
 	idleWatch = 15 * time.Second
 )
@@ -35,7 +38,10 @@ func (b *bench) runPush(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.idlePush(ctx)
+	if err := b.idlePush(ctx, "idle subscriptions", idleConsumers, idleShards, idlePerConn, 20); err != nil {
+		return err
+	}
+	return b.idlePush(ctx, "connections with a single idle subscription", singleConsumers, singleShards, 1, 56)
 }
 
 // pushLatency puts a record every 10 ms and takes the time until each consumer has it. A figure is over all
@@ -87,9 +93,10 @@ func (b *bench) pushLatency(ctx context.Context, consumers int) error {
 	return nil
 }
 
-// idlePush opens subscriptions on a stream that nobody writes to.
-func (b *bench) idlePush(ctx context.Context) error {
-	s, err := b.startMillrace(ctx, "push-idle")
+// idlePush opens subscriptions on a stream that nobody writes to: all consumers on all shards, perConn of them on
+// each connection. kib is the bar for the memory of each.
+func (b *bench) idlePush(ctx context.Context, what string, consumers, shards, perConn int, kib float64) error {
+	s, err := b.startMillrace(ctx, fmt.Sprint("push-idle-", perConn))
 	if err != nil {
 		return err
 	}
@@ -99,7 +106,7 @@ func (b *bench) idlePush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	subs, err := s.subscribeAll(ctx, idleConsumers, idleShards, idlePerConn, func() {})
+	subs, err := s.subscribeAll(ctx, consumers, shards, perConn, func() {})
 	if err != nil {
 		return err
 	}
@@ -117,9 +124,9 @@ func (b *bench) idlePush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const count = idleConsumers * idleShards
-	b.life(fmt.Sprintf("memory of each of %d idle subscriptions", count), "KiB", []float64{float64(after-before) / 1024 / count}, 20)
-	b.life(fmt.Sprintf("CPU of %d idle subscriptions", count), "cores", []float64{(cpuAfter - cpu).Seconds() / idleWatch.Seconds()}, 0.1)
+	count := consumers * shards
+	b.life(fmt.Sprintf("memory of each of %d %s", count, what), "KiB", []float64{float64(after-before) / 1024 / float64(count)}, kib)
+	b.life(fmt.Sprintf("CPU of %d %s", count, what), "cores", []float64{(cpuAfter - cpu).Seconds() / idleWatch.Seconds()}, 0.1)
 	return nil
 }
 

@@ -3,6 +3,8 @@ package kinesis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"millrace/internal/api/kinesisapi"
@@ -40,16 +42,25 @@ type subscription struct {
 	until time.Time     // when it ends by itself
 
 	timer  clock.Timer
-	cancel func() // of the watch
+	cancel func()    // of the watch
+	turn   chan turn // what became of a turn
+}
+
+// turn is what became of doing all there was to do: more is false when the subscription has ended.
+type turn struct {
+	more     bool
+	panicked error // with the stack on which it happened
 }
 
 // run is the stream of a subscription. While it sleeps, its frame and those of net/http are the stack, which the
-// collector halves to 4 KiB if they take less than 1,200 bytes: so it holds next to nothing itself.
+// collector halves to 4 KiB if they take less than 1,200 bytes: so it holds next to nothing itself. What is to be
+// done runs in a goroutine that lives for a moment, since writing an event needs more than those 4 KiB and a stack
+// that has grown once stays so until the collector comes: with ten thousand subscriptions, seconds to minutes.
 func (u *subscription) run(yield func(*kinesisapi.SubscribeToShardEventStream, error) bool) {
-	u.yield = yield
+	u.yield, u.turn = yield, make(chan turn)
 	u.begin()
 	defer u.close()
-	for u.advance() {
+	for u.advanceBeside() {
 		select {
 		case <-u.ctx.Done():
 			return
@@ -57,6 +68,25 @@ func (u *subscription) run(yield func(*kinesisapi.SubscribeToShardEventStream, e
 		case <-u.wake:
 		}
 	}
+}
+
+// advanceBeside is advance on another goroutine's stack. A panic goes on in the request's.
+func (u *subscription) advanceBeside() bool {
+	go func() {
+		t := turn{}
+		defer func() { u.turn <- t }()
+		defer func() {
+			if p := recover(); p != nil {
+				t.panicked = fmt.Errorf("%v\n%s", p, debug.Stack())
+			}
+		}()
+		t.more = u.advance()
+	}()
+	t := <-u.turn
+	if t.panicked != nil {
+		panic(t.panicked)
+	}
+	return t.more
 }
 
 // begin registers for commits before anything is read, so that none is missed.
@@ -104,8 +134,7 @@ func (u *subscription) changed(store.Event) { u.poke() }
 const over = time.Duration(-1)
 
 // step sends an event if there is reason for one and gives how long nothing else is to be done unless something
-// happens, 0 when there is more to send. An event leaves from here, not from deeper down: what net/http needs
-// beneath is most of a stack of 4 KiB, and one that outgrew it would be twice as large for as long as it lives.
+// happens, 0 when there is more to send.
 func (u *subscription) step(now time.Time) time.Duration {
 	g, err := u.look(now)
 	if g != nil {
