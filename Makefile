@@ -34,8 +34,8 @@ fmt: tools ## gofumpt and goimports, local imports last
 	build/tools/gofumpt -w -modpath millrace .
 	build/tools/goimports -local millrace -w $$(git ls-files '*.go')
 
-generate: ## internal/api from the pinned service models
-	$(GO) run ./tools/parts python botocore
+generate: ## internal/api from the pinned service models and Kafka's message definitions
+	$(GO) run ./tools/parts python botocore kafka-definitions
 	$(GO) generate ./...
 
 tools:

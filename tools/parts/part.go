@@ -31,6 +31,7 @@ var parts = []part{
 	{"node", "AWS SDK for JavaScript v3", "tools/parts/node", "parts/node", 1, buildNode},
 	{"kinesalite", "the peer that test/bench measures against", "tools/parts/kinesalite", "parts/kinesalite", 1, buildNode},
 	{"java", "AWS SDK for Java v2", "tools/parts/java", "parts/java", 1, buildJava},
+	{"kafka-definitions", "jar with Kafka's message definitions", "tools/parts/kafka-definitions", "parts/kafka-definitions", 1, buildJar},
 	{"postgres", "PostgreSQL server", "tools/parts/postgres", "parts/postgres", 1, buildPostgres},
 }
 

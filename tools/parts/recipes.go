@@ -47,6 +47,11 @@ func buildJava(ctx context.Context, b builder) error {
 	return b.maven(ctx, filepath.Join(b.dir, "lib"))
 }
 
+// buildJar copies the jars of the pom.xml into the part's folder itself.
+func buildJar(ctx context.Context, b builder) error {
+	return b.maven(ctx, b.dir)
+}
+
 // maven copies the jars that the part's pom.xml names into dir.
 func (b builder) maven(ctx context.Context, dir string) error {
 	return b.fetch(ctx, "the Maven repository", "mvn", "-q", "-B", "-U", "-f", filepath.Join(b.pins, "pom.xml"),

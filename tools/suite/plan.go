@@ -26,7 +26,7 @@ var plan = []part{
 	{"units", true, 6 * time.Minute, units},
 	{"platforms", false, 8 * time.Minute, platforms},
 	{"race", false, 8 * time.Minute, race},
-	{"fuzz", false, 8 * time.Minute, fuzz},
+	{"fuzz", false, 15 * time.Minute, fuzz},
 	{"simulation", false, 6 * time.Minute, simulation},
 	{"planted", false, 2 * time.Minute, planted},
 	{"clients", false, 5 * time.Minute, clients},
@@ -66,8 +66,10 @@ func lint(ctx context.Context, r *runner) error {
 		}
 	}
 	if !r.quick { // the models are not among the parts of a quick run
-		if err := r.check(ctx, "internal/api is as generated", "go", "run", "./tools/apigen", "-check"); err != nil {
-			failed = err
+		for _, generator := range []string{"apigen", "kafkagen"} {
+			if err := r.check(ctx, "internal/api is as "+generator+" writes it", "go", "run", "./tools/"+generator, "-check"); err != nil {
+				failed = err
+			}
 		}
 	}
 	if err := r.silent(ctx, "deadcode", r.tool("deadcode"), append([]string{"-test", "-tags", "system"}, ours...)...); err != nil {

@@ -10,3 +10,5 @@
 // slices, fields that a version does not have at their defaults. Decode fills a struct with strings and
 // byte slices that alias the frame (see package kbin); whoever keeps one beyond the request copies it.
 package kafkaapi
+
+//go:generate go run millrace/tools/kafkagen -parts ../../../build/parts/kafka-definitions -out .

@@ -40,9 +40,9 @@ func array[T any](r *Reader, ok bool, least, size int, read func(*Reader) T) []T
 	return list
 }
 
-// Array reads an array of structs, each with read; nil when it is null. least: the smallest size of an
-// element on the wire. ok says whether null is allowed. After an error the array may be cut short.
-func Array[T any](r *Reader, ok bool, least int, read func(*T, *Reader)) []T {
+// Array reads an array of structs, each with read at the version; nil when it is null. least: the smallest
+// size of an element on the wire. ok says whether null is allowed. After an error the array may be cut short.
+func Array[T any](r *Reader, ok bool, least int, version int16, read func(*T, *Reader, int16)) []T {
 	var zero T
 	n := r.Count(least, int(unsafe.Sizeof(zero)), ok)
 	if n < 0 || r.err != nil {
@@ -50,11 +50,23 @@ func Array[T any](r *Reader, ok bool, least int, read func(*T, *Reader)) []T {
 	}
 	list := make([]T, n)
 	for i := range list {
-		if read(&list[i], r); r.err != nil {
+		if read(&list[i], r, version); r.err != nil {
 			return list[:i]
 		}
 	}
 	return list
+}
+
+// Struct reads a struct that may be null with read at the version; nil when it is null. ok says whether
+// null is allowed.
+func Struct[T any](r *Reader, ok bool, version int16, read func(*T, *Reader, int16)) *T {
+	var zero T
+	if !r.Present(ok, int(unsafe.Sizeof(zero))) {
+		return nil
+	}
+	v := new(T)
+	read(v, r, version)
+	return v
 }
 
 // PutNumbers writes an array of numbers, null when list is nil and ok.
@@ -78,5 +90,22 @@ func PutUUIDs(w *Writer, list []UUID, ok bool) {
 	w.Count(len(list), list == nil && ok)
 	for _, v := range list {
 		w.UUID(v)
+	}
+}
+
+// PutArray writes an array of structs, each with write at the version; null when list is nil and ok.
+func PutArray[T any](w *Writer, list []T, ok bool, version int16, write func(*T, *Writer, int16)) {
+	w.Count(len(list), list == nil && ok)
+	for i := range list {
+		write(&list[i], w, version)
+	}
+}
+
+// PutStruct writes a struct with write at the version, or null. A nil struct is written as null also where
+// the version does not allow it.
+func PutStruct[T any](w *Writer, v *T, version int16, write func(*T, *Writer, int16)) {
+	w.Present(v != nil)
+	if v != nil {
+		write(v, w, version)
 	}
 }

@@ -233,7 +233,7 @@ func FuzzReader(f *testing.F) {
 					t.Errorf("%d ids from %d bytes", len(list), len(in))
 				}
 			case 13:
-				list := Array(&r, true, 3, func(s *string, r *Reader) { *s = r.String(); r.Int8() })
+				list := Array(&r, true, 3, 0, func(s *string, r *Reader, _ int16) { *s = r.String(); r.Int8() })
 				if len(list)*3 > len(in) && !flexible {
 					t.Errorf("%d structs from %d bytes", len(list), len(in))
 				}

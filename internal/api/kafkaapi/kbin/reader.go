@@ -16,9 +16,10 @@ const (
 
 	// BudgetFactor and BudgetBase bound what decoding may allocate: a partition of an OffsetCommit takes
 	// 18 bytes on the wire and 64 in memory, the leanest element that real clients send in numbers less
-	// than 16 times; the base covers small messages of many empty lists.
+	// than 16 times; the base covers small messages of many empty lists. 4 KiB of the promised 64 are left for
+	// the message's own struct and the error.
 	BudgetFactor = 16
-	BudgetBase   = 64 << 10
+	BudgetBase   = 60 << 10
 )
 
 // Reasons why bytes are refused, to compare with errors.Is; the error says the position too.
@@ -84,10 +85,14 @@ func (r *Reader) Fail(err error) {
 	}
 }
 
-// Charge takes n bytes from the budget and reports whether they were left; if not, the error is ErrBudget.
+// Charge takes an allocation of n bytes from the budget and reports whether they were left; if not, the
+// error is ErrBudget. It counts what the runtime may take for n bytes: up to a quarter more, in steps of 16.
 func (r *Reader) Charge(n int) bool {
 	if r.err != nil {
 		return false
+	}
+	if n > 0 {
+		n += n/4 + 16
 	}
 	if n < 0 || n > r.budget {
 		r.Fail(ErrBudget)
