@@ -8,8 +8,10 @@
 //	check.go      what must hold; pure, with its own negative controls in check_test.go
 //	writer.go     a writer: PutRecord and PutRecords, each record unlike any other
 //	reader.go     a reader that follows a shard across crashes
-//	lineage.go    splits, merges and scalings, and a reader that follows ChildShards
+//	lineage.go    splits, merges and scalings
+//	consumer.go   an application on the SDK for Go that follows ChildShards across crashes, polling or pushed
 //	check_keys.go order of a key from parents to children
+//	check_consumed.go what consumers must have got
 //	kills_test.go the run (build tag system)
 //	reshard_test.go the run with splits and merges (build tag system)
 //	sync_test.go  counts syncs between requests and answers with strace (build tag system)
@@ -17,5 +19,5 @@
 // kill -9 leaves the page cache alone, so it cannot see a missing sync; sync_test.go can, and the crashing
 // file system in the store's own tests.
 //
-//	go test -tags system ./test/crash -kills 50 -seed 7
+//	go test -tags system ./test/crash -kills 50 -changes 200 -seed 7
 package crash

@@ -6,17 +6,18 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"millrace/test/load"
 )
 
-// shardOf is a shard as ListShards has it, and a child as GetRecords has it.
+// shardOf is a shard as ListShards has it.
 type shardOf struct {
-	ShardID             string `json:"ShardId"`
-	ParentShards        []string
-	HashKeyRange        struct{ StartingHashKey, EndingHashKey string }
-	SequenceNumberRange struct{ EndingSequenceNumber string }
+	ShardID       string `json:"ShardId"`
+	ParentShardID string `json:"ParentShardId"`
+	AdjacentID    string `json:"AdjacentParentShardId"`
+	HashKeyRange  struct{ StartingHashKey, EndingHashKey string }
 }
 
 // listShards lists the shards of a stream: all there are, or the open ones in order of their hash keys.
@@ -60,7 +61,7 @@ func hashKey(text string) *big.Int {
 type resharder struct {
 	stream  string
 	random  *rand.Rand
-	changes int // that were accepted
+	changes atomic.Int64 // that were accepted
 }
 
 // openMax bounds the open shards: every reader asks for all of them again and again.
@@ -85,7 +86,7 @@ func (r *resharder) run(addr string) error {
 			return nil // the kill
 		}
 		if active {
-			r.changes++
+			r.changes.Add(1)
 		}
 		time.Sleep(readerPause)
 	}
@@ -121,107 +122,7 @@ func (r *resharder) change(c *client) error {
 	return c.call("UpdateShardCount", object{"StreamName": r.stream, "TargetShardCount": count, "ScalingType": "UNIFORM_SCALING"}, nil)
 }
 
-// follower reads a stream as consumers do, across crashes: a shard begins when all its parents were read to
-// their end.
-type follower struct {
-	history *History
-	stream  string
-	last    map[string]string // of each shard that has begun: the last number seen
-	ended   map[string]bool
-}
-
-func newFollower(h *History, stream string, first int) *follower {
-	f := &follower{history: h, stream: stream, last: map[string]string{}, ended: map[string]bool{}}
-	for i := range first {
-		f.last[fmt.Sprintf("shardId-%012d", i)] = ""
-	}
-	return f
-}
-
-// run reads until the connection breaks and notes what it saw. A refusal is an error.
-func (f *follower) run(addr string) error {
-	c, err := dial(addr)
-	if err != nil {
-		return nil // killed before the first call
-	}
-	defer c.close()
-	runs := map[string]*Run{}
-	iterators := map[string]string{}
-	for err == nil {
-		for _, id := range f.reading() {
-			if err = f.step(c, id, runs, iterators); err != nil {
-				break
-			}
-		}
-	}
-	for id, r := range runs {
-		f.history.Saw(*r)
-		if n := len(r.Records); n > 0 {
-			f.last[id] = r.Records[n-1].Sequence
-		}
-	}
-	if refused, ok := errors.AsType[*load.StatusError](err); ok {
-		return fmt.Errorf("follower of %s was refused: %w", f.stream, refused)
-	}
-	if wrong, ok := errors.AsType[*lineageError](err); ok {
-		return wrong
-	}
-	return nil
-}
-
-// reading lists the shards that have begun and not ended.
-func (f *follower) reading() []string {
-	var ids []string
-	for id := range f.last {
-		if !f.ended[id] {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}
-
 // lineageError is an answer that would make consumers stop or read twice.
 type lineageError struct{ text string }
 
 func (e *lineageError) Error() string { return e.text }
-
-func (f *follower) step(c *client, id string, runs map[string]*Run, iterators map[string]string) error {
-	if runs[id] == nil {
-		runs[id] = &Run{Shard: Shard{f.stream, id}, From: f.last[id]}
-		it, err := c.iterator(runs[id].Shard, f.last[id])
-		if err != nil {
-			return err
-		}
-		iterators[id] = it
-	}
-	var out struct {
-		page
-		ChildShards []shardOf
-	}
-	if err := c.call("GetRecords", object{"ShardIterator": iterators[id]}, &out); err != nil {
-		return err
-	}
-	if (out.NextShardIterator == "") != (len(out.ChildShards) > 0) {
-		return &lineageError{fmt.Sprintf("%s: next iterator %q with %d children", id, out.NextShardIterator, len(out.ChildShards))}
-	}
-	for _, r := range out.Records {
-		runs[id].Records = append(runs[id].Records, Found{Sequence: r.SequenceNumber, Key: r.PartitionKey, Data: string(r.Data)})
-	}
-	iterators[id] = out.NextShardIterator
-	if len(out.ChildShards) > 0 {
-		f.end(id, out.ChildShards)
-	}
-	return nil
-}
-
-// end begins those children whose parents have all ended.
-func (f *follower) end(id string, children []shardOf) {
-	f.ended[id] = true
-	for _, child := range children {
-		ready := !slices.ContainsFunc(child.ParentShards, func(p string) bool { return !f.ended[p] })
-		if _, known := f.last[child.ShardID]; ready && !known {
-			f.last[child.ShardID] = ""
-		}
-	}
-}
