@@ -30,7 +30,9 @@ func later[Q any, P interface {
 // operations are all that is served by key, but for Produce and Fetch, which have ways of their own, and what the
 // connection itself answers. A test holds it equal to what ApiVersions advertises.
 var operations = map[kafkaapi.Key]operation{
-	kafkaapi.KeyFindCoordinator: now((*Broker).findCoordinator),
+	kafkaapi.KeyAlterUserScramCredentials:    now((*Broker).alterUserScramCredentials),
+	kafkaapi.KeyDescribeUserScramCredentials: now((*Broker).describeUserScramCredentials),
+	kafkaapi.KeyFindCoordinator:              now((*Broker).findCoordinator),
 }
 
 // Serve answers a request of any kind but Produce and Fetch; false when its key is not served. answer is called
