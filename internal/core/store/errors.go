@@ -15,6 +15,7 @@ var (
 	ErrOutOfSequence    = errors.New("store: producer's sequence number is not the next one")
 	ErrInvalidTxn       = errors.New("store: batch does not fit the producer's open transaction")
 	ErrInvalidBatch     = errors.New("store: not one well-formed batch")
+	ErrNoDataKey        = errors.New("store: no such data key")
 	ErrTooLarge         = errors.New("store: request is over a limit of the store")
 	ErrReservedKey      = errors.New("store: key is empty or in the driver's family")
 	ErrContention       = errors.New("store: transaction lost to others too often; try again")

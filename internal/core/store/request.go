@@ -142,7 +142,8 @@ type Append struct {
 	LeaderEpoch   int32
 	Producer      ProducerID
 	ProducerEpoch int16
-	Sequence      int32 // first one; -1 without a producer
+	Sequence      int32  // first one; -1 without a producer
+	Key           uint64 // data key that it is sealed under; 0: plain, as markers are
 
 	Batch         []byte     // finished, to be copied and patched
 	LogAppendTime bool       // write AppendTime into the copy

@@ -118,9 +118,10 @@ func (s *State) decideBatch(p *partition, req *AppendRequest, g *Group) AppendRe
 		Producer:      ProducerID(h.ProducerID),
 		ProducerEpoch: h.ProducerEpoch,
 		Sequence:      h.BaseSequence,
+		Key:           req.Key,
 		Batch:         req.Batch,
 		LogAppendTime: req.LogAppendTime,
-		Size:          len(req.Batch),
+		Size:          len(req.Batch) + sealOverhead(req.Key),
 	}
 	if req.LogAppendTime {
 		a.MaxTimestamp = a.AppendTime
@@ -180,7 +181,7 @@ func (s *State) checkProducer(p *partition, id PartitionID, h *batch.Header) (*L
 func (s *State) decideLoose(p *partition, req *AppendRequest, g *Group) AppendResult {
 	res := AppendResult{Base: p.head.Next, AppendTime: max(g.Time, p.head.LastAppend), Start: p.head.Start}
 	for rest := req.Records; len(rest) > 0; {
-		a := s.looseBatch(p, req.Partition, g, res.AppendTime, recordSize(&rest[0]))
+		a := s.looseBatch(p, req, g, res.AppendTime, recordSize(&rest[0]))
 		n, size := 0, 0
 		for n < len(rest) && int64(a.Count)+int64(n) < math.MaxInt32 {
 			more := recordSize(&rest[n])
@@ -201,16 +202,16 @@ func (s *State) decideLoose(p *partition, req *AppendRequest, g *Group) AppendRe
 	return res
 }
 
-// looseBatch returns the batch of g that takes a record of size more bytes.
-func (s *State) looseBatch(p *partition, id PartitionID, g *Group, appendTime int64, size int) *Append {
+// looseBatch returns the batch of g that takes a record of size more bytes under the request's key.
+func (s *State) looseBatch(p *partition, req *AppendRequest, g *Group, appendTime int64, size int) *Append {
 	if p.looseGroup == g.Seq && p.looseIndex < len(g.Appends) {
-		if a := &g.Appends[p.looseIndex]; a.Partition == id && a.Size+size <= LooseBatchSize {
+		if a := &g.Appends[p.looseIndex]; a.Partition == req.Partition && a.Key == req.Key && a.Size+size <= LooseBatchSize {
 			return a
 		}
 	}
 	p.looseGroup, p.looseIndex = g.Seq, len(g.Appends)
 	g.Appends = append(g.Appends, Append{
-		Partition:     id,
+		Partition:     req.Partition,
 		Base:          p.head.Next,
 		AppendTime:    appendTime,
 		MaxTimestamp:  appendTime,
@@ -219,10 +220,18 @@ func (s *State) looseBatch(p *partition, id PartitionID, g *Group, appendTime in
 		Producer:      NoProducer,
 		ProducerEpoch: -1,
 		Sequence:      -1,
-		Size:          batch.HeaderSize,
+		Key:           req.Key,
+		Size:          batch.HeaderSize + sealOverhead(req.Key),
 	})
-	g.Bytes += batch.HeaderSize
+	g.Bytes += batch.HeaderSize + sealOverhead(req.Key)
 	return &g.Appends[len(g.Appends)-1]
+}
+
+func sealOverhead(key uint64) int {
+	if key == 0 {
+		return 0
+	}
+	return SealOverhead
 }
 
 func recordSize(r *Record) int { return len(r.Key) + len(r.Value) + looseOverhead }

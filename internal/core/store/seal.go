@@ -4,7 +4,8 @@ import "millrace/internal/core/batch"
 
 // AppendSealed makes the bytes of a decided batch and appends them to dst: a copy of a finished
 // batch with its place written in, loose records built into one, or the control batch of a marker.
-// It is at most a.Size bytes and never changes what a points to.
+// It is at most a.Size bytes and never changes what a points to. The bytes are plain: a driver
+// encrypts them where a.Key says so (datakey.SealBatch), for which a.Size has room.
 func (a *Append) AppendSealed(dst []byte) []byte {
 	at := len(dst)
 	switch {

@@ -15,7 +15,7 @@ type Store interface {
 	// Serializable; durable when it returns.
 	//
 	// Errors: fn's own, those of the rules (ErrClosed, ErrProducerFenced, ErrNoPartition, ...),
-	// ErrContention after 10 tries, ErrTooLarge, ErrFull, ErrOverloaded, ErrUnknownOutcome,
+	// ErrNoDataKey, ErrContention after 10 tries, ErrTooLarge, ErrFull, ErrOverloaded, ErrUnknownOutcome,
 	// ErrStopped, ctx.Err().
 	Update(ctx context.Context, fn func(Tx) error) (Commit, error)
 
@@ -27,7 +27,8 @@ type Store interface {
 	//
 	// Errors of the whole call: ErrTooLarge, ErrFull, ErrOverloaded, ErrUnknownOutcome,
 	// ErrStopped, ctx.Err(). Errors of a partition: ErrNoPartition, ErrClosed, ErrProducerFenced,
-	// ErrUnknownProducer, ErrOutOfSequence, ErrInvalidTxn, ErrInvalidBatch, ErrTooLarge.
+	// ErrUnknownProducer, ErrOutOfSequence, ErrInvalidTxn, ErrInvalidBatch, ErrTooLarge, ErrNoDataKey,
+	// *datakey.RootKeyError.
 	Append(ctx context.Context, req []AppendRequest) ([]AppendResult, error)
 
 	// AppendAsync is Append that does not wait: done is called exactly once, with what Append would have
@@ -39,9 +40,10 @@ type Store interface {
 	AppendAsync(ctx context.Context, req []AppendRequest, done func([]AppendResult, error))
 
 	// Read returns batches from the one that holds or follows req.From, at least one unless req.From
-	// is at the end (then none).
+	// is at the end (then none). Batches that are stored sealed come plain.
 	//
-	// Errors: ErrNoPartition, *TrimmedError, ErrOffsetOutOfRange, *CorruptError, ErrStopped.
+	// Errors: ErrNoPartition, *TrimmedError, ErrOffsetOutOfRange, *CorruptError, *datakey.RootKeyError,
+	// ErrStopped.
 	Read(ctx context.Context, req ReadRequest) (ReadResult, error)
 
 	// Seek returns the base offset of the first batch whose time is at least ms since 1970, and

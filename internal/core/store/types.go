@@ -32,6 +32,9 @@ const (
 	// that opening a batch for one record stays cheap. A larger record has a batch of its own.
 	LooseBatchSize = 1 << 20
 
+	// SealOverhead is the bytes that sealing adds to a batch: the tag of AES-GCM.
+	SealOverhead = 16
+
 	// OrderedSuffixSize is the length of what SetOrdered adds to a prefix: the group's sequence
 	// (8 bytes, big-endian) and a number inside the group (4 bytes).
 	OrderedSuffixSize = 12
@@ -96,6 +99,10 @@ type AppendRequest struct {
 
 	// Records are loose; they get consecutive offsets.
 	Records []Record
+
+	// Key is the id of the data key (core/datakey) that the records are sealed under at rest; 0: they
+	// are stored as they are. Loose records share a batch only with others of the same key.
+	Key uint64
 }
 
 // AppendResult answers one AppendRequest.
@@ -154,6 +161,7 @@ type Batch struct {
 	Bytes      []byte // as the producer sent it, with base offset and leader epoch; valid until Release
 	Base, Next Offset // first offset, and one more than the last
 	AppendTime int64  // ms since 1970
+	Key        uint64 // id of the data key that it is stored under, 0: plain. Bytes are plain in any case
 }
 
 // ReadResult is what Read found. Release must be called once when the bytes are no longer used.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"millrace/internal/core/batch"
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 )
 
@@ -74,7 +75,16 @@ func calls(e *env, contents uint64) string {
 
 func randomPartition(rng *rand.Rand) store.PartitionID { return store.PartitionID(1 + rng.IntN(8)) }
 
+// randomRequest is sealed under one of the first data keys now and then: some do not exist yet.
 func randomRequest(rng *rand.Rand) store.AppendRequest {
+	req := randomRecords(rng)
+	if rng.IntN(2) == 0 {
+		req.Key = uint64(rng.IntN(4))
+	}
+	return req
+}
+
+func randomRecords(rng *rand.Rand) store.AppendRequest {
 	id := randomPartition(rng)
 	switch rng.IntN(4) {
 	case 0:
@@ -165,7 +175,7 @@ func randomUpdate(e *env, contents uint64) string {
 func randomStep(tx store.Tx, rng *rand.Rand, results *[]*store.AppendResult) (string, error) {
 	k, id, producer := key("%d", rng.IntN(20)), randomPartition(rng), store.ProducerID(rng.IntN(3))
 	epoch := int16(rng.IntN(2))
-	switch n := rng.IntN(21); n {
+	switch n := rng.IntN(23); n {
 	case 0, 1, 2:
 		return fmt.Sprintf("set %q", k), tx.Set(k, fmt.Append(nil, rng.IntN(100)))
 	case 3:
@@ -208,6 +218,16 @@ func randomStep(tx store.Tx, rng *rand.Rand, results *[]*store.AppendResult) (st
 		return "append", err
 	case 18:
 		return fmt.Sprint("init ", producer, " ", epoch), tx.InitProducer(producer, epoch)
+	case 20:
+		id, err := datakey.Create(tx, RootKey)
+		return fmt.Sprint("data key ", id), err
+	case 21:
+		id, err := datakey.Create(tx, RootKey) // and used at once
+		req := randomRecords(rng)
+		req.Key = id
+		res, err2 := tx.Append(req)
+		*results = append(*results, res)
+		return fmt.Sprint("append under new data key ", id), errors.Join(err, err2)
 	case 19:
 		remain, err := tx.EndTransaction(producer, epoch, rng.IntN(2) == 0, 1+rng.IntN(3))
 		return fmt.Sprint("end ", producer, " ", epoch, ": ", remain), err
@@ -235,7 +255,10 @@ func (e *env) dump() string {
 		for _, x := range e.readBatches(id, h.Start, 1000, store.ReadUncommitted) {
 			bh := header(e, x)
 			marker, _ := batch.MarkerType(x.Bytes)
-			fmt.Fprintf(&b, " %d-%d epoch %d producer %d/%d/%d attributes %x %v;", x.Base, x.Next, bh.LeaderEpoch, bh.ProducerID, bh.ProducerEpoch, bh.BaseSequence, bh.Attributes, marker)
+			fmt.Fprintf(&b, " %d-%d key %d epoch %d producer %d/%d/%d attributes %x %v;", x.Base, x.Next, x.Key, bh.LeaderEpoch, bh.ProducerID, bh.ProducerEpoch, bh.BaseSequence, bh.Attributes, marker)
+			for _, r := range e.records([]store.Batch{x}) {
+				fmt.Fprintf(&b, " %q", r.Value)
+			}
 		}
 		committed := e.read(store.ReadRequest{Partition: id, From: h.Start, MaxBytes: 1 << 20, Isolation: store.ReadCommitted})
 		fmt.Fprintf(&b, " committed: %d batches, aborted %v\n", len(committed.Batches), committed.Aborted)

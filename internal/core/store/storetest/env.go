@@ -6,8 +6,12 @@ import (
 	"slices"
 
 	"millrace/internal/core/batch"
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 )
+
+// RootKey is the root key that stores under test are opened with.
+var RootKey = datakey.NewRoot()
 
 // key returns a key of a family that every binary knows.
 func key(format string, args ...any) []byte {

@@ -47,6 +47,7 @@ type history struct {
 	e         *env
 	seed      uint64
 	partition store.PartitionID
+	dataKey   uint64
 
 	mu     sync.Mutex
 	done   map[string]*historyTx // committed, by name
@@ -73,7 +74,11 @@ type historyStep struct {
 }
 
 func newHistory(e *env, seed uint64) *history {
-	return &history{e: e, seed: seed, partition: e.partition(), done: map[string]*historyTx{}}
+	h := &history{e: e, seed: seed, partition: e.partition(), done: map[string]*historyTx{}}
+	if seed%2 == 0 {
+		h.dataKey = e.dataKey()
+	}
+	return h
 }
 
 func (h *history) key(name string) []byte { return key("h%06d/%s", h.seed, name) }
@@ -174,7 +179,11 @@ func (t *historyTx) write(h *history, rng *rand.Rand, tx store.Tx) error {
 		case 'd':
 			err = tx.Delete(h.key(s.key))
 		case 'a':
-			_, err = tx.Append(loose(h.partition, s.set))
+			req := loose(h.partition, s.set)
+			if i%2 == 0 {
+				req.Key = h.dataKey
+			}
+			_, err = tx.Append(req)
 		}
 		if err != nil {
 			return err

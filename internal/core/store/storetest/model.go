@@ -3,9 +3,12 @@ package storetest
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 )
 
@@ -133,6 +136,11 @@ func (m *Model) decide(req *store.Request) (store.Commit, error) {
 	if req.Empty() {
 		return store.Commit{}, nil
 	}
+	for _, a := range req.Appends {
+		if !m.hasKey(a.Request.Key, req.Keys) {
+			return store.Commit{}, store.ErrNoDataKey
+		}
+	}
 	g := m.state.Begin(m.tick())
 	if err := m.state.Decide(req, g, &m.keys); err != nil {
 		m.state.Undo(g)
@@ -158,6 +166,10 @@ func (m *Model) Append(ctx context.Context, req []store.AppendRequest) ([]store.
 	g := m.state.Begin(m.tick())
 	res := make([]store.AppendResult, len(req))
 	for i := range req {
+		if !m.hasKey(req[i].Key, nil) {
+			res[i].Err = store.ErrNoDataKey
+			continue
+		}
 		res[i] = m.state.DecideAppend(&req[i], g)
 	}
 	m.apply(g)
@@ -168,6 +180,13 @@ func (m *Model) Append(ctx context.Context, req []store.AppendRequest) ([]store.
 // AppendAsync answers before it returns.
 func (m *Model) AppendAsync(ctx context.Context, req []store.AppendRequest, done func([]store.AppendResult, error)) {
 	done(m.Append(ctx, req))
+}
+
+// hasKey tells whether a data key is there, or made by changes. The model seals nothing.
+func (m *Model) hasKey(id uint64, changes []store.KeyChange) bool {
+	key := datakey.StoreKey(id)
+	return id == 0 || m.keys.get(string(key), math.MaxUint64) != nil ||
+		slices.ContainsFunc(changes, func(c store.KeyChange) bool { return string(c.Key) == string(key) && c.Value != nil })
 }
 
 // apply makes what the state has decided visible and tells the watchers.

@@ -16,14 +16,19 @@ type modelPartition struct {
 type modelBatch struct {
 	store.Batch
 	maxTimestamp int64
+	size         int // stored
 }
 
 func (p *modelPartition) append(a *store.Append) {
 	sealed := a.AppendSealed(nil)
 	a.Size = len(sealed)
+	if a.Key != 0 {
+		a.Size += store.SealOverhead
+	}
 	p.batches = append(p.batches, modelBatch{
-		Batch:        store.Batch{Bytes: sealed, Base: a.Base, Next: a.Next(), AppendTime: a.AppendTime},
+		Batch:        store.Batch{Bytes: sealed, Base: a.Base, Next: a.Next(), AppendTime: a.AppendTime, Key: a.Key},
 		maxTimestamp: a.MaxTimestamp,
+		size:         a.Size,
 	})
 }
 
@@ -57,7 +62,7 @@ func (m *Model) Read(ctx context.Context, req store.ReadRequest) (store.ReadResu
 		if b.Next <= req.From {
 			continue
 		}
-		if size += len(b.Bytes); b.Base >= end || len(found) > 0 && size > req.MaxBytes {
+		if size += b.size; b.Base >= end || len(found) > 0 && size > req.MaxBytes {
 			break
 		}
 		b.Bytes = bytes.Clone(b.Bytes)
@@ -102,7 +107,7 @@ func (m *Model) Stat(ctx context.Context, id store.PartitionID) (store.Stat, err
 		if i == 0 {
 			st.FirstAppend = b.AppendTime
 		}
-		st.Bytes += int64(len(b.Bytes))
+		st.Bytes += int64(b.size)
 		st.Batches++
 	}
 	return st, nil

@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, opts ...Option) {
 		{"Idempotence", idempotenceTests},
 		{"Transactions", transactionTests},
 		{"Read", readTests},
+		{"Sealed", sealedTests},
 		{"Watch", watchTests},
 		{"Life", lifeTests},
 		{"Retention", retentionTests},

@@ -22,6 +22,7 @@ func runReopen(t *testing.T, c *config) {
 			{"ProducersAndOpenTransactionsAreStillThere", producersStay},
 			{"IDsAndOffsetsAndSequencesAreNotUsedAgain", nothingIsUsedAgain},
 			{"EverythingAcknowledgedUnderLoadIsStillThereOnce", loadStays},
+			{"SealedBatchesAreStillRead", sealedStay},
 		} {
 			t.Run(r.name+x.name, func(t *testing.T) {
 				e := newEnv(t, c.open(t))
