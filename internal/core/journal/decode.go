@@ -78,7 +78,7 @@ func (d *decoder) entries(g *Group) {
 			Pos: g.Pos + at, KeyID: le.Uint64(v[40:]), Len: le.Uint32(v[60:]), PlainLen: le.Uint32(v[64:]), CRC: le.Uint32(v[68:]),
 			Encoding: Encoding(v[77]), Nonce: [12]byte(v[84:96]),
 		}
-		a.Size = int(s.Len)
+		a.Size, a.Key = int(s.Len), s.KeyID
 		at += int64(s.Len)
 		if a.Count < 1 || a.Base < 0 || a.Base > store.OffsetMax-store.Offset(a.Count) {
 			d.bad = true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 )
 
@@ -127,9 +128,10 @@ func partSize(c *store.PartitionChange) int {
 }
 
 // Seal writes g behind dst, whose capacity takes Bound(g) more bytes and which is then padded with
-// zeros, and returns it. h gives file, flags and Durable; the rest of it is filled. stored, one for
-// each append, is filled with Pos counted from pos, the group's place in the file.
-func Seal(dst []byte, g *store.Group, h *Header, pos int64, stored []Stored) ([]byte, error) {
+// zeros, and returns it. h gives file, flags and Durable; the rest of it is filled. keys has the data
+// keys that appends name. stored, one for each append, is filled with Pos counted from pos, the
+// group's place in the file.
+func Seal(dst []byte, g *store.Group, h *Header, pos int64, keys datakey.Keys, stored []Stored) ([]byte, error) {
 	start := len(dst)
 	h.Seq, h.Time, h.Meta = g.Seq, g.Time, metaSize(g)
 	h.Appends, h.Parts, h.Producers, h.Keys = len(g.Appends), len(g.Parts), len(g.Producers), len(g.Keys)
@@ -140,7 +142,18 @@ func Seal(dst []byte, g *store.Group, h *Header, pos int64, stored []Stored) ([]
 	for i := range g.Appends {
 		at := len(dst)
 		dst = g.Appends[i].AppendSealed(dst)
-		stored[i] = Stored{Pos: pos + int64(at-start), Len: uint32(len(dst) - at), PlainLen: uint32(len(dst) - at), CRC: Sum(dst[at:])}
+		s := Stored{Pos: pos + int64(at-start), PlainLen: uint32(len(dst) - at)}
+		if key := g.Appends[i].Key; key != 0 {
+			if keys[key] == nil || cap(dst)-len(dst) < store.SealOverhead {
+				return dst, fmt.Errorf("journal: no room for a batch under data key %d, or the key is not there", key)
+			}
+			var sealed []byte
+			sealed, s.Nonce = datakey.Seal(keys[key], datakey.PlaceOf(&g.Appends[i]), dst[at:])
+			dst = dst[:at+len(sealed)]
+			s.Encoding, s.KeyID = Sealed, key
+		}
+		s.Len, s.CRC = uint32(len(dst)-at), Sum(dst[at:])
+		stored[i] = s
 	}
 	h.Length = len(dst) - start
 	if h.Length > MaxGroupSize {

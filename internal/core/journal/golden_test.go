@@ -54,7 +54,7 @@ func TestCleanStopHasItsBytes(t *testing.T) {
 	g := everything(6)
 	g.Appends, g.Parts, g.Producers, g.Keys = nil, nil, nil, nil
 	h := Header{Flags: FlagClean, FileID: header7.ID, FileSeq: header7.Seq, Durable: 5}
-	b, err := Seal(make([]byte, 0, PageSize), g, &h, 0, nil)
+	b, err := Seal(make([]byte, 0, PageSize), g, &h, 0, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func everything(seq uint64) *store.Group {
 func seal(tb testing.TB, g *store.Group, fh FileHeader, pos int64) []byte {
 	tb.Helper()
 	h := Header{FileID: fh.ID, FileSeq: fh.Seq, Durable: g.Seq - 1}
-	b, err := Seal(make([]byte, 0, Bound(g)), g, &h, pos, make([]Stored, len(g.Appends)))
+	b, err := Seal(make([]byte, 0, Bound(g)), g, &h, pos, nil, make([]Stored, len(g.Appends)))
 	if err != nil {
 		tb.Fatalf("seal group %d: %v", g.Seq, err)
 	}
@@ -230,7 +230,7 @@ func TestWalkBeginsWhereItIsAsked(t *testing.T) {
 func TestSealRefusesWhatIsOverTheLimit(t *testing.T) {
 	g := everything(1)
 	var h Header
-	if _, err := Seal(make([]byte, 0, HeaderSize), g, &h, 0, make([]Stored, 2)); err == nil {
+	if _, err := Seal(make([]byte, 0, HeaderSize), g, &h, 0, nil, make([]Stored, 2)); err == nil {
 		t.Error("a buffer smaller than the bound was taken")
 	}
 	big := &store.Group{Seq: 1}
@@ -238,7 +238,7 @@ func TestSealRefusesWhatIsOverTheLimit(t *testing.T) {
 	for n := 0; n <= MaxGroupSize; n += len(value) {
 		big.Keys = append(big.Keys, store.KeyChange{Key: []byte{1}, Value: value})
 	}
-	if _, err := Seal(make([]byte, 0, Bound(big)), big, &h, 0, nil); !errors.Is(err, store.ErrTooLarge) {
+	if _, err := Seal(make([]byte, 0, Bound(big)), big, &h, 0, nil, nil); !errors.Is(err, store.ErrTooLarge) {
 		t.Errorf("a group of %d bytes: got %v, want %v", Bound(big), err, store.ErrTooLarge)
 	}
 }

@@ -87,7 +87,7 @@ func (s *Store) indexGroup(j *job) (gone []run) {
 	for i := range g.Appends {
 		a := &g.Appends[i]
 		if _, ok := s.applied.Head(a.Partition); ok {
-			s.idx.add(a.Partition, newEntry(a, &j.stored[i], j))
+			s.idx.add(a.Partition, newEntry(a, &j.stored[i], j), &j.stored[i])
 		}
 	}
 	for i := range g.Parts {

@@ -14,6 +14,7 @@ import (
 
 	"millrace/internal/core/batch"
 	"millrace/internal/core/store"
+	"millrace/internal/core/store/storetest"
 )
 
 // benchStore is a store with default sizes on the disk that b.TempDir is on.
@@ -23,7 +24,7 @@ func benchStore(b *testing.B) *rig {
 }
 
 func benchOptions(b *testing.B) Options {
-	return Options{Dir: filepath.Join(b.TempDir(), "data"), BallastBytes: -1, Logger: slog.New(slog.DiscardHandler)}
+	return Options{Dir: filepath.Join(b.TempDir(), "data"), BallastBytes: -1, RootKey: storetest.RootKey, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // callers makes b.N calls by some goroutines at once.
@@ -83,11 +84,19 @@ func BenchmarkAppendLoose(b *testing.B) {
 }
 
 // BenchmarkAppendHundred is PutRecords: 100 records of 1 KiB over 4 partitions in a call, 16 callers.
-func BenchmarkAppendHundred(b *testing.B) {
+func BenchmarkAppendHundred(b *testing.B) { benchAppendHundred(b, false) }
+
+// BenchmarkAppendHundredSealed is the same to a stream that is encrypted.
+func BenchmarkAppendHundredSealed(b *testing.B) { benchAppendHundred(b, true) }
+
+func benchAppendHundred(b *testing.B, seal bool) {
 	r := benchStore(b)
 	var req []store.AppendRequest
 	for range 4 {
 		a := store.AppendRequest{Partition: r.create(store.Retention{})}
+		if seal {
+			a.Key = r.seal(a.Partition)
+		}
 		for range 25 {
 			a.Records = append(a.Records, store.Record{Key: []byte("key"), Value: make([]byte, 1<<10)})
 		}
@@ -124,10 +133,13 @@ func BenchmarkUpdate(b *testing.B) {
 // BenchmarkRead reads 1 MiB at a time from one end to the other: from the tail cache, and from files that the page cache holds.
 func BenchmarkRead(b *testing.B) {
 	const total, piece = 8 << 20, 1 << 20
-	load := func(b *testing.B, o Options) (*rig, store.PartitionID) {
+	load := func(b *testing.B, o Options, seal bool) (*rig, store.PartitionID) {
 		r := openRig(b, o)
 		id := r.create(store.Retention{})
 		a := store.AppendRequest{Partition: id}
+		if seal {
+			a.Key = r.seal(id)
+		}
 		for range 64 {
 			a.Records = append(a.Records, store.Record{Value: make([]byte, 1<<10)})
 		}
@@ -154,26 +166,28 @@ func BenchmarkRead(b *testing.B) {
 			res.Release()
 		}
 	}
-	b.Run("tail cache", func(b *testing.B) {
-		o := benchOptions(b)
-		o.FirstFileBytes = 64 << 20 // a file that is adopted is read as one
-		r, id := load(b, o)
-		read(b, r, id)
-		if c := r.Counters(); c.CacheMisses > 0 {
-			b.Errorf("%d of %d batches came from files", c.CacheMisses, c.CacheHits)
-		}
-	})
-	b.Run("journal file", func(b *testing.B) {
-		o := benchOptions(b)
-		r, _ := load(b, o)
-		r.stop()
-		r = openRig(b, o)
-		read(b, r, 1)
-	})
+	for name, seal := range map[string]bool{"": false, " sealed": true} {
+		b.Run("tail cache"+name, func(b *testing.B) {
+			o := benchOptions(b)
+			o.FirstFileBytes = 64 << 20 // a file that is adopted is read as one
+			r, id := load(b, o, seal)
+			read(b, r, id)
+			if c := r.Counters(); c.CacheMisses > 0 {
+				b.Errorf("%d of %d batches came from files", c.CacheMisses, c.CacheHits)
+			}
+		})
+		b.Run("journal file"+name, func(b *testing.B) {
+			o := benchOptions(b)
+			r, _ := load(b, o, seal)
+			r.stop()
+			r = openRig(b, o)
+			read(b, r, 1)
+		})
+	}
 	b.Run("segment", func(b *testing.B) {
 		o := benchOptions(b)
 		o.JournalFileBytes, o.MoveAfterBytes, o.AdoptBatchBytes = 1<<20, 1<<20, 1<<30
-		r, _ := load(b, o)
+		r, _ := load(b, o, false)
 		await(b, "segments", func() bool { return r.Counters().MovedFiles > 0 })
 		r.stop()
 		r = openRig(b, o)
@@ -206,7 +220,7 @@ func BenchmarkRecovery(b *testing.B) {
 		o.Dir = filepath.Join(filepath.Dir(left), fmt.Sprint(i))
 		copyTree(b, left, o.Dir, os.Link) // recovery writes new files
 		b.StartTimer()
-		r := &rig{b, mustOpen(b, o)}
+		r := &rig{TB: b, Store: mustOpen(b, o)}
 		b.StopTimer()
 		if h := r.head(id); h.Next != next {
 			b.Fatalf("%d records after recovery, want %d", h.Next, next)

@@ -24,6 +24,8 @@ func stocked(t *testing.T) (fs *fault.TornFS, o Options, ids []store.PartitionID
 	for range 3 {
 		ids = append(ids, r.create(store.Retention{}))
 	}
+	r.seal(ids[0])
+	r.seal(ids[1])
 	for range 60 {
 		for _, id := range ids {
 			r.fill(id, 2, 700)
@@ -35,6 +37,7 @@ func stocked(t *testing.T) (fs *fault.TornFS, o Options, ids []store.PartitionID
 	r.stop()
 	o.MoveAfterBytes, o.AdoptBatchBytes, o.MaxUnmovedBytes = 64<<20, 1<<20, 128<<20 // what comes now stays in the journal
 	r = openRig(t, o)
+	r.seal(ids[1])
 	for range 30 {
 		for _, id := range ids {
 			r.fill(id, 2, 1500)

@@ -20,6 +20,10 @@ type partIndex struct {
 	runs []run   // in order of offsets
 	tail []entry // in order of offsets, all behind the runs
 
+	// sealings are of the sealed batches in tail, in order of offsets: most partitions have none, and
+	// so an entry stays at 64 bytes.
+	sealings []sealing
+
 	tailBytes int64 // stored bytes of tail
 }
 
@@ -63,9 +67,12 @@ func (x *index) part(id store.PartitionID) *partIndex {
 	return p
 }
 
-func (x *index) add(id store.PartitionID, e entry) {
+func (x *index) add(id store.PartitionID, e entry, st *journal.Stored) {
 	p := x.part(id)
 	p.tail = append(p.tail, e)
+	if e.encoding == journal.Sealed {
+		p.sealings = append(p.sealings, sealing{e.base, st.KeyID, st.Nonce})
+	}
 	p.tailBytes += int64(e.length)
 	x.entries++
 }
@@ -95,6 +102,36 @@ func (x *index) cut(p *partIndex, n int) {
 	} else if cap(p.tail) > 64 && len(p.tail) < cap(p.tail)/4 {
 		p.tail = slices.Clone(p.tail)
 	}
+	if len(p.sealings) > 0 {
+		p.cutSealings()
+	}
+}
+
+// cutSealings drops those of batches that have left the tail.
+func (p *partIndex) cutSealings() {
+	if len(p.tail) == 0 {
+		p.sealings = nil
+		return
+	}
+	p.sealings = p.sealings[p.findSealing(p.tail[0].base):]
+	if cap(p.sealings) > 64 && len(p.sealings) < cap(p.sealings)/4 {
+		p.sealings = slices.Clone(p.sealings)
+	}
+}
+
+// findSealing returns the place of the first sealed batch from base on.
+func (p *partIndex) findSealing(base store.Offset) int {
+	return sort.Search(len(p.sealings), func(i int) bool { return p.sealings[i].base >= base })
+}
+
+// sealingOf adds to a piece of the tail what opens it.
+func (p *partIndex) sealingOf(b *piece) error {
+	i := p.findSealing(b.batch.Base)
+	if i == len(p.sealings) || p.sealings[i].base != b.batch.Base {
+		return b.damaged("the index has no nonce of a sealed batch")
+	}
+	b.stored.KeyID, b.stored.Nonce = p.sealings[i].key, p.sealings[i].nonce
+	return nil
 }
 
 // trim removes what ends at or before start, and returns the runs that went.

@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/semaphore"
 
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/journal"
 	"millrace/internal/core/store"
 )
@@ -57,6 +58,7 @@ func newStore(opts Options) *Store {
 		idx:     newIndex(),
 		jobs:    make(chan *job, 1), // one group waits while one is applied: the sequencer is not to be ahead further
 		cache:   newTailCache(opts.TailCacheBytes),
+		keys:    datakey.NewRing(opts.RootKey),
 		stopped: make(chan struct{}),
 		broken:  make(chan struct{}),
 	}

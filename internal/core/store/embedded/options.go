@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millrace/internal/core/clock"
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/fault"
 )
 
@@ -40,6 +41,9 @@ type Options struct {
 	// AdoptBatchBytes is the mean size of batches from which on a journal file stays where it is
 	// and becomes part of the partitions' storage, instead of being rewritten; default 16 KiB.
 	AdoptBatchBytes int64
+
+	// RootKey wraps the data keys that batches are sealed with; nil: sealed batches can be neither written nor read.
+	RootKey *datakey.Root
 
 	Faults *fault.Set // faults that tests plant; nil for none
 }

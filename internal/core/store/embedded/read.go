@@ -43,7 +43,8 @@ type reading struct {
 	pieces []piece
 	bytes  int
 	sealed []*sealed
-	buf    []byte
+	buf    []byte // what was read from files
+	plain  []byte // what was sealed in the tail cache
 }
 
 // Read implements store.Store.
@@ -86,7 +87,11 @@ func (s *Store) read(req store.ReadRequest) (store.ReadResult, error) {
 			return store.ReadResult{}, err
 		}
 	}
-	if err := r.load(); err != nil {
+	err = r.load()
+	if err == nil {
+		err = r.unseal()
+	}
+	if err != nil {
 		r.release()
 		return store.ReadResult{}, err
 	}
@@ -139,6 +144,11 @@ func (r *reading) fromTail(p *partIndex) error {
 		b := piece{
 			batch:  store.Batch{Base: e.base, Next: e.next(), AppendTime: e.appendTime},
 			stored: journal.Stored{Pos: int64(e.pos), Len: e.length, PlainLen: e.length, CRC: e.crc, Encoding: e.encoding},
+		}
+		if e.encoding == journal.Sealed {
+			if err := p.sealingOf(&b); err != nil {
+				return err
+			}
 		}
 		if e.chunk != 0 {
 			b.chunk, b.at = r.s.cache.hold(e.chunk), int(e.at)
@@ -199,9 +209,12 @@ func (r *reading) fromRun(found *run) error {
 	cursor := x.Find(int64(r.req.From))
 	for e, ok := cursor.Next(); ok && r.more(store.Offset(e.Base), e.StoredLen); e, ok = cursor.Next() {
 		r.pieces = append(r.pieces, piece{
-			batch:  store.Batch{Base: store.Offset(e.Base), Next: store.Offset(e.Next()), AppendTime: e.AppendTime},
-			stored: journal.Stored{Pos: e.Pos, Len: e.StoredLen, PlainLen: e.PlainLen, CRC: e.CRC, Encoding: journal.Encoding(e.Encoding)},
-			path:   f.path, from: f.reader(),
+			batch: store.Batch{Base: store.Offset(e.Base), Next: store.Offset(e.Next()), AppendTime: e.AppendTime},
+			stored: journal.Stored{
+				Pos: e.Pos, Len: e.StoredLen, PlainLen: e.PlainLen, CRC: e.CRC,
+				Encoding: journal.Encoding(e.Encoding), KeyID: e.KeyID, Nonce: e.Nonce,
+			},
+			path: f.path, from: f.reader(),
 		})
 		r.bytes += int(e.StoredLen)
 	}
@@ -209,6 +222,21 @@ func (r *reading) fromRun(found *run) error {
 }
 
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, 0, pooledRead); return &b }}
+
+// readBuffer is an empty buffer for n bytes; giveBuffer takes it back.
+func readBuffer(n int) []byte {
+	if n <= pooledRead {
+		return (*readBuffers.Get().(*[]byte))[:0]
+	}
+	return make([]byte, 0, n)
+}
+
+func giveBuffer(b []byte) {
+	if cap(b) == pooledRead {
+		b = b[:0]
+		readBuffers.Put(&b)
+	}
+}
 
 // load gets the bytes of all pieces: slices of chunks, or read from files in as few reads as possible.
 func (r *reading) load() error {
@@ -228,11 +256,7 @@ func (r *reading) load() error {
 	if need == 0 {
 		return nil
 	}
-	if need <= pooledRead {
-		r.buf = (*readBuffers.Get().(*[]byte))[:0]
-	} else {
-		r.buf = make([]byte, 0, need)
-	}
+	r.buf = readBuffer(need)
 	for i := 0; i < len(r.pieces); {
 		if r.pieces[i].chunk != nil {
 			i++
@@ -321,11 +345,9 @@ func (r *reading) release() {
 		r.s.segments.release(f)
 	}
 	r.sealed = nil
-	if cap(r.buf) == pooledRead {
-		b := r.buf[:0]
-		readBuffers.Put(&b)
-	}
-	r.buf = nil
+	giveBuffer(r.buf)
+	giveBuffer(r.plain)
+	r.buf, r.plain = nil, nil
 }
 
 // Seek implements store.Store.

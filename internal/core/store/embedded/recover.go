@@ -331,7 +331,7 @@ func (r *recovery) apply(state bool) error {
 	}
 	j := &job{file: f, pos: g.Pos}
 	for i := range g.Data.Appends {
-		s.idx.add(g.Data.Appends[i].Partition, newEntry(&g.Data.Appends[i], &g.Stored[i], j))
+		s.idx.add(g.Data.Appends[i].Partition, newEntry(&g.Data.Appends[i], &g.Stored[i], j), &g.Stored[i])
 	}
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// appendOverhead bounds what an append needs in a group beside its records: a directory entry and a
-	// batch header.
-	appendOverhead = journal.EntrySize + 64
+	// appendOverhead bounds what an append needs in a group beside its records: a directory entry, a
+	// batch header and what sealing adds.
+	appendOverhead = journal.EntrySize + 64 + store.SealOverhead
 
 	// changeOverhead bounds what a change of a key, partition or producer needs beside its bytes.
 	changeOverhead = 40

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millrace/internal/core/batch"
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/fault"
 	"millrace/internal/core/store"
 )
@@ -21,11 +22,12 @@ import (
 type rig struct {
 	testing.TB
 	*Store
+	sealed map[store.PartitionID]uint64 // data keys of partitions that append seals
 }
 
 func openRig(tb testing.TB, o Options) *rig {
 	tb.Helper()
-	r := &rig{tb, mustOpen(tb, o)}
+	r := &rig{TB: tb, Store: mustOpen(tb, o), sealed: map[store.PartitionID]uint64{}}
 	tb.Cleanup(func() { _ = r.Close() }) // tests that expect a clean stop close it themselves
 	return r
 }
@@ -77,13 +79,26 @@ func (r *rig) create(keep store.Retention) store.PartitionID {
 	return store.PartitionID(id)
 }
 
+// seal has a partition sealed under a new data key from now on.
+func (r *rig) seal(id store.PartitionID) (key uint64) {
+	r.Helper()
+	r.update(func(tx store.Tx) (err error) {
+		key, err = datakey.Create(tx, r.opts.RootKey)
+		return err
+	})
+	r.sealed[id] = key
+	return key
+}
+
 func one(id store.PartitionID, v []byte) []store.AppendRequest {
 	return []store.AppendRequest{{Partition: id, Records: []store.Record{{Value: v}}}}
 }
 
 func (r *rig) append(id store.PartitionID, v []byte) {
 	r.Helper()
-	res, err := r.Append(context.Background(), one(id, v))
+	req := one(id, v)
+	req[0].Key = r.sealed[id]
+	res, err := r.Append(context.Background(), req)
 	if err != nil || res[0].Err != nil {
 		r.Fatalf("Append of %d bytes to partition %d: %+v, %v", len(v), id, res, err)
 	}

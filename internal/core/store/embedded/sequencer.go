@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/fault"
 	"millrace/internal/core/journal"
 	"millrace/internal/core/store"
@@ -18,6 +19,7 @@ const serialBudget = time.Millisecond
 type job struct {
 	group    *store.Group
 	stored   []journal.Stored
+	keys     datakey.Keys // that its batches are sealed with
 	file     *journalFile
 	chunk    uint64
 	chunkAt  int   // where the group begins in the chunk
@@ -137,6 +139,11 @@ func (s *Store) decide(j *job) (lost []int) {
 		if r.fn == nil {
 			refused := true
 			for k := range r.appends {
+				if key := r.appends[k].Key; key != 0 {
+					if r.results[k].Err = s.openKey(j, key); r.results[k].Err != nil {
+						continue
+					}
+				}
 				r.results[k] = s.decided.DecideAppend(&r.appends[k], g)
 				refused = refused && r.results[k].Err != nil
 			}
@@ -150,7 +157,7 @@ func (s *Store) decide(j *job) (lost []int) {
 			lost = append(lost, i)
 			continue
 		}
-		err := s.decideTx(r, r.tx, g, &s.locks)
+		err := s.decideTx(j, r, r.tx, &s.locks)
 		if errors.Is(err, store.ErrConflict) {
 			lost = append(lost, i)
 			continue
@@ -164,11 +171,17 @@ func (s *Store) decide(j *job) (lost []int) {
 	return lost
 }
 
-func (s *Store) decideTx(r *request, req *store.Request, g *store.Group, keys store.Conflicts) error {
+func (s *Store) decideTx(j *job, r *request, req *store.Request, keys store.Conflicts) error {
+	own, err := s.openKeys(j, req)
+	if err != nil {
+		return err
+	}
+	g := j.group
 	before := len(g.Keys)
 	if err := s.decided.Decide(req, g, keys); err != nil {
 		return err
 	}
+	j.keep(own)
 	s.locks.wrote(g.Seq, g.Keys[before:])
 	r.commit = store.Commit{Sequence: g.Seq, Time: g.Time}
 	return nil
@@ -199,7 +212,7 @@ func (s *Store) rerun(j *job, lost []int, bound int) (rest []*request) {
 			continue
 		default:
 			before := len(j.group.Keys)
-			if err = s.decideTx(r, req, j.group, nil); errors.Is(err, store.ErrConflict) {
+			if err = s.decideTx(j, r, req, nil); errors.Is(err, store.ErrConflict) {
 				rest = append(rest, s.carry(j, i, nil)...)
 				continue
 			}
@@ -264,7 +277,7 @@ func (s *Store) persist(j *job, flags uint16) error {
 	buf, number := s.cache.reserve(journal.Bound(j.group))
 	h := journal.Header{Flags: flags, FileID: f.header.ID, FileSeq: f.header.Seq, Durable: j.group.Seq - 1}
 	j.stored = make([]journal.Stored, len(j.group.Appends))
-	buf, err := journal.Seal(buf, j.group, &h, f.end, j.stored)
+	buf, err := journal.Seal(buf, j.group, &h, f.end, j.keys, j.stored)
 	if err != nil {
 		return err
 	}

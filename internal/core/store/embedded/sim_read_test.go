@@ -22,6 +22,7 @@ type mirrored struct {
 type mirrorBatch struct {
 	base, next store.Offset
 	time       int64
+	key        uint64
 	sum        uint32
 	header     batch.Header
 	marker     batch.Marker
@@ -117,7 +118,9 @@ func (m *sim) readAll(id store.PartitionID, h store.Head) (bytes, batches int64,
 				return 0, 0, fmt.Errorf("batch %d to %d: %w", b.Base, b.Next, err)
 			}
 			from = b.Next
-			bytes += int64(len(b.Bytes))
+			if bytes += int64(len(b.Bytes)); b.Key != 0 {
+				bytes += store.SealOverhead
+			}
 			batches++
 		}
 		res.Release()
@@ -135,7 +138,7 @@ func (m *sim) see(id store.PartitionID, b *store.Batch, start store.Offset) erro
 		return fmt.Errorf("its header says %d to %d", h.BaseOffset, h.NextOffset())
 	}
 	mirror := m.mirror[id]
-	got := mirrorBatch{base: b.Base, next: b.Next, time: b.AppendTime, sum: crc32.ChecksumIEEE(b.Bytes), header: h}
+	got := mirrorBatch{base: b.Base, next: b.Next, time: b.AppendTime, key: b.Key, sum: crc32.ChecksumIEEE(b.Bytes), header: h}
 	if got.marker, err = batch.MarkerType(b.Bytes); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,8 +13,10 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/fault"
 	"millrace/internal/core/store"
+	"millrace/internal/core/store/storetest"
 )
 
 // sim runs one store through crashes of its disk. All that it does follows from a seed, except the order in
@@ -31,6 +34,7 @@ type sim struct {
 	ledger *ledger
 	mirror map[store.PartitionID]*mirrored
 	made   []*producer // of the workers
+	key    uint64      // a data key
 
 	profile profile
 	slow    bool // writes of the journal take their time, as on a disk
@@ -78,7 +82,7 @@ func newSim(seed uint64, faults *fault.Set) *sim {
 	m.opts = Options{
 		Dir: "store", JournalFileBytes: file, FirstFileBytes: 32 << 10, MoveAfterBytes: file * int64(1+rng.IntN(2)), MaxUnmovedBytes: 4 * file,
 		TailCacheBytes: 2 << 20, MemtableBytes: 256 << 10, BlockCacheBytes: 256 << 10, BallastBytes: -1, MaxOpenFiles: 32,
-		AdoptBatchBytes: 4 << 10, Logger: slog.New(slog.DiscardHandler), Faults: faults,
+		AdoptBatchBytes: 4 << 10, RootKey: storetest.RootKey, Logger: slog.New(slog.DiscardHandler), Faults: faults,
 		Fatal: func(error) {}, // only after failSyncs: else the store says so in its answers
 	}
 	for w := range m.profile.workers {
@@ -240,7 +244,7 @@ func (m *sim) open() error {
 		if left == nil {
 			m.fs.CrashAt(0, nil)
 			m.s = s
-			return nil
+			return m.makeKey()
 		}
 		if err := s.Close(); err != nil {
 			return err
@@ -251,6 +255,21 @@ func (m *sim) open() error {
 	m.opts.FS = m.disk()
 	s, err := Open(m.opts)
 	m.s = s
+	if err != nil {
+		return err
+	}
+	return m.makeKey()
+}
+
+// makeKey makes the data key that a third of all additions is sealed under, once.
+func (m *sim) makeKey() error {
+	if m.key != 0 {
+		return nil
+	}
+	_, err := m.s.Update(context.Background(), func(tx store.Tx) (err error) {
+		m.key, err = datakey.Create(tx, m.opts.RootKey)
+		return err
+	})
 	return err
 }
 

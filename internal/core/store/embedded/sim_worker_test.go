@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"millrace/internal/core/batch"
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 )
 
@@ -120,6 +121,14 @@ func (a *addition) finished(size int) []byte {
 	return b.Finish(f)
 }
 
+// key is the data key that an operation's additions are sealed under.
+func (w *worker) key(o *op) uint64 {
+	if o.id%3 == 0 {
+		return w.m.key
+	}
+	return 0
+}
+
 func (w *worker) append() {
 	o := w.m.ledger.begin(false)
 	var req []store.AppendRequest
@@ -132,6 +141,9 @@ func (w *worker) append() {
 
 // send makes one call of Append for an operation.
 func (w *worker) send(o *op, req []store.AppendRequest) {
+	for i := range req {
+		req[i].Key = w.key(o)
+	}
 	res, err := w.s.Append(context.Background(), req)
 	if w.m.fs.Crashed() != nil {
 		return
@@ -159,6 +171,9 @@ func (w *worker) update(build func(o *op, tx store.Tx, rng *rand.Rand, add func(
 	c, err := w.s.Update(context.Background(), func(tx store.Tx) error {
 		o.adds, o.parts, o.producers, o.hot, o.deletes, results = nil, nil, nil, -1, -1, nil
 		err := build(o, tx, rand.New(rand.NewPCG(contents, 0)), func(r store.AppendRequest) error {
+			if r.Key == 0 {
+				r.Key = w.key(o)
+			}
 			res, err := tx.Append(r)
 			results = append(results, res)
 			return err
@@ -229,6 +244,11 @@ func (w *worker) churn() {
 			c := store.PartitionChange{Kind: store.PartitionCreate, Partition: store.PartitionID(next), Epoch: int32(rng.IntN(3))}
 			change(c)
 			r := w.add(o, rng, c.Partition)
+			if rng.IntN(3) == 0 {
+				if r.Key, err = datakey.Create(tx, w.m.opts.RootKey); err != nil {
+					return err
+				}
+			}
 			return errors.Join(tx.CreatePartition(c.Partition, c.Epoch, store.Retention{}), add(r))
 		case n < 55:
 			change(store.PartitionChange{Kind: store.PartitionClose, Partition: id})

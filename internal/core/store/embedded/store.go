@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"golang.org/x/sync/semaphore"
 
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 )
 
@@ -48,6 +49,7 @@ type Store struct {
 	files   []*journalFile // unmoved, in order; the last one is active
 
 	cache    *tailCache
+	keys     *datakey.Ring
 	segments *fileCache
 	watch    watchers
 	gate     keyGate

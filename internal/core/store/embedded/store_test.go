@@ -19,7 +19,7 @@ func small(fs vfs.FS) Options {
 	return Options{
 		Dir: "store", FS: fs, JournalFileBytes: 256 << 10, FirstFileBytes: 64 << 10, MoveAfterBytes: 512 << 10,
 		MaxUnmovedBytes: 2 << 20, TailCacheBytes: 2 << 20, MemtableBytes: 256 << 10, BlockCacheBytes: 1 << 20, BallastBytes: -1,
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.DiscardHandler), RootKey: storetest.RootKey,
 	}
 }
 
