@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 )
 
@@ -21,8 +22,9 @@ type Store struct {
 	opts   Options
 	config *pgx.ConnConfig // of the committer's connection and of the lock's
 	pool   *pgxpool.Pool   // of snapshots and readers
-	lock   *pgx.Conn       // its session holds the advisory lock; timeMu guards it after Open
-	epoch  int64           // of this node: another one in store_commit means that we are fenced
+	keys   *datakey.Ring
+	lock   *pgx.Conn // its session holds the advisory lock; timeMu guards it after Open
+	epoch  int64     // of this node: another one in store_commit means that we are fenced
 
 	ctx    context.Context // done when the store stops
 	cancel context.CancelFunc
@@ -82,7 +84,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("cluster: connect: %w", err)
 	}
 	s := &Store{
-		opts: opts, config: poolConfig.ConnConfig.Copy(), pool: pool,
+		opts: opts, config: poolConfig.ConnConfig.Copy(), pool: pool, keys: datakey.NewRing(opts.RootKey),
 		moved: make(chan struct{}), oldest: map[*snapshot]uint64{}, dirty: map[store.PartitionID]bool{}, watchers: map[int]*watcher{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

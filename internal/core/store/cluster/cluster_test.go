@@ -31,6 +31,7 @@ func options(tb testing.TB) Options {
 		Schema:   fmt.Sprintf("Test-%d-%d", os.Getpid(), schemas.Add(1)),
 		Logger:   slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 		MaxConns: 12,
+		RootKey:  storetest.RootKey,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 )
 
@@ -12,6 +13,8 @@ import (
 type groupWriter struct {
 	s *Store
 	g *store.Group
+	// keys are those that the group's batches are sealed with.
+	keys datakey.Keys
 	// parts are partitions whose rows change, beside those that the group names.
 	parts map[store.PartitionID]bool
 }
@@ -22,6 +25,16 @@ func (w *groupWriter) decide(it *item) (answer, error) {
 	if it.appends != nil {
 		results := make([]store.AppendResult, len(it.appends))
 		for i := range it.appends {
+			if it.appends[i].Key != 0 {
+				own, err := w.openKeys(it.appends[i:i+1], nil)
+				if w.fatal(err) {
+					return answer{}, err
+				}
+				if results[i].Err = err; err != nil {
+					continue
+				}
+				w.keep(own)
+			}
 			results[i] = state.DecideAppend(&it.appends[i], w.g)
 		}
 		return answer{results: results}, nil
@@ -37,10 +50,18 @@ func (w *groupWriter) decide(it *item) (answer, error) {
 			}
 		}
 	}
+	own, err := w.openKeys(appendsOf(it.tx), it.tx.Keys)
+	if w.fatal(err) {
+		return answer{}, err
+	}
+	if err != nil {
+		return answer{err: err}, nil
+	}
 	before := w.effects()
 	a := answer{err: state.Decide(it.tx, w.g, &lookback{inDatabase: changed, pending: w.g.Keys})}
 	if w.effects() != before {
 		a.commit = store.Commit{Sequence: w.g.Seq, Time: w.g.Time}
+		w.keep(own)
 	}
 	return a, nil
 }
@@ -116,22 +137,27 @@ func (w *groupWriter) writeBatches(b *pgx.Batch) {
 	if n == 0 {
 		return
 	}
-	columns := make([][]int64, 6)
+	columns := make([][]int64, 7)
 	for i := range columns {
 		columns[i] = make([]int64, n)
 	}
-	sealed := make([][]byte, n)
+	sealed, nonces := make([][]byte, n), make([][]byte, n)
 	for i := range w.g.Appends {
 		a := &w.g.Appends[i]
 		sealed[i] = a.AppendSealed(nil)
+		if a.Key != 0 {
+			var nonce datakey.Nonce
+			sealed[i], nonce = datakey.Seal(w.keys[a.Key], datakey.PlaceOf(a), sealed[i])
+			nonces[i] = nonce[:]
+		}
 		a.Size = len(sealed[i])
-		for c, v := range []int64{int64(a.Partition), int64(a.Base), int64(a.Next()), a.AppendTime, a.MaxTimestamp, int64(a.Size)} {
+		for c, v := range []int64{int64(a.Partition), int64(a.Base), int64(a.Next()), a.AppendTime, a.MaxTimestamp, int64(a.Size), int64(a.Key)} {
 			columns[c][i] = v
 		}
 	}
-	b.Queue(`INSERT INTO store_batches (domain, partition, base, next, append_time, max_timestamp, size, bytes, seq)
-		SELECT 1, x.*, $8 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[]) AS x`,
-		columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], sealed, int64(w.g.Seq))
+	b.Queue(`INSERT INTO store_batches (domain, partition, base, next, append_time, max_timestamp, size, key_id, bytes, nonce, seq)
+		SELECT 1, x.*, $10 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[]) AS x`,
+		columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], sealed, nonces, int64(w.g.Seq))
 }
 
 func (w *groupWriter) writePartitions(b *pgx.Batch) {

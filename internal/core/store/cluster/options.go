@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"millrace/internal/core/clock"
+	"millrace/internal/core/datakey"
 )
 
 // Options of a store. The zero value of every field but DSN works.
@@ -27,6 +28,9 @@ type Options struct {
 
 	PurgeEvery     time.Duration // between purges of deleted rows; default 10 s
 	RetentionEvery time.Duration // between rounds of retention; default 1 min, negative for none
+
+	// RootKey wraps the data keys that batches are sealed with; nil: sealed batches can be neither written nor read.
+	RootKey *datakey.Root
 
 	dial pgconn.DialFunc // of tests that cut connections; nil: the driver's own
 }

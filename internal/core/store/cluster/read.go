@@ -33,15 +33,19 @@ func (s *Store) Read(ctx context.Context, req store.ReadRequest) (store.ReadResu
 		if req.From >= end {
 			return store.NewReadResult(h, nil, nil, nil), nil
 		}
-		found, err := s.readRows(ctx, &req, end)
+		rows, err := s.readRows(ctx, &req, end)
 		if err != nil {
 			return store.ReadResult{}, s.readError(ctx, "read batches", err)
 		}
-		if len(found) == 0 || found[0].Base > req.From {
+		if len(rows) == 0 || rows[0].Base > req.From {
 			if err := s.missing(ctx, &req); err != nil {
 				return store.ReadResult{}, err
 			}
 			continue // trimmed while we read
+		}
+		found, err := s.unseal(ctx, req.Partition, rows)
+		if err != nil {
+			return store.ReadResult{}, s.readError(ctx, "open batches", err)
 		}
 		return store.NewReadResult(h, found, s.aborted(&req, found), nil), nil
 	}
@@ -66,9 +70,9 @@ func (s *Store) aborted(req *store.ReadRequest, found []store.Batch) []store.Abo
 }
 
 // readRows reads from the batch that holds req.From up to end, as many as fit and at least one.
-func (s *Store) readRows(ctx context.Context, req *store.ReadRequest, end store.Offset) ([]store.Batch, error) {
-	rows, err := s.pool.Query(ctx, `SELECT base, next, append_time, bytes FROM (
-			SELECT base, next, append_time, bytes, size, sum(size) OVER (ORDER BY base) AS total FROM store_batches
+func (s *Store) readRows(ctx context.Context, req *store.ReadRequest, end store.Offset) ([]sealedRow, error) {
+	rows, err := s.pool.Query(ctx, `SELECT base, next, append_time, bytes, key_id, nonce FROM (
+			SELECT base, next, append_time, bytes, key_id, nonce, size, sum(size) OVER (ORDER BY base) AS total FROM store_batches
 			WHERE domain = 1 AND partition = $1 AND base < $3 AND next > $2 AND base >= coalesce(
 				(SELECT max(base) FROM store_batches WHERE domain = 1 AND partition = $1 AND base <= $2), $2)
 			ORDER BY base LIMIT $5) x
@@ -77,8 +81,10 @@ func (s *Store) readRows(ctx context.Context, req *store.ReadRequest, end store.
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (b store.Batch, err error) {
-		err = r.Scan((*int64)(&b.Base), (*int64)(&b.Next), &b.AppendTime, &b.Bytes)
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (b sealedRow, err error) {
+		var key int64
+		err = r.Scan((*int64)(&b.Base), (*int64)(&b.Next), &b.AppendTime, &b.Bytes, &key, &b.nonce)
+		b.Key = uint64(key)
 		return b, err
 	})
 }

@@ -38,6 +38,7 @@ CREATE TABLE store_producers (domain int NOT NULL, id bigint NOT NULL, state byt
 CREATE TABLE store_batches (
 	domain int NOT NULL, partition bigint NOT NULL, base bigint NOT NULL, next bigint NOT NULL, seq bigint NOT NULL,
 	append_time bigint NOT NULL, max_timestamp bigint NOT NULL, size int NOT NULL, bytes bytea NOT NULL,
+	key_id bigint NOT NULL DEFAULT 0, nonce bytea,
 	PRIMARY KEY (domain, partition, base));
 ALTER TABLE store_batches ALTER bytes SET STORAGE EXTERNAL;
 CREATE INDEX store_batches_time ON store_batches (domain, partition, append_time, base);
@@ -106,7 +107,13 @@ func prepare(ctx context.Context, conn *pgx.Conn, name string) error {
 		if err := checkLevel(ctx, tx); err != nil {
 			return err
 		}
-		return checkFamilies(ctx, tx)
+		if err := checkFamilies(ctx, tx); err != nil {
+			return err
+		}
+		if err := addColumns(ctx, tx); err != nil {
+			return err
+		}
+		return tx.Commit(ctx)
 	}
 	if _, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+quoted(name)); err != nil {
 		return fmt.Errorf("make schema %s: %w", name, err)
@@ -118,6 +125,23 @@ func prepare(ctx context.Context, conn *pgx.Conn, name string) error {
 		return fmt.Errorf("write level: %w", err)
 	}
 	return tx.Commit(ctx)
+}
+
+// addColumns makes what tables of level 1 did not have from the beginning. A binary that does not know of sealed
+// batches refuses a store that has some: it does not know the family of data keys either.
+func addColumns(ctx context.Context, tx pgx.Tx) error {
+	var there bool
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'store_batches'::regclass AND attname = 'key_id')").Scan(&there)
+	if err != nil {
+		return fmt.Errorf("look for columns: %w", err)
+	}
+	if there {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, "ALTER TABLE store_batches ADD COLUMN key_id bigint NOT NULL DEFAULT 0, ADD COLUMN nonce bytea"); err != nil {
+		return fmt.Errorf("add columns: %w", err)
+	}
+	return nil
 }
 
 // rollback ends a transaction that has only read or has failed; after Commit it does nothing.
