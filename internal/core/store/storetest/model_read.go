@@ -112,3 +112,18 @@ func (m *Model) Stat(ctx context.Context, id store.PartitionID) (store.Stat, err
 	}
 	return st, nil
 }
+
+var _ store.ProducerLister = (*Model)(nil)
+
+// PartitionProducers asks the state.
+func (m *Model) PartitionProducers(ctx context.Context, id store.PartitionID, from store.ProducerID, limit int) ([]store.PartitionProducer, error) {
+	if err := m.start(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	found, ok := m.state.PartitionProducers(id, from, limit)
+	if !ok {
+		return nil, store.ErrNoPartition
+	}
+	return found, nil
+}
