@@ -39,6 +39,7 @@ type Options struct {
 	CredentialsFile string `help:"File of access keys, in the form of AWS's shared credentials file." placeholder:"FILE"`
 	TLSCert         string `help:"Certificate chain (PEM) in place of one from the local authority." placeholder:"FILE" name:"tls-cert"`
 	TLSKey          string `help:"Key (PEM) of --tls-cert." placeholder:"FILE" name:"tls-key"`
+	RootKeyFile     string `help:"File of the root key, which wraps the keys of encrypted records: 64 hexadecimal digits. Without it root.key in the data folder, made at the first start." placeholder:"FILE"`
 	Insecure        bool   `help:"Allow listeners off loopback without credentials or TLS."`
 
 	Region        string `help:"Default region. Without it, that of the first signed request is kept." placeholder:"REGION"`

@@ -77,7 +77,14 @@ func (s *Server) open() error {
 	if len(s.opts.KafkaListen) > 0 {
 		s.log.Warn("this version does not serve Kafka; --kafka-listen is ignored")
 	}
-	if s.store, err = embedded.Open(s.storeOptions()); err != nil {
+	root, err := s.opts.rootKey(s.log)
+	if err != nil {
+		return err
+	}
+	if s.store, err = embedded.Open(s.storeOptions(root)); err != nil {
+		return err
+	}
+	if err := root.settle(context.Background(), s.store); err != nil {
 		return err
 	}
 	s.metrics = newMetrics(s.store)
@@ -110,10 +117,10 @@ func (s *Server) observe(service, operation, code string, d time.Duration, in, o
 	s.quiet.touch()
 }
 
-func (s *Server) storeOptions() embedded.Options {
+func (s *Server) storeOptions(root *rootKey) embedded.Options {
 	o := &s.opts
 	e := embedded.Options{
-		Dir: o.Data, Logger: s.log,
+		Dir: o.Data, Logger: s.log, RootKey: root.key,
 		TailCacheBytes: o.TailCacheMiB << 20, MemtableBytes: o.MemtableMiB << 20, BlockCacheBytes: o.BlockCacheMiB << 20,
 		JournalFileBytes: o.JournalFileMiB << 20, MaxUnmovedBytes: o.MaxUnmovedMiB << 20, MaxQueuedBytes: o.MaxQueuedMiB << 20, MaxOpenFiles: o.MaxOpenFiles,
 	}
