@@ -22,7 +22,8 @@
 // All other operations are transactions on the catalogue (store.go, with its layouts in store_values.go): stream, names, partitions and
 // usage of quotas change together. CREATING, UPDATING and DELETING end when their time has come, by a
 // worker that finds in the store what is due (worker_states.go). Splits and merges are two commits of
-// that worker (reshard.go plans them, store_reshard.go makes them).
+// that worker (reshard.go plans them, store_reshard.go makes them). Another worker looks at on-demand streams once a
+// minute and begins such changes where their load says so (worker_scale.go measures, scale.go decides).
 //
 // # Consistency
 //

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"millrace/internal/core/catalog"
 )
 
 // Limits of requests and records.
@@ -20,6 +22,8 @@ const (
 
 	minRetentionHours = 24
 	maxRetentionHours = 8760
+
+	maxOpenShards = catalog.MaxPartitions // of a stream: they are closed in one transaction when it is deleted
 
 	maxTags          = 50
 	onDemandShards   = 4    // that an on-demand stream starts with
@@ -108,11 +112,11 @@ func (q Quotas) shards(region string) int {
 	return q.of(shardLimitSmall)
 }
 
-// bucket holds what may be spent now: one second's worth at most. It may go below zero, and is then
-// paid back before more is given out.
+// bucket holds what may be spent now: one second's worth at most, or one call where quotas are a fraction of AWS's. It
+// may go below zero, and is then paid back before more is given out.
 type bucket struct{ level float64 }
 
-func (b *bucket) refill(seconds, rate float64) { b.level = min(rate, b.level+seconds*rate) }
+func (b *bucket) refill(seconds, rate float64) { b.level = min(max(rate, 1), b.level+seconds*rate) }
 
 // meter counts the traffic of one shard on this node.
 type meter struct {
@@ -129,7 +133,7 @@ type meter struct {
 
 // refill tops the buckets up; the caller holds mu.
 func (m *meter) refill(now int64, q Quotas) {
-	seconds := 1.0
+	seconds := math.Inf(1) // full
 	if m.started {
 		if now == m.last {
 			return
@@ -260,7 +264,7 @@ func (r *rates) admit(k rateKey, now int64, q Quotas) bool {
 		if r.calls == nil || len(r.calls) >= maxRates {
 			r.calls = map[rateKey]*rate{}
 		}
-		c = &rate{bucket: bucket{perSecond}, last: now}
+		c = &rate{bucket: bucket{max(perSecond, 1)}, last: now}
 		r.calls[k] = c
 	}
 	c.refill(max(0, time.Duration(now-c.last).Seconds()), perSecond)

@@ -104,19 +104,6 @@ func TestPutRecordOverTheQuotaIsRefused(t *testing.T) {
 	})
 }
 
-func TestOnDemandStreamHasNoShardQuota(t *testing.T) {
-	inBubble(t, 1, func(t *testing.T, c *caller) {
-		on := &kinesisapi.StreamModeDetails{StreamMode: kinesisapi.StreamModeOnDemand}
-		if _, err := c.svc.CreateStream(c.ctx(), &kinesisapi.CreateStreamInput{StreamName: "s", StreamModeDetails: on}); err != nil {
-			t.Fatal(err)
-		}
-		c.await("s", kinesisapi.StreamStatusActive)
-		for range 4 {
-			c.wantRefused(100, 64<<10, 0)
-		}
-	})
-}
-
 func TestReaderPausesAfterALargeAnswer(t *testing.T) {
 	inBubble(t, 1, func(t *testing.T, c *caller) {
 		c.create("s", 1)

@@ -12,7 +12,7 @@ import (
 // CreateStream: a stream of even shards, which is CREATING for a short time.
 //
 // Behaviour
-//   - PROVISIONED takes ShardCount; ON_DEMAND starts with 4 shards whatever it says. Without a mode a
+//   - PROVISIONED takes ShardCount; ON_DEMAND starts with 4 shards, or as many as its warm throughput needs. Without a mode a
 //     ShardCount means PROVISIONED, and none ON_DEMAND
 //   - at most 5 streams in CREATING, and as many shards and on-demand streams as the account's quotas
 //   - tags as in AddTagsToStream; MaxRecordSizeInKiB 1024 to 10240
@@ -42,6 +42,7 @@ func (s *Service) CreateStream(ctx context.Context, in *kinesisapi.CreateStreamI
 			return nil, apiError(err)
 		}
 	}
+	shards = max(shards, warmShards(c.warmMiBps, s.opts.Quotas))
 	if err := s.createStream(ctx, p, c, shards, tags); err != nil {
 		return nil, apiError(err)
 	}

@@ -12,7 +12,8 @@ import (
 // UpdateStreamMode: from provisioned to on-demand or back.
 //
 // Behaviour
-//   - the shards stay; quotas of shards, and of the account, count by the new mode from the answer on
+//   - the shards stay, unless a warm throughput needs more; quotas of the account count by the new mode from the
+//     answer on
 //   - the stream is UPDATING and then ACTIVE; a mode that it has already changes nothing
 //   - on the way to provisioned no warm throughput is asked for, and AUTO is switched off before
 //   - twice in 24 hours for each stream; not a topic made by Kafka
@@ -43,7 +44,6 @@ func (s *Service) UpdateStreamMode(ctx context.Context, in *kinesisapi.UpdateStr
 		case st.settings.auto && mode == modeProvisioned:
 			return errAutoProvisioned()
 		}
-		r.kind = reshardMode
 		if st.settings.mode != mode {
 			if err := s.countSwitch(tx, st, r); err != nil {
 				return err
@@ -51,8 +51,13 @@ func (s *Service) UpdateStreamMode(ctx context.Context, in *kinesisapi.UpdateStr
 			if err := s.moveUsage(tx, st, mode); err != nil {
 				return err
 			}
+			// What it carried when it was on-demand before says nothing: it keeps the shards it has.
+			if err := s.cat.DeleteAttribute(tx, st.topic, attrLoad); err != nil {
+				return err
+			}
 		}
 		st.settings.mode, st.settings.warmMiBps = mode, warm
+		s.warmUp(st, r)
 		return s.cat.SetAttribute(tx, st.topic, attrSettings, encodeSettings(&st.settings))
 	})
 	if err != nil {

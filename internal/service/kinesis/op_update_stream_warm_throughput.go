@@ -12,8 +12,10 @@ import (
 // UpdateStreamWarmThroughput: how much an on-demand stream is to take at once, in MiB a second.
 //
 // Behaviour
-//   - kept and shown by DescribeStreamSummary; shards of on-demand streams have no quota here, so that a stream
-//     takes it at any time
+//   - kept and shown by DescribeStreamSummary; the stream gets as many shards of even ranges at once, and never fewer
+//     later (scale.go)
+//   - peaks of the last 30 days are forgotten, so that a stream that a burst has made large becomes smaller in the
+//     following hours
 //   - the stream is UPDATING and then ACTIVE; the answer has the value before as CurrentMiBps
 //   - only where the account has a commitment (UpdateAccountSettings); at most 10 GiB a second, times the quotas
 //   - not a topic made by Kafka; five calls a second for each account
@@ -31,8 +33,12 @@ func (s *Service) UpdateStreamWarmThroughput(ctx context.Context, in *kinesisapi
 		if err := s.checkWarm(tx, st, target); err != nil {
 			return err
 		}
-		r.kind = reshardMode
 		current, st.settings.warmMiBps = st.settings.warmMiBps, target
+		s.warmUp(st, r)
+		// What was carried before does not count any more: a stream that a burst has made large becomes smaller.
+		if err := s.cat.SetAttribute(tx, st.topic, attrLoad, encodeHistory(&history{})); err != nil {
+			return err
+		}
 		return s.cat.SetAttribute(tx, st.topic, attrSettings, encodeSettings(&st.settings))
 	})
 	if err != nil {
@@ -43,6 +49,14 @@ func (s *Service) UpdateStreamWarmThroughput(ctx context.Context, in *kinesisapi
 		StreamARN: &arn, StreamName: &p.stream,
 		WarmThroughput: &kinesisapi.WarmThroughputObject{TargetMiBps: &target, CurrentMiBps: &current},
 	}, nil
+}
+
+// warmUp has a stream change to as many shards as its warm throughput needs; else it is only UPDATING.
+func (s *Service) warmUp(st *stream, r *reshard) {
+	r.kind = reshardMode
+	if n := warmShards(st.settings.warmMiBps, s.opts.Quotas); n > len(st.leaves()) {
+		r.kind, r.count = reshardCount, int32(n)
+	}
 }
 
 // checkWarm tells whether a stream may have a warm throughput.

@@ -40,6 +40,8 @@ const (
 	reshardMerge = 2 // shards a and b
 	reshardCount = 3 // to count even ranges
 	reshardMode  = 4 // none of shards: the stream is only UPDATING
+	reshardHalve = 5 // shards in two halves each
+	reshardJoin  = 6 // shards, each with the next one in order of hash keys
 )
 
 // reshard is a change that a stream in UPDATING is going through.
@@ -49,6 +51,7 @@ type reshard struct {
 	a, b   int32
 	count  int32
 	key    hashKey
+	shards []int32 // indexes, ascending; those that the change has done with already do not count
 	// charged is how many shards the account is charged for while the change goes on: as many as there
 	// were or will be, whichever is more. 0: shards of the stream are not counted.
 	charged int32
@@ -64,9 +67,18 @@ func (r *reshard) wanted(leaves []*shard) []keyRange {
 	if r.kind == reshardCount {
 		return evenRanges(leaves, int(r.count))
 	}
-	ranges := make([]keyRange, 0, len(leaves)+1)
+	ranges := make([]keyRange, 0, len(leaves)+len(r.shards)+1)
+	joining := false
 	for _, l := range leaves {
+		_, listed := slices.BinarySearch(r.shards, l.index)
+		joined := joining && len(ranges) > 0
+		joining = listed && r.kind == reshardJoin && !joined
 		switch {
+		case joined:
+			ranges[len(ranges)-1].end = l.end
+		case listed && r.kind == reshardHalve && l.start != l.end:
+			m := l.middle()
+			ranges = append(ranges, keyRange{l.start, m.minus1()}, keyRange{m, l.end})
 		case r.kind == reshardSplit && l.index == r.a:
 			ranges = append(ranges, keyRange{l.start, r.key.minus1()}, keyRange{r.key, l.end})
 		case r.kind == reshardMerge && l.index == r.b && len(ranges) > 0:

@@ -29,6 +29,8 @@ type Options struct {
 	// StateDelay is how long a stream is CREATING and DELETING. Default 100 ms; negative: as short as
 	// possible, though a deletion still lasts until the next second begins.
 	StateDelay time.Duration
+	// ScaleInterval is how long the load of on-demand streams is observed before they are scaled. Default: a minute.
+	ScaleInterval time.Duration
 	// Clock counts quotas and wakes the worker; expiry and states go by store time. Default: the machine's.
 	Clock clock.Clock
 }
@@ -45,6 +47,9 @@ func (o Options) withDefaults() Options {
 		o.StateDelay = 100 * time.Millisecond
 	}
 	o.StateDelay = max(o.StateDelay, 0)
+	if o.ScaleInterval <= 0 {
+		o.ScaleInterval = time.Minute
+	}
 	return o
 }
 
@@ -69,12 +74,12 @@ type Service struct {
 
 	wake chan struct{} // of size 1: a state was given a due time
 	stop context.CancelFunc
-	done chan struct{} // closed when the worker has ended
+	work sync.WaitGroup // the workers
 }
 
 var _ kinesisapi.Service = (*Service)(nil)
 
-// New returns a service on a store and starts its worker. Close ends it; the store stays open.
+// New returns a service on a store and starts its workers. Close ends them; the store stays open.
 //
 // Errors: those of the store.
 func New(opts Options) (*Service, error) {
@@ -84,7 +89,7 @@ func New(opts Options) (*Service, error) {
 	opts = opts.withDefaults()
 	s := &Service{
 		opts: opts, store: opts.Store, log: opts.Logger,
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		wake: make(chan struct{}, 1),
 	}
 	s.puts.New, s.pages.New = s.newScratch, s.newPage
 	s.reading = semaphore.NewWeighted(maxReading)
@@ -94,7 +99,8 @@ func New(opts Options) (*Service, error) {
 		stop()
 		return nil, err
 	}
-	go s.workStates(ctx)
+	s.work.Go(func() { s.workStates(ctx) })
+	s.work.Go(func() { s.workScaling(ctx) })
 	return s, nil
 }
 
@@ -118,12 +124,12 @@ func (s *Service) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the worker and waits for it, and ends subscriptions. Other calls that are still served go on. Close
+// Close ends the workers and waits for them, and ends subscriptions. Other calls that are still served go on. Close
 // twice is fine.
 func (s *Service) Close() error {
 	s.stop()
 	s.claims.close()
-	<-s.done
+	s.work.Wait()
 	return nil
 }
 

@@ -74,7 +74,8 @@ func (s *Service) readTopic(tx store.ReadTx, p place, t *catalog.Topic) (*stream
 	if st.metrics, err = s.readMetrics(tx, t); err != nil {
 		return nil, err
 	}
-	st.metered = t.Origin == catalog.OriginKinesis && st.settings.mode == modeProvisioned
+	st.metered = t.Origin == catalog.OriginKinesis
+	st.counted = st.metered && st.settings.mode == modeProvisioned
 	if err := s.markClosing(tx, st); err != nil {
 		return nil, err
 	}

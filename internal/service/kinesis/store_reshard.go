@@ -15,6 +15,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/catalog"
@@ -29,7 +30,8 @@ const maxMade = 4000
 const attrReshard = "kinesis.reshard"
 
 // reshard: version, kind, flags, shards a and b and count (4 bytes each), key (16), charged (4), and
-// the times of UpdateShardCount and of UpdateStreamMode, each a number of 1 byte and 8 bytes a time.
+// the times of UpdateShardCount and of UpdateStreamMode, each a number of 1 byte and 8 bytes a time. Of halves and
+// joins also the shards: a number of 4 bytes and 4 bytes each.
 const (
 	reshardVersion = 1
 	flagParents    = 1 << 0
@@ -52,6 +54,13 @@ func encodeReshard(r *reshard) []byte {
 			v = be.AppendUint64(v, uint64(t))
 		}
 	}
+	if r.kind < reshardHalve {
+		return v
+	}
+	v = be.AppendUint32(v, uint32(len(r.shards)))
+	for _, index := range r.shards {
+		v = be.AppendUint32(v, uint32(index))
+	}
 	return v
 }
 
@@ -69,7 +78,12 @@ func decodeReshard(v []byte) (reshard, error) {
 			*times = append(*times, int64(d.uint64()))
 		}
 	}
-	if d.bad || len(d.b) > 0 || r.kind > reshardMode || r.kind == reshardCount && r.count < 1 || r.charged < 0 {
+	if r.kind >= reshardHalve && !d.bad {
+		for range min(int(d.uint32()), maxOpenShards) {
+			r.shards = append(r.shards, int32(d.uint32()))
+		}
+	}
+	if d.bad || len(d.b) > 0 || r.kind > reshardJoin || !slices.IsSorted(r.shards) || r.kind == reshardCount && r.count < 1 || r.charged < 0 {
 		return reshard{}, corrupt("reshard")
 	}
 	return r, nil
@@ -119,7 +133,7 @@ func (s *Service) startReshard(ctx context.Context, p place, check func(tx store
 		if err != nil {
 			return err
 		}
-		r.closed, r.charged = false, 0
+		r.closed, r.charged, r.shards = false, 0, nil
 		if err := check(tx, st, &r); err != nil {
 			return err
 		}
@@ -159,7 +173,7 @@ func (s *Service) reserve(tx store.Tx, st *stream, r *reshard) error {
 	if made > 0 && after > catalog.MaxPartitions {
 		return errTooManyOpen(st.place)
 	}
-	if !st.metered {
+	if !st.counted {
 		return nil
 	}
 	r.charged = int32(max(before, after))

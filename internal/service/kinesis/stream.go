@@ -90,7 +90,8 @@ type stream struct {
 	shards   []shard // by index
 	routes   routes
 	metrics  metricSet // that are on for each shard
-	metered  bool      // per-shard quotas apply: provisioned, and made by Kinesis
+	metered  bool      // per-shard quotas apply: made by Kinesis
+	counted  bool      // the account's quota counts the shards: provisioned besides
 	traffic  *streamTraffic
 
 	checked atomic.Int64  // ns of the service's clock when the copy was last known to be current

@@ -30,7 +30,6 @@ func (s *Service) poke() {
 // workStates ends states whose time has come, until ctx is done. What is due stands in the store, so
 // nothing is forgotten over restarts, and any node may do it.
 func (s *Service) workStates(ctx context.Context) {
-	defer close(s.done)
 	timer := s.opts.Clock.NewTimer(0)
 	defer timer.Stop()
 	for {
