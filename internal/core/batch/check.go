@@ -135,4 +135,11 @@ func SetLogAppendTime(b []byte, ms int64) {
 	binary.BigEndian.PutUint32(b[posCRC:], checksum(b))
 }
 
+// SetMaxTimestamp makes ms (Unix milliseconds) the largest timestamp that the header of b tells, which must be exactly
+// one batch, and sums the batch again: for producers that leave it out.
+func SetMaxTimestamp(b []byte, ms int64) {
+	binary.BigEndian.PutUint64(b[posMaxTimestamp:], uint64(ms))
+	binary.BigEndian.PutUint32(b[posCRC:], checksum(b))
+}
+
 func checksum(b []byte) uint32 { return crc32.Checksum(b[crcStart:], castagnoli) }

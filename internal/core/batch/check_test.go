@@ -20,6 +20,23 @@ func resum(b []byte) []byte {
 	return b
 }
 
+func TestSetMaxTimestampChangesNothingElse(t *testing.T) {
+	var build Builder
+	build.Start(nil, 1000)
+	build.Add(&Record{Value: []byte("a"), Timestamp: 1005})
+	b := build.Finish(Fields{FirstTimestamp: 1000, MaxTimestamp: -1, ProducerID: NoProducer, ProducerEpoch: -1, BaseSequence: -1})
+	before, err := Check(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	SetMaxTimestamp(b, 1005)
+	after, err := Check(b)
+	before.MaxTimestamp, before.CRC = 1005, after.CRC
+	if err != nil || after != before {
+		t.Fatalf("header: got %+v, %v; want %+v", after, err, before)
+	}
+}
+
 func TestCheckRefusesWhatNoProducerMaySend(t *testing.T) {
 	be := binary.BigEndian
 	tests := []struct {
