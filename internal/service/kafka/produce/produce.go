@@ -49,7 +49,7 @@ func New(opts Options) *Producer {
 // It waits while the store's queue is full, and while a producer is introduced.
 func (p *Producer) Produce(ctx context.Context, r *Request, done func(*Request)) {
 	r.p, r.done = p, done
-	r.ctx = deadline{ctx, p.opts.Clock.Now, p.opts.Clock.Now().Add(max(r.Timeout, minTimeout))}
+	r.ctx = deadline{ctx, p.opts.Clock, p.opts.Clock.Now().Add(max(r.Timeout, minTimeout))}
 	if r.Acks < -1 || r.Acks > 1 {
 		r.refuseAll(kafkaapi.InvalidRequiredAcks, "")
 		done(r)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"millrace/internal/api/kafkaapi"
+	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
 )
 
@@ -111,8 +112,8 @@ func (r *Request) Failed() bool {
 // memory of its own: the store asks before it puts an append into a group.
 type deadline struct {
 	context.Context
-	now func() time.Time
-	at  time.Time
+	clock clock.Clock
+	at    time.Time
 }
 
 // Deadline implements context.Context.
@@ -123,7 +124,7 @@ func (d *deadline) Err() error {
 	if err := d.Context.Err(); err != nil {
 		return err
 	}
-	if d.now().After(d.at) {
+	if d.clock.Now().After(d.at) {
 		return context.DeadlineExceeded
 	}
 	return nil
