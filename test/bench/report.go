@@ -18,7 +18,9 @@ type report struct {
 	life [][]string // start, memory, recovery
 	bars []bar
 
+	spreads [][]string // puts over few and many shards
 	updates [][]string // transactions of the store
+	kafka   [][]string // beside Apache Kafka
 }
 
 // bar is a promise of the project held against what was measured.
@@ -106,8 +108,10 @@ func (r *report) print(w io.Writer) int {
 	table(w, "Puts; medians, ratios against the floor in the same rounds",
 		"scenario\tserver\tcalls/s\tCPU µs/call\tp50 ms\tp99 ms\trate x floor\tCPU x floor", r.rows)
 	table(w, "Catch-up", "scenario\tserver\trecords/s\tCPU µs/record\tratio", r.gets)
+	table(w, "Puts over shards", "what\trecords/s\tCPU µs/record\tCPU x 4 shards", r.spreads)
 	table(w, "Life", "what\tmedian\tworst", r.life)
 	table(w, "Update of the embedded store, in process", "what\trate\tcost of one", r.updates)
+	table(w, "Beside Apache Kafka; medians of the rounds", "scenario\tserver\trate/s\tper CPU s\tp50 ms\tp99 ms", r.kafka)
 	missed := 0
 	var rows [][]string
 	for _, b := range r.bars {

@@ -16,7 +16,7 @@ import (
 // server is one process under measurement.
 type server struct {
 	name  string
-	addr  string // HOST:PORT of its Kinesis listener
+	addr  string // HOST:PORT of the listener that is measured
 	http  string // HOST:PORT of its metrics; empty for the peers
 	child *process.Child
 }

@@ -17,6 +17,7 @@ type Options struct {
 	Args   []string // further arguments of `serve`
 	Env    []string // further environment, NAME=value
 	Wrap   []string // program and arguments that run the server, such as strace
+	Kafka  bool     // listen for Kafka clients too
 }
 
 // Server is a running `millrace serve`.
@@ -30,6 +31,9 @@ type Ready struct {
 	AWS  string `json:"aws"`  // HOST:PORT of the AWS listener, for http:// and https://
 	HTTP string `json:"http"` // HOST:PORT of console, metrics and health
 	CA   string `json:"ca"`   // file with the certificate of the local authority, PEM
+
+	Kafka          string            `json:"kafka"`           // HOST:PORT of the first Kafka listener
+	KafkaListeners map[string]string `json:"kafka_listeners"` // HOST:PORT of each, by name
 }
 
 // Endpoint is the URL of the AWS listener in plain text.
@@ -67,13 +71,21 @@ func Launch(o Options) (*Server, error) {
 	}
 	args := append([]string{}, o.Wrap...)
 	args = append(args, o.Binary, "serve", "--data", o.Data, "--ready-file", readyFile(o.Data),
-		"--aws-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--kafka-listen", "")
+		"--aws-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--kafka-listen", o.kafkaListen())
 	args = append(args, o.Args...)
 	child, err := StartChild(o.Data+".log", o.Env, args[0], args[1:]...)
 	if err != nil {
 		return nil, err
 	}
 	return &Server{Child: child}, nil
+}
+
+// kafkaListen is the address of the Kafka listener; empty switches it off.
+func (o *Options) kafkaListen() string {
+	if o.Kafka {
+		return "127.0.0.1:0"
+	}
+	return ""
 }
 
 // Start starts a server and waits until it serves.
