@@ -11,6 +11,7 @@ import (
 
 	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
+	"millrace/internal/service/kafka/config"
 )
 
 // nodeID is the broker's id, and the controller's.
@@ -26,6 +27,11 @@ type Options struct {
 	DefaultRegion string
 	// Users are configured user names and passwords, for all SASL mechanisms.
 	Users map[string]string
+	// Configs are broker configs by Kafka's names, such as num.partitions; those that are set while the broker runs go
+	// before them. Package config has the names and defaults.
+	Configs map[string]string
+	// Streams is what is asked of Kinesis; nil when it is not served.
+	Streams Streams
 }
 
 func (o Options) withDefaults() Options {
@@ -44,6 +50,7 @@ type Broker struct {
 	store   store.Store
 	log     *slog.Logger
 	cluster string // cluster id
+	topics  topics
 
 	ctx  context.Context // ends when Close begins
 	stop context.CancelFunc
@@ -52,7 +59,7 @@ type Broker struct {
 
 // New returns a broker on a store and starts its workers. Close ends them; the store stays open.
 //
-// Errors: those of the store.
+// Errors: a config that is unknown or has no valid value, those of the store.
 func New(opts Options) (*Broker, error) {
 	if opts.Store == nil {
 		return nil, errors.New("kafka: Options.Store is missing")
@@ -69,9 +76,16 @@ func New(opts Options) (*Broker, error) {
 
 // prepare reads, and on an empty store writes, what all nodes share.
 func (b *Broker) prepare() error {
+	configs := config.Set(b.opts.Configs).Clone()
+	if err := config.CheckStatic(configs); err != nil {
+		return fmt.Errorf("kafka: Options.Configs: %w", err)
+	}
+	b.opts.Configs = configs
 	var err error
-	b.cluster, err = clusterID(b.ctx, b.store)
-	return err
+	if b.cluster, err = clusterID(b.ctx, b.store); err != nil {
+		return err
+	}
+	return b.loadBroker(b.ctx)
 }
 
 // Close ends the workers and waits for them; who waits is answered. Close twice is fine.

@@ -1,0 +1,150 @@
+package kafka
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"millrace/internal/core/catalog"
+	"millrace/internal/core/store"
+	"millrace/internal/service/kafka/config"
+)
+
+// allBrokers stands for all brokers in the key of their configs.
+const allBrokers = 0xffffffff
+
+func brokerKey(id uint32) []byte {
+	return binary.BigEndian.AppendUint32(configKey(kindBroker, ""), id)
+}
+
+// loadBroker reads what is set for the broker and makes it what holds. Static configs are those given at the start.
+//
+// Errors: those of the store.
+func (b *Broker) loadBroker(ctx context.Context) error {
+	next := &config.Broker{Static: b.opts.Configs}
+	err := b.store.View(ctx, func(tx store.ReadTx) (err error) {
+		if next.Own, err = readSet(tx, brokerKey(nodeID)); err != nil {
+			return err
+		}
+		next.Cluster, err = readSet(tx, brokerKey(allBrokers))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	b.topics.broker.Store(next)
+	b.topics.reset()
+	return b.applyRetention(ctx)
+}
+
+func readSet(tx store.ReadTx, key []byte) (config.Set, error) {
+	v, ok, err := tx.Get(key)
+	if err != nil || !ok {
+		return config.Set{}, err
+	}
+	set, err := config.DecodeSet(v)
+	if err != nil {
+		return nil, &store.CorruptError{File: fmt.Sprintf("key %x", key), Reason: err.Error()}
+	}
+	return set, nil
+}
+
+// changeBroker gives the configs set for the broker, or for all, to change, and puts the result in force.
+//
+// Errors: those of change and of the store.
+func (b *Broker) changeBroker(ctx context.Context, id uint32, validateOnly bool, change func(config.Set) (config.Set, error)) error {
+	_, err := b.store.Update(ctx, func(tx store.Tx) error {
+		set, err := readSet(tx, brokerKey(id))
+		if err != nil {
+			return err
+		}
+		if set, err = change(set); err != nil {
+			return err
+		}
+		if validateOnly {
+			return errDryRun
+		}
+		return tx.Set(brokerKey(id), set.AppendTo(nil))
+	})
+	if errors.Is(err, errDryRun) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return b.loadBroker(ctx)
+}
+
+// brokerValue is a broker's config in force as a number.
+func (b *Broker) brokerValue(name string) int64 { return b.topics.broker.Load().Int(name) }
+
+// applyRetention puts the retention that holds for topics that do not say one in force, if it is another than the
+// last time: after a change, and after a start with other configs. It goes on where a crash ended it, since what was
+// applied is noted at the end.
+//
+// Errors: those of the store.
+func (b *Broker) applyRetention(ctx context.Context) error {
+	broker := b.topics.broker.Load()
+	want := encodeDefaults(broker)
+	same := false
+	if err := b.store.View(ctx, func(tx store.ReadTx) error {
+		v, ok, err := tx.Get(configKey(kindApplied, ""))
+		same = ok && string(v) == string(want)
+		return err
+	}); err != nil || same {
+		return err
+	}
+	var names []string
+	if err := b.allTopics(ctx, "", func(t *topic) bool {
+		if !t.byKinesis() {
+			names = append(names, t.name)
+		}
+		return true
+	}); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := b.applyTo(ctx, name); err != nil && !errors.Is(err, catalog.ErrNotFound) {
+			return err
+		}
+	}
+	_, err := b.store.Update(ctx, func(tx store.Tx) error { return tx.Set(configKey(kindApplied, ""), want) })
+	return err
+}
+
+// encodeDefaults is what is kept of the retention of topics that say nothing, or only their policy: version 1, then
+// ms and bytes of a topic that deletes, and whether topics delete.
+func encodeDefaults(broker *config.Broker) []byte {
+	t := broker.Topic(config.Set{})
+	deletes := t.Delete
+	t.Delete = true
+	r := t.Retention()
+	v := binary.BigEndian.AppendUint64([]byte{numberVersion}, uint64(r.Millis))
+	v = binary.BigEndian.AppendUint64(v, uint64(r.Bytes))
+	if deletes {
+		return append(v, 1)
+	}
+	return append(v, 0)
+}
+
+// applyTo puts in force what follows for one topic from its own configs, unless Kinesis has set its retention.
+func (b *Broker) applyTo(ctx context.Context, name string) error {
+	unchanged := errors.New("kafka: unchanged")
+	err := b.changeTopic(ctx, name, false, func(tx store.Tx, c *catalog.Topic, k *kept) error {
+		t, err := b.load(tx, c)
+		if err != nil {
+			return err
+		}
+		want := t.broker.Topic(k.own)
+		if r := want.Retention(); c.Origin == catalog.OriginKafka && r != k.applied && t.own.Equal(k.own) {
+			k.applied = r
+			return setRetention(tx, t, r)
+		}
+		return unchanged
+	})
+	if errors.Is(err, unchanged) {
+		return nil
+	}
+	return err
+}
