@@ -45,7 +45,9 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 
 		r := NewReader(w.Bytes())
 		r.SetFlexible(flexible)
-		r.Skip(4)
+		if head := r.Raw(4); string(head) != "head" {
+			t.Errorf("got %q", head)
+		}
 		got := []any{
 			r.Bool(), r.Int8(), r.Int16(), r.Uint16(), r.Int32(), r.Int64(), r.Float64(), r.UUID(), r.String(),
 			r.NullableString(true) == nil, *r.NullableString(true), *r.NullableString(true), string(r.Bytes()),
@@ -151,6 +153,7 @@ func TestTaggedFieldsAreReadAndSkipped(t *testing.T) {
 	at = w.BeginTag(1)
 	w.Int32(77)
 	w.EndTag(at)
+	w.Raw([]byte{5, 6})
 	r := NewReader(w.Bytes())
 	r.SetFlexible(true)
 	var got int32
@@ -163,7 +166,7 @@ func TestTaggedFieldsAreReadAndSkipped(t *testing.T) {
 		}
 		r.EndTag(end)
 	}
-	if got != 77 || r.Err() != nil || r.Len() != 0 {
+	if r.Skip(2); got != 77 || r.Err() != nil || r.Len() != 0 {
 		t.Errorf("got %d, %v, %d bytes left", got, r.Err(), r.Len())
 	}
 }

@@ -74,6 +74,9 @@ func (r *Reader) Len() int { return len(r.buf) - r.at }
 // Rest takes all bytes that are left; they alias the input.
 func (r *Reader) Rest() []byte { return r.take(r.Len()) }
 
+// Raw takes the next n bytes; they alias the input.
+func (r *Reader) Raw(n int) []byte { return r.take(n) }
+
 // Skip passes over n bytes.
 func (r *Reader) Skip(n int) { r.take(n) }
 
