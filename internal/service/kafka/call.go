@@ -14,19 +14,31 @@ type Call struct {
 	ClientID string // as the client says; may be empty
 	Client   Client
 	Listener Listener
+
+	state func() *connState // of the connection; nil in tests of single operations
+}
+
+// OnClose has f called when the connection ends, unless forget is called before.
+func (c *Call) OnClose(f func()) (forget func()) {
+	if c.state == nil {
+		return func() {}
+	}
+	return c.state().onClose(f)
 }
 
 // Client is who sends requests on a connection.
 type Client struct {
-	Principal string // user after SASL; AnonymousUser without
+	Principal string // as Kafka writes it: User:NAME after SASL, else Anonymous
 	Host      string // address, without port
 
 	// As ApiVersions told (KIP-511); empty before and from old clients.
 	SoftwareName, SoftwareVersion string
 }
 
-// AnonymousUser is the principal of clients that need not sign in, without Kafka's prefix "User:".
-const AnonymousUser = "ANONYMOUS"
+// Anonymous is the principal of clients that need not sign in.
+const Anonymous = userPrefix + "ANONYMOUS"
+
+const userPrefix = "User:"
 
 // Listener is where a connection came in, and the address under which its client is told to find the broker: a client is
 // never sent to another listener.
@@ -35,5 +47,4 @@ type Listener struct {
 	Host string
 	Port int32
 	TLS  bool
-	SASL bool
 }

@@ -30,6 +30,7 @@ func later[Q any, P interface {
 // operations are all that is served by key, but for Produce and Fetch, which have ways of their own, and what the
 // connection itself answers. A test holds it equal to what ApiVersions advertises.
 var operations = map[kafkaapi.Key]operation{
+	kafkaapi.KeyAPIVersions:                  now((*Broker).apiVersions),
 	kafkaapi.KeyAlterUserScramCredentials:    now((*Broker).alterUserScramCredentials),
 	kafkaapi.KeyDescribeUserScramCredentials: now((*Broker).describeUserScramCredentials),
 	kafkaapi.KeyFindCoordinator:              now((*Broker).findCoordinator),

@@ -29,7 +29,7 @@ func ask[A kafkaapi.Message](t *testing.T, b *Broker, v int16, req kafkaapi.Requ
 	var got []kafkaapi.Message
 	c := &Call{
 		Context: t.Context(), Key: req.RequestKey(), Version: v, ClientID: "test",
-		Client: Client{Principal: AnonymousUser, Host: "127.0.0.1"}, Listener: Listener{Name: "PLAINTEXT", Host: "localhost", Port: 9092},
+		Client: Client{Principal: Anonymous, Host: "127.0.0.1"}, Listener: Listener{Name: "PLAINTEXT", Host: "localhost", Port: 9092},
 	}
 	if !b.Serve(c, req, func(m kafkaapi.Message) { got = append(got, m) }) {
 		t.Fatalf("%s is not served", req.RequestKey())
