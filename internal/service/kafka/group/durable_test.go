@@ -115,6 +115,48 @@ func TestRebalanceWhileAGenerationIsWrittenIsNotUndone(t *testing.T) {
 	})
 }
 
+func TestWriteOfAnOlderGenerationDoesNotAnswerANewerOne(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		ids, _ := r.stable("g", 1)
+		id, s := ids[0], r.store.(*heldStore)
+		gen := r.join(consumer("g", id)).answer().Generation
+		first := s.hold()
+		old := r.sync("g", id, gen, Assignment{id, []byte("old")})
+		old.waits()
+		changed := consumer("g", id)
+		changed.Protocols[0].Metadata = []byte("other")
+		must(r, "next generation", r.join(changed).answer().Generation, gen+1)
+		second := s.hold()
+		sync := r.sync("g", id, gen+1, Assignment{id, []byte("new")})
+		must(r, "old sync", old.answer().Code, kafkaapi.RebalanceInProgress)
+		first()
+		sync.waits()
+		second()
+		must(r, "assignment", string(sync.answer().Assignment), "new")
+	})
+}
+
+func TestGroupsThatWaitAreWrittenInOneCommit(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		s := r.store.(*heldStore)
+		release := s.hold()
+		before := s.n
+		const n = 50
+		var syncs []*syncCall
+		for i := range n {
+			group := fmt.Sprint("g", i)
+			id := r.newID(group)
+			gen := r.join(consumer(group, id)).answer().Generation
+			syncs = append(syncs, r.sync(group, id, gen, Assignment{id, nil}))
+		}
+		release()
+		for _, c := range syncs {
+			must(r, c.what, c.answer().Code, kafkaapi.None)
+		}
+		must(r, "commits", s.n-before, 2) // the first one's own, and one for all others
+	})
+}
+
 func TestLargeGroupIsStoredWhole(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		const n, size = 12, 700 << 10 // 8.4 MiB of assignments: nine values

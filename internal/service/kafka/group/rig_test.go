@@ -20,7 +20,7 @@ type heldStore struct {
 	mu   sync.Mutex
 	gate chan struct{} // commits wait until it is closed; nil: they do not
 	err  error         // what commits fail with
-	n    int           // commits that went through
+	n    int           // commits asked for
 }
 
 func newStore() *heldStore { return &heldStore{Store: storetest.NewModel()} }
@@ -42,7 +42,7 @@ func (s *heldStore) Update(ctx context.Context, fn func(store.Tx) error) (store.
 	return s.Store.Update(ctx, fn)
 }
 
-// hold keeps commits back until the returned function is called.
+// hold keeps commits that come from now on back until the returned function is called.
 func (s *heldStore) hold() (release func()) {
 	gate := make(chan struct{})
 	s.mu.Lock()
@@ -50,7 +50,9 @@ func (s *heldStore) hold() (release func()) {
 	s.mu.Unlock()
 	return func() {
 		s.mu.Lock()
-		s.gate = nil
+		if s.gate == gate {
+			s.gate = nil
+		}
 		s.mu.Unlock()
 		close(gate)
 	}

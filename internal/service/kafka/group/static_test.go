@@ -60,7 +60,7 @@ func TestStaticMemberRejoinKeepsItsAssignmentAndFencesTheOldOne(t *testing.T) {
 
 func TestStaticLeaderSkipsAssignmentWhenItsClientKnowsHow(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
-		id1, _, gen := r.staticPair()
+		_, _, gen := r.staticPair()
 		again := r.join(static("g", "", "i1")).answer()
 		must(r, "leader", again.Leader, again.MemberID)
 		must(r, "skip", again.SkipAssignment, true)
@@ -74,7 +74,6 @@ func TestStaticLeaderSkipsAssignmentWhenItsClientKnowsHow(t *testing.T) {
 		must(r, "members", len(third.Members), 0)
 		must(r, "leader, whom an older client must not take itself for", third.Leader, again.MemberID)
 		must(r, "state", r.Describe("g").State, Stable)
-		_ = id1
 	})
 }
 
@@ -132,6 +131,40 @@ func TestStaticMemberStaysOverARebalanceUntilItsSessionEnds(t *testing.T) {
 		must(r, "generation", resp.Generation, gen+1)
 		must(r, "members", len(resp.Members), 2)
 		must(r, "i2's place", resp.Members[1].InstanceID, "i2")
+	})
+}
+
+func TestStaticLeaderThatIsAwayIsReplacedAndStaysAMember(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		_, id2, gen := r.staticPair()
+		long := static("g", "", "i1")
+		long.SessionTimeout = 10 * time.Minute // longer than the rebalance timeout
+		away := r.join(long).answer()
+		changed := static("g", id2, "i2")
+		changed.Protocols[0].Metadata = []byte("other")
+		c := r.join(changed)
+		time.Sleep(rebalance)
+		resp := c.answer()
+		must(r, "generation", resp.Generation, gen+1)
+		must(r, "leader", resp.Leader, id2)
+		must(r, "members", len(resp.Members), 2)
+		must(r, "heartbeat of who was away", r.beat("g", away.MemberID, gen), kafkaapi.IllegalGeneration)
+	})
+}
+
+func TestRebalanceThatNobodyJoinsGoesOnUntilSomebodyDoes(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		id1, id2, gen := r.staticPair()
+		long := static("g", id1, "i1")
+		long.SessionTimeout = 10 * time.Minute
+		c := r.join(long)
+		r.join(static("g", id2, "i2"))
+		gen = c.answer().Generation
+		r.leave("g", LeaveMember{"", "i2", ""}).answer()
+		must(r, "state", r.Describe("g").State, PreparingRebalance)
+		time.Sleep(3 * rebalance)
+		must(r, "state", r.Describe("g").State, PreparingRebalance)
+		must(r, "generation", r.join(static("g", id1, "i1")).answer().Generation, gen+1)
 	})
 }
 
