@@ -88,7 +88,7 @@ func (s *Server) open() error {
 		return err
 	}
 	s.metrics = newMetrics(s.store)
-	if s.kinesis, err = kinesis.New(kinesis.Options{Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region}); err != nil {
+	if s.kinesis, err = kinesis.New(kinesis.Options{Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region, RootKey: root.key}); err != nil {
 		return err
 	}
 	s.metrics.registry.MustRegister(newKinesisCollector(s.kinesis))

@@ -23,7 +23,8 @@
 // usage of quotas change together. CREATING, UPDATING and DELETING end when their time has come, by a
 // worker that finds in the store what is due (worker_states.go). Splits and merges are two commits of
 // that worker (reshard.go plans them, store_reshard.go makes them). Another worker looks at on-demand streams once a
-// minute and begins such changes where their load says so (worker_scale.go measures, scale.go decides).
+// minute and begins such changes where their load says so (worker_scale.go measures, scale.go decides). A third
+// one replaces the data keys of encrypted streams (encryption.go, worker_keys.go).
 //
 // # Consistency
 //
@@ -33,7 +34,7 @@
 //
 // # Not served
 //
-// Encryption, channels and queues: they answer as AWS answers an unknown operation.
+// Channels and queues: they answer as AWS answers an unknown operation.
 //
 // # Sources
 //

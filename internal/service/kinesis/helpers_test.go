@@ -40,7 +40,7 @@ func start(tb testing.TB) *caller {
 // startOn opens a service on a store, without quotas and with the shortest states; change may set options.
 func startOn(tb testing.TB, st store.Store, change func(*Options)) *caller {
 	tb.Helper()
-	o := Options{Store: st, Quotas: QuotasOff, StateDelay: -1}
+	o := Options{Store: st, Quotas: QuotasOff, StateDelay: -1, RootKey: storetest.RootKey}
 	if change != nil {
 		change(&o)
 	}

@@ -211,6 +211,8 @@ var operationRates = map[string]float64{
 	"UpdateAccountSettings":                  5,
 	"UpdateStreamWarmThroughput":             5,
 	"UpdateStreamRecordDistributionStrategy": 5, // none is published
+	"StartStreamEncryption":                  5, // of these two none is published
+	"StopStreamEncryption":                   5,
 	"EnableEnhancedMonitoring":               5,
 	"DisableEnhancedMonitoring":              5,
 	"TagResource":                            5,

@@ -34,7 +34,7 @@ func (s *Service) DescribeStream(ctx context.Context, in *kinesisapi.DescribeStr
 	if err != nil {
 		return nil, err
 	}
-	none := kinesisapi.EncryptionTypeNone
+	encrypted, keyID := st.encryption.described()
 	return &kinesisapi.DescribeStreamOutput{StreamDescription: &kinesisapi.StreamDescription{
 		StreamName:              p.stream,
 		StreamARN:               p.arn(),
@@ -45,7 +45,8 @@ func (s *Service) DescribeStream(ctx context.Context, in *kinesisapi.DescribeStr
 		RetentionPeriodHours:    st.settings.retentionHours,
 		StreamCreationTimestamp: time.UnixMilli(st.topic.Created).UTC(),
 		EnhancedMonitoring:      st.metrics.enhanced(),
-		EncryptionType:          &none,
+		EncryptionType:          encrypted,
+		KeyId:                   keyID,
 	}}, nil
 }
 

@@ -28,7 +28,8 @@ func (s *Service) DescribeStreamSummary(ctx context.Context, in *kinesisapi.Desc
 	if !st.shows() {
 		open = 0
 	}
-	none, consumers, largest := kinesisapi.EncryptionTypeNone, int32(registered), st.settings.maxRecordKiB
+	consumers, largest := int32(registered), st.settings.maxRecordKiB
+	encrypted, keyID := st.encryption.described()
 	d := &kinesisapi.StreamDescriptionSummary{
 		StreamName:              p.stream,
 		StreamARN:               p.arn(),
@@ -37,7 +38,8 @@ func (s *Service) DescribeStreamSummary(ctx context.Context, in *kinesisapi.Desc
 		RetentionPeriodHours:    st.settings.retentionHours,
 		StreamCreationTimestamp: time.UnixMilli(st.topic.Created).UTC(),
 		EnhancedMonitoring:      st.metrics.enhanced(),
-		EncryptionType:          &none,
+		EncryptionType:          encrypted,
+		KeyId:                   keyID,
 		OpenShardCount:          open,
 		ConsumerCount:           &consumers,
 		MaxRecordSizeInKiB:      &largest,

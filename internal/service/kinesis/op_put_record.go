@@ -47,7 +47,9 @@ func (s *Service) PutRecord(ctx context.Context, in *kinesisapi.PutRecordInput) 
 	o := &x.outcomes[0]
 	switch o.code {
 	case "":
-		return &kinesisapi.PutRecordOutput{ShardId: o.shard.id, SequenceNumber: o.shard.number(o.offset, o.appended).String()}, nil
+		return &kinesisapi.PutRecordOutput{
+			ShardId: o.shard.id, SequenceNumber: o.shard.number(o.offset, o.appended).String(), EncryptionType: written(x.dataKey),
+		}, nil
 	case codeThroughput:
 		return nil, kinesisapi.ProvisionedThroughputExceededException(o.text)
 	default:

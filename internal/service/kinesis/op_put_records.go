@@ -80,6 +80,6 @@ func (x *putScratch) answer() *kinesisapi.PutRecordsOutput {
 		x.texts[i] = stringOf(x.digits[from:])
 		*e = kinesisapi.PutRecordsResultEntry{SequenceNumber: &x.texts[i], ShardId: &o.shard.id}
 	}
-	x.out = kinesisapi.PutRecordsOutput{FailedRecordCount: &x.failed, Records: x.entries}
+	x.out = kinesisapi.PutRecordsOutput{FailedRecordCount: &x.failed, Records: x.entries, EncryptionType: written(x.dataKey)}
 	return &x.out
 }

@@ -26,7 +26,8 @@ type page struct {
 	records []kinesisapi.Record
 	keys    []string // of records; they point here
 	digits  []byte
-	bytes   int // of data and keys
+	bytes   int                        // of data and keys
+	written *kinesisapi.EncryptionType // of the records of the present batch
 	full    bool
 	last    int64        // append time of the last record, ms
 	next    store.Offset // where the next page begins
@@ -223,6 +224,7 @@ func (g *page) takeBatch(b *store.Batch, aborted []store.Aborted) error {
 		g.next = b.Next
 		return nil
 	}
+	g.written = written(b.Key)
 	arrived := new(time.Time)
 	*arrived = time.UnixMilli(b.AppendTime).UTC()
 	if h.Compression() == batch.None {
@@ -318,6 +320,7 @@ func (g *page) add(r *batch.Record, arrived *time.Time, ms int64) bool {
 		ApproximateArrivalTimestamp: arrived,
 		Data:                        data,
 		PartitionKey:                &g.keys[len(g.keys)-1],
+		EncryptionType:              g.written,
 	})
 	g.bytes += size
 	g.last = ms

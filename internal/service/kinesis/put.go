@@ -40,9 +40,10 @@ type putScratch struct {
 	digits  []byte   // of texts
 	failed  int32
 
-	throttled int // records refused for the rate
-	stored    int // records stored
-	bytes     int // of data and keys of these
+	dataKey   uint64 // that the last records were sealed under
+	throttled int    // records refused for the rate
+	stored    int    // records stored
+	bytes     int    // of data and keys of these
 }
 
 // maxScratchShards bounds what goes back to the pool: 40 KiB of counts.
@@ -211,10 +212,11 @@ func (x *putScratch) group(st *stream, recs []kinesisapi.PutRecordsRequestEntry)
 	}
 	x.records, x.order = resize(x.records, total), resize(x.order, total)
 	x.requests = resize(x.requests, len(x.used))
+	x.dataKey = st.encryption.dataKey
 	from := int32(0)
 	for i, slot := range x.used {
 		to := from + x.counts[slot]
-		x.requests[i] = store.AppendRequest{Partition: st.routes.open[slot].partition, Records: x.records[from:to]}
+		x.requests[i] = store.AppendRequest{Partition: st.routes.open[slot].partition, Records: x.records[from:to], Key: st.encryption.dataKey}
 		x.counts[slot], from = from, to // now where the next record of the shard goes
 	}
 	for i, slot := range x.slots {

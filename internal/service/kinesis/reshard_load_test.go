@@ -13,6 +13,7 @@ import (
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/fault"
 	"millrace/internal/core/store/embedded"
+	"millrace/internal/core/store/storetest"
 )
 
 // Writers and a reader go on while shards are split, merged and scaled and the machine crashes: in the
@@ -75,7 +76,7 @@ func newReshardWorld(t *testing.T) *reshardWorld {
 
 func (w *reshardWorld) open() {
 	var err error
-	w.st, err = embedded.Open(embedded.Options{Dir: "data", FS: w.fs, BallastBytes: -1, Fatal: func(error) {}})
+	w.st, err = embedded.Open(embedded.Options{Dir: "data", FS: w.fs, BallastBytes: -1, RootKey: storetest.RootKey, Fatal: func(error) {}})
 	if err != nil {
 		w.t.Fatalf("open: %v", err)
 	}
@@ -84,7 +85,7 @@ func (w *reshardWorld) open() {
 }
 
 func (w *reshardWorld) start() {
-	svc, err := New(Options{Store: w.st, Quotas: QuotasOff, StateDelay: time.Duration(w.r.IntN(3)) * time.Millisecond})
+	svc, err := New(Options{Store: w.st, Quotas: QuotasOff, RootKey: storetest.RootKey, StateDelay: time.Duration(w.r.IntN(3)) * time.Millisecond})
 	if err != nil {
 		w.t.Fatalf("New: %v", err)
 	}
@@ -190,7 +191,11 @@ func (w *reshardWorld) change() {
 	}
 	leaves := st.leaves()
 	i := w.r.IntN(len(leaves))
-	switch n := w.r.IntN(3); {
+	switch n := w.r.IntN(4); {
+	case n == 3 && w.r.IntN(3) == 0:
+		_, err = svc.StopStreamEncryption(ctx, &kinesisapi.StopStreamEncryptionInput{StreamName: new("s"), EncryptionType: encryptionKMS, KeyId: "alias/k"})
+	case n == 3:
+		_, err = svc.StartStreamEncryption(ctx, &kinesisapi.StartStreamEncryptionInput{StreamName: new("s"), EncryptionType: encryptionKMS, KeyId: "alias/k"})
 	case n == 0 || len(leaves) == 1:
 		s := leaves[i]
 		_, err = svc.SplitShard(ctx, &kinesisapi.SplitShardInput{

@@ -50,7 +50,7 @@ func runScript(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	want := strings.ReplaceAll(string(text), "\r\n", "\n")
-	s := &script{t: t, opts: Options{Store: storetest.NewModel(), Quotas: QuotasOff}, values: map[string]string{}}
+	s := &script{t: t, opts: Options{Store: storetest.NewModel(), Quotas: QuotasOff, RootKey: storetest.RootKey}, values: map[string]string{}}
 	s.who = &caller{t: t, account: "000000000000", region: "us-east-1"}
 	var got strings.Builder
 	for line := range strings.Lines(want) {

@@ -13,6 +13,7 @@ import (
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/clock"
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 )
 
@@ -26,6 +27,8 @@ type Options struct {
 	// DefaultRegion is the region whose streams have plain Kafka names. Default: that of the first signed
 	// request of the default account. The first one ever known to the store is kept in it and wins.
 	DefaultRegion string
+	// RootKey wraps the data keys of encrypted streams, as it does those of Store. Without it encryption is not started.
+	RootKey *datakey.Root
 	// StateDelay is how long a stream is CREATING and DELETING. Default 100 ms; negative: as short as
 	// possible, though a deletion still lasts until the next second begins.
 	StateDelay time.Duration
@@ -101,6 +104,7 @@ func New(opts Options) (*Service, error) {
 	}
 	s.work.Go(func() { s.workStates(ctx) })
 	s.work.Go(func() { s.workScaling(ctx) })
+	s.work.Go(func() { s.workKeys(ctx) })
 	return s, nil
 }
 

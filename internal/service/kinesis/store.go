@@ -74,6 +74,11 @@ func (s *Service) readTopic(tx store.ReadTx, p place, t *catalog.Topic) (*stream
 	if st.metrics, err = s.readMetrics(tx, t); err != nil {
 		return nil, err
 	}
+	e, err := s.readEncryption(tx, t)
+	if err != nil {
+		return nil, err
+	}
+	st.encryption = e.encryption
 	st.metered = t.Origin == catalog.OriginKinesis
 	st.counted = st.metered && st.settings.mode == modeProvisioned
 	if err := s.markClosing(tx, st); err != nil {

@@ -43,6 +43,11 @@ func TestValuesAreWrittenAsDocumented(t *testing.T) {
 			"consumer with tags", encodeConsumer(&consumer{state: catalog.StateActive, tags: []tag{{"a", "b"}}}),
 			[]byte("\x01\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x01\x00\x01a\x00\x01b"),
 		},
+		{
+			"encryption", encodeEncryption(&encryptionValue{encryption: encryption{keyID: "alias/k", made: 5, base: 6}, started: []int64{7, 8}, stopped: []int64{9}}),
+			[]byte("\x01" + "\x00\x00\x00\x00\x00\x00\x00\x05" + "\x00\x00\x00\x00\x00\x00\x00\x06" +
+				"\x02" + "\x00\x00\x00\x00\x00\x00\x00\x07" + "\x00\x00\x00\x00\x00\x00\x00\x08" + "\x01" + "\x00\x00\x00\x00\x00\x00\x00\x09" + "alias/k"),
+		},
 		{"usage key", usageKey(place{"000000000000", "us-east-1", "s"}), []byte("\x11\x01000000000000\x00us-east-1")},
 	} {
 		if !bytes.Equal(c.got, c.want) {
@@ -61,6 +66,7 @@ func FuzzValues(f *testing.F) {
 	f.Add(encodeSettings(&settings{mode: modeProvisioned}))
 	f.Add(encodeTags([]tag{{"a", "b"}, {"k", ""}}))
 	f.Add(encodeConsumer(&consumer{state: catalog.StateCreating, created: 5, due: 7, tags: []tag{{"a", "b"}}}))
+	f.Add(encodeEncryption(&encryptionValue{encryption: encryption{keyID: "alias/k", made: 5, base: 6}, started: []int64{7, 8}, stopped: []int64{9}}))
 	f.Add(append([]byte{usageVersion}, make([]byte, 24)...))
 	f.Fuzz(func(t *testing.T, v []byte) {
 		if s, err := decodeShard(v); err == nil {
@@ -83,6 +89,9 @@ func FuzzValues(f *testing.F) {
 			if err != nil || back.created != c.created || back.due != c.due || back.state != c.state || !slices.Equal(back.tags, c.tags) {
 				t.Fatalf("consumer %x: read as %+v, then %+v, %v", v, c, back, err)
 			}
+		}
+		if e, err := decodeEncryption(v); err == nil && !bytes.Equal(encodeEncryption(&e), v) {
+			t.Fatalf("encryption %x: read as %+v, written as %x", v, e, encodeEncryption(&e))
 		}
 		_, _ = decodeUsage(v)
 	})

@@ -90,9 +90,12 @@ type stream struct {
 	shards   []shard // by index
 	routes   routes
 	metrics  metricSet // that are on for each shard
-	metered  bool      // per-shard quotas apply: made by Kinesis
-	counted  bool      // the account's quota counts the shards: provisioned besides
-	traffic  *streamTraffic
+
+	encryption encryption
+
+	metered bool // per-shard quotas apply: made by Kinesis
+	counted bool // the account's quota counts the shards: provisioned besides
+	traffic *streamTraffic
 
 	checked atomic.Int64  // ns of the service's clock when the copy was last known to be current
 	next    atomic.Uint32 // shard of the next record, where records are spread

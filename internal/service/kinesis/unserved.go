@@ -21,8 +21,6 @@ var unserved = []string{
 	"ReceiveDeadLetterQueueRecords",
 	"ReceiveQueueRecords",
 	"RestoreDeadLetterQueueRecords",
-	"StartStreamEncryption",
-	"StopStreamEncryption",
 	"UpdateChannel",
 	"UpdateDeadLetterQueueRecordsVisibility",
 	"UpdateQueue",

@@ -1,0 +1,100 @@
+package kinesis
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"millrace/internal/core/catalog"
+	"millrace/internal/core/store"
+)
+
+// A data key is replaced when it is a day old and was used, and long before it has sealed 2^32 batches, which is what
+// random nonces allow (core/datakey). A batch has at least one record, so records are counted.
+const (
+	keyAge     = 24 * time.Hour
+	keyRecords = 1 << 30 // some minutes at any speed before 2^32
+	keysEvery  = time.Minute
+)
+
+// workKeys replaces data keys of streams that this node writes to until ctx is done.
+func (s *Service) workKeys(ctx context.Context) {
+	timer := s.opts.Clock.NewTimer(keysEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C():
+		}
+		if err := s.replaceKeys(ctx, keyRecords); err != nil {
+			if ctx.Err() != nil || errors.Is(err, store.ErrStopped) {
+				return
+			}
+			s.log.Error("data keys could not be replaced", "err", err)
+		}
+		timer.Reset(keysEvery)
+	}
+}
+
+// replaceKeys looks at each stream in use once.
+func (s *Service) replaceKeys(ctx context.Context, most uint64) error {
+	var failed error // one stream that cannot be read must not hold up the others
+	for _, st := range s.cache.sealed() {
+		n, err := s.recordsSince(ctx, st, st.encryption.made)
+		if errors.Is(err, store.ErrNoPartition) {
+			continue // the copy is old
+		}
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		base := st.encryption.base // n may be less when the key is old: shards are forgotten
+		if n-min(n, base) >= most || n != base && s.store.Now()-st.encryption.made >= keyAge.Milliseconds() {
+			failed = errors.Join(failed, s.replaceKey(ctx, st))
+		}
+	}
+	return failed
+}
+
+// sealed are the streams in memory that are encrypted.
+func (c *cache) sealed() (found []*stream) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, st := range c.streams {
+		if st.encryption.dataKey != 0 {
+			found = append(found, st)
+		}
+	}
+	return found
+}
+
+// replaceKey gives a stream a new data key, unless another node has done it.
+func (s *Service) replaceKey(ctx context.Context, old *stream) error {
+	base, err := s.baseOf(ctx, old.place)
+	if err != nil {
+		return notFoundAs(err, nil)
+	}
+	_, err = s.store.Update(ctx, func(tx store.Tx) error {
+		t, err := s.cat.Get(tx, old.topic.Num)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e, err := s.readEncryption(tx, t)
+		if err != nil || e.dataKey != old.encryption.dataKey || t.State == catalog.StateDeleting {
+			return err
+		}
+		if err := s.newDataKey(tx, &e.encryption, base); err != nil {
+			return err
+		}
+		if err := s.writeEncryption(tx, t, &e); err != nil {
+			return err
+		}
+		return s.cat.Save(tx, t)
+	})
+	s.cache.expire(old.place)
+	return err
+}
