@@ -39,7 +39,7 @@ func (c *Coordinator) List(states, types []string) []Listing {
 		e.mu.Lock()
 		l, gone := Listing{e.id, e.g.protocolType, e.g.state}, e.gone
 		e.mu.Unlock()
-		if !gone && (len(states) == 0 || containsFold(states, l.State.String())) {
+		if !gone && l.State != Dead && (len(states) == 0 || containsFold(states, l.State.String())) {
 			list = append(list, l)
 		}
 	}

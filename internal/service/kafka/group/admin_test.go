@@ -137,6 +137,8 @@ func TestGroupThatIsBeingDeletedTakesNobody(t *testing.T) {
 		release := r.store.(*heldStore).hold()
 		d := r.deleteGroups("g")
 		d.waits()
+		must(r, "code of describe", r.Describe("g").Code, kafkaapi.GroupIDNotFound)
+		must(r, "listed groups", len(r.List(nil, nil)), 0)
 		must(r, "join", r.join(consumer("g", "")).answer().Code, kafkaapi.CoordinatorNotAvailable)
 		must(r, "sync", r.sync("g", ids[0], 1).answer().Code, kafkaapi.CoordinatorNotAvailable)
 		must(r, "heartbeat", r.beat("g", ids[0], 1), kafkaapi.CoordinatorNotAvailable)

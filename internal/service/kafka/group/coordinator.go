@@ -15,7 +15,8 @@ import (
 // Coordinator keeps all consumer groups of a store. All methods may be called by many goroutines at once.
 //
 // Callbacks are called once, from the goroutine of some call, of the timer or of the writer, possibly
-// before the method returns, and never under a lock: they may call the Coordinator, and must not block.
+// before the method returns, and never under a lock: they may call the Coordinator (but not Close), and
+// must not block.
 type Coordinator struct {
 	opts   Options
 	limits limits

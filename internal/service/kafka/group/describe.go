@@ -12,8 +12,12 @@ func (g *group) describe() Description {
 		Group: g.id, State: g.state, ProtocolType: g.protocolType, Generation: g.generation,
 		Members: make([]MemberDescription, len(g.order)),
 	}
-	if g.state == Stable {
+	switch g.state {
+	case Stable:
 		d.Protocol = g.protocol
+	case Dead:
+		d.Code = kafkaapi.GroupIDNotFound
+	default:
 	}
 	for i, mb := range g.order {
 		d.Members[i] = MemberDescription{

@@ -53,7 +53,7 @@ func TestMembersThatDoNotComeBackAfterARestartExpire(t *testing.T) {
 		r.restart()
 		time.Sleep(session - 1)
 		must(r, "heartbeat", r.beat("g", ids[0], gen), kafkaapi.None)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		must(r, "state", r.Describe("g").State, PreparingRebalance)
 		must(r, "heartbeat", r.beat("g", ids[1], gen), kafkaapi.UnknownMemberID)
@@ -84,9 +84,9 @@ func TestFailedWriteFailsTheSyncAndBeginsARebalance(t *testing.T) {
 		{store.ErrTooLarge, kafkaapi.UnknownServerError},
 	} {
 		inBubble(t, nil, func(r *rig) {
-			ids, gen := r.stable("g", 2)
+			ids, _ := r.stable("g", 2)
 			calls := r.joinAll("g", ids...)
-			gen = calls[ids[0]].answer().Generation
+			gen := calls[ids[0]].answer().Generation
 			r.store.(*heldStore).fail(c.err)
 			follower := r.sync("g", ids[1], gen)
 			must(r, "leader's sync", r.sync("g", ids[0], gen, Assignment{ids[0], []byte("x")}).answer().Code, c.want)

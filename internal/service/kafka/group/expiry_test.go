@@ -125,10 +125,10 @@ func TestWaitingMembersNeedNoHeartbeats(t *testing.T) {
 
 func TestNewMemberThatWaitsTooLongIsToldToJoinAgain(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
-		ids, gen := r.stable("g", 1)
+		ids, _ := r.stable("g", 1)
 		slow := consumer("g", ids[0])
 		slow.RebalanceTimeout = time.Hour
-		gen = r.join(slow).answer().Generation
+		gen := r.join(slow).answer().Generation
 		r.sync("g", ids[0], gen, Assignment{ids[0], nil}).answer()
 		c := r.join(consumer("g", r.newID("g")))
 		for range int(newMemberTimeout / time.Second) {
@@ -149,7 +149,7 @@ func TestPendingMemberHoldsARebalanceUntilItsIDExpires(t *testing.T) {
 		c := r.join(consumer("g", ids[0]))
 		time.Sleep(session - 1)
 		c.waits()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		resp := c.answer()
 		must(r, "generation", resp.Generation, gen+1)
 		must(r, "members", len(resp.Members), 1)
@@ -177,7 +177,7 @@ func TestJoinOfAClosedConnectionNoLongerWaits(t *testing.T) {
 		c := r.join(consumer("g", ids[1]))
 		time.Sleep(session - 1)
 		c.waits()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		resp := c.answer()
 		must(r, "generation", resp.Generation, gen+1)
 		must(r, "members", len(resp.Members), 1)
@@ -201,7 +201,7 @@ func TestMemberComesBackAfterItsConnectionClosedInAJoin(t *testing.T) {
 		s.cancel()
 		time.Sleep(session - 1)
 		must(r, "leader", r.beat("g", ids[0], gen+1), kafkaapi.None)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		must(r, "member whose sync was cut", r.beat("g", ids[1], gen+1), kafkaapi.UnknownMemberID)
 		s.waits()

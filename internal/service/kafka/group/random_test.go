@@ -190,25 +190,23 @@ func (w *world) deliver() {
 		moved = false
 		synctest.Wait()
 		for _, c := range w.clients {
+			j, joined := c.join.got()
+			s, synced := c.sync.got()
 			switch {
 			case c.phase == "":
 				req := consumer("g", c.id)
 				req.InstanceID, req.Protocols[0].Metadata = c.instance, []byte("topics")
 				c.phase, c.join = "join", w.join(req)
-			case c.phase == "join" && c.join.n > 0:
-				w.joined(c, c.join.resp)
-			case c.phase == "sync" && c.sync.n > 0:
-				w.syncedOne(c, c.sync.resp)
+			case c.phase == "join" && joined:
+				w.joined(c, j)
+			case c.phase == "sync" && synced:
+				w.syncedOne(c, s)
 			default:
 				continue
 			}
-			moved = moved || c.phase != "join" && c.phase != "sync" || c.answered()
+			moved = true
 		}
 	}
-}
-
-func (c *sim) answered() bool {
-	return c.phase == "join" && c.join.n > 0 || c.phase == "sync" && c.sync.n > 0
 }
 
 func (w *world) joined(c *sim, j JoinResponse) {

@@ -18,8 +18,10 @@ func sample(l *limits) *group {
 	g := newGroup(l, "g", moment{time.Unix(0, 0), 7})
 	g.generation, g.protocol, g.state = 41, "b", Stable
 	for _, mb := range []*member{
-		{id: "m1", clientID: "c", clientHost: "/::1", session: time.Minute, rebalance: time.Hour,
-			protocols: []Protocol{{"a", []byte("one")}, {"b", []byte{0, 255}}}, assignment: []byte("x")},
+		{
+			id: "m1", clientID: "c", clientHost: "/::1", session: time.Minute, rebalance: time.Hour,
+			protocols: []Protocol{{"a", []byte("one")}, {"b", []byte{0, 255}}}, assignment: []byte("x"),
+		},
 		{id: "m2", instance: "i", session: time.Millisecond, protocols: []Protocol{{"b", nil}}},
 	} {
 		mb.setAssignment(mb.assignment)

@@ -151,6 +151,16 @@ func (c *call[T]) answer() T {
 	return c.resp
 }
 
+// got is the response if there is one.
+func (c *call[T]) got() (resp T, ok bool) {
+	if c == nil {
+		return resp, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.resp, c.n > 0
+}
+
 // waits checks that there is no answer yet.
 func (c *call[T]) waits() {
 	c.Helper()
@@ -274,9 +284,14 @@ func (r *rig) joinAll(group string, ids ...string) map[string]*joinCall {
 	for range 3 {
 		for _, id := range ids {
 			synctest.Wait()
-			if c := calls[id]; c == nil || c.n > 0 && c.resp.Generation != r.Describe(group).Generation || c.n > 0 && r.Describe(group).State == PreparingRebalance {
-				calls[id] = r.join(consumer(group, id))
+			d, c := r.Describe(group), calls[id]
+			if c != nil {
+				resp, ok := c.got()
+				if !ok || resp.Generation == d.Generation && d.State != PreparingRebalance {
+					continue
+				}
 			}
+			calls[id] = r.join(consumer(group, id))
 		}
 	}
 	return calls

@@ -7,9 +7,9 @@ import (
 	"millrace/internal/api/kafkaapi"
 )
 
-// static is a Join of a static member.
-func static(group, member, instance string) JoinRequest {
-	req := consumer(group, member)
+// static is a Join of a static member of group g.
+func static(member, instance string) JoinRequest {
+	req := consumer("g", member)
 	req.InstanceID = instance
 	req.Protocols[0].Metadata = []byte("topics of " + instance)
 	return req
@@ -18,9 +18,9 @@ func static(group, member, instance string) JoinRequest {
 // staticPair forms a Stable group of the instances i1, who leads, and i2, and returns their member ids.
 func (r *rig) staticPair() (id1, id2 string, generation int32) {
 	r.Helper()
-	j1 := r.join(static("g", "", "i1")).answer()
-	c2 := r.join(static("g", "", "i2"))
-	j1 = r.join(static("g", j1.MemberID, "i1")).answer()
+	j1 := r.join(static("", "i1")).answer()
+	c2 := r.join(static("", "i2"))
+	j1 = r.join(static(j1.MemberID, "i1")).answer()
 	j2 := c2.answer()
 	must(r, "generation", j1.Generation, j2.Generation)
 	must(r, "leader", j1.Leader, j1.MemberID)
@@ -34,7 +34,7 @@ func (r *rig) staticPair() (id1, id2 string, generation int32) {
 func TestStaticMemberRejoinKeepsItsAssignmentAndFencesTheOldOne(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		id1, id2, gen := r.staticPair()
-		again := r.join(static("g", "", "i2")).answer()
+		again := r.join(static("", "i2")).answer()
 		must(r, "code", again.Code, kafkaapi.None)
 		must(r, "generation", again.Generation, gen)
 		must(r, "leader", again.Leader, id1)
@@ -49,7 +49,7 @@ func TestStaticMemberRejoinKeepsItsAssignmentAndFencesTheOldOne(t *testing.T) {
 		must(r, "old heartbeat", r.Heartbeat(old), kafkaapi.FencedInstanceID)
 		must(r, "old commit", r.CheckCommit(CommitRequest{"g", id2, "i2", gen, false}), kafkaapi.FencedInstanceID)
 		must(r, "old transactional commit", r.CheckCommit(CommitRequest{"g", id2, "i2", gen, true}), kafkaapi.FencedInstanceID)
-		must(r, "old join", r.join(static("g", id2, "i2")).answer().Code, kafkaapi.FencedInstanceID)
+		must(r, "old join", r.join(static(id2, "i2")).answer().Code, kafkaapi.FencedInstanceID)
 		must(r, "old leave", r.leave("g", LeaveMember{id2, "i2", ""}).answer().Members[0].Code, kafkaapi.FencedInstanceID)
 		c := &syncCall{rig: r, what: "old sync"}
 		r.Sync(SyncRequest{Group: "g", MemberID: id2, InstanceID: "i2", Generation: gen}, c.done)
@@ -61,13 +61,13 @@ func TestStaticMemberRejoinKeepsItsAssignmentAndFencesTheOldOne(t *testing.T) {
 func TestStaticLeaderSkipsAssignmentWhenItsClientKnowsHow(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		_, _, gen := r.staticPair()
-		again := r.join(static("g", "", "i1")).answer()
+		again := r.join(static("", "i1")).answer()
 		must(r, "leader", again.Leader, again.MemberID)
 		must(r, "skip", again.SkipAssignment, true)
 		must(r, "members", len(again.Members), 2)
 		must(r, "assignment", string(r.sync("g", again.MemberID, gen).answer().Assignment), "one")
 
-		older := static("g", "", "i1")
+		older := static("", "i1")
 		older.CanSkip = false
 		third := r.join(older).answer()
 		must(r, "skip", third.SkipAssignment, false)
@@ -80,7 +80,7 @@ func TestStaticLeaderSkipsAssignmentWhenItsClientKnowsHow(t *testing.T) {
 func TestStaticMemberWithAnotherProtocolBeginsARebalance(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		both := func(id, instance string, names ...string) JoinRequest {
-			req := static("g", id, instance)
+			req := static(id, instance)
 			req.Protocols = nil
 			for _, n := range names {
 				req.Protocols = append(req.Protocols, Protocol{Name: n})
@@ -98,22 +98,22 @@ func TestStaticMemberWithAnotherProtocolBeginsARebalance(t *testing.T) {
 func TestStaticMemberThatWaitsIsFencedByItsSuccessor(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		id1, id2, gen := r.staticPair()
-		changed := static("g", id1, "i1")
+		changed := static(id1, "i1")
 		changed.Protocols[0].Metadata = []byte("other")
 		first := r.join(changed)
 		first.waits()
-		second := r.join(static("g", "", "i1"))
+		second := r.join(static("", "i1"))
 		must(r, "first", first.answer().Code, kafkaapi.FencedInstanceID)
 		second.waits()
-		r.join(static("g", id2, "i2"))
+		r.join(static(id2, "i2"))
 		must(r, "generation", second.answer().Generation, gen+1)
 
 		// Now in CompletingRebalance: the leader may assign to the old id, so all join again.
 		sync2 := r.sync("g", id2, gen+1)
 		sync2.waits()
-		third := r.join(static("g", "", "i1"))
+		third := r.join(static("", "i1"))
 		must(r, "waiting sync", sync2.answer().Code, kafkaapi.RebalanceInProgress)
-		r.join(static("g", id2, "i2"))
+		r.join(static(id2, "i2"))
 		must(r, "generation", third.answer().Generation, gen+2)
 	})
 }
@@ -121,10 +121,10 @@ func TestStaticMemberThatWaitsIsFencedByItsSuccessor(t *testing.T) {
 func TestStaticMemberStaysOverARebalanceUntilItsSessionEnds(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		id1, _, gen := r.staticPair()
-		long := static("g", "", "i2")
+		long := static("", "i2")
 		long.SessionTimeout = 10 * time.Minute // longer than the rebalance timeout
 		r.join(long).answer()
-		c := r.join(static("g", id1, "i1")) // the leader asks for a rebalance; i2 is away
+		c := r.join(static(id1, "i1")) // the leader asks for a rebalance; i2 is away
 		c.waits()
 		time.Sleep(rebalance)
 		resp := c.answer()
@@ -137,10 +137,10 @@ func TestStaticMemberStaysOverARebalanceUntilItsSessionEnds(t *testing.T) {
 func TestStaticLeaderThatIsAwayIsReplacedAndStaysAMember(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		_, id2, gen := r.staticPair()
-		long := static("g", "", "i1")
+		long := static("", "i1")
 		long.SessionTimeout = 10 * time.Minute // longer than the rebalance timeout
 		away := r.join(long).answer()
-		changed := static("g", id2, "i2")
+		changed := static(id2, "i2")
 		changed.Protocols[0].Metadata = []byte("other")
 		c := r.join(changed)
 		time.Sleep(rebalance)
@@ -154,17 +154,17 @@ func TestStaticLeaderThatIsAwayIsReplacedAndStaysAMember(t *testing.T) {
 
 func TestRebalanceThatNobodyJoinsGoesOnUntilSomebodyDoes(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
-		id1, id2, gen := r.staticPair()
-		long := static("g", id1, "i1")
+		id1, id2, _ := r.staticPair()
+		long := static(id1, "i1")
 		long.SessionTimeout = 10 * time.Minute
 		c := r.join(long)
-		r.join(static("g", id2, "i2"))
-		gen = c.answer().Generation
+		r.join(static(id2, "i2"))
+		gen := c.answer().Generation
 		r.leave("g", LeaveMember{"", "i2", ""}).answer()
 		must(r, "state", r.Describe("g").State, PreparingRebalance)
 		time.Sleep(3 * rebalance)
 		must(r, "state", r.Describe("g").State, PreparingRebalance)
-		must(r, "generation", r.join(static("g", id1, "i1")).answer().Generation, gen+1)
+		must(r, "generation", r.join(static(id1, "i1")).answer().Generation, gen+1)
 	})
 }
 
@@ -185,7 +185,7 @@ func TestStaticRejoinIsAnsweredWhenItsIDIsDurable(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		_, _, gen := r.staticPair()
 		release := r.store.(*heldStore).hold()
-		c := r.join(static("g", "", "i2"))
+		c := r.join(static("", "i2"))
 		c.waits()
 		release()
 		resp := c.answer()
@@ -199,9 +199,9 @@ func TestStaticRejoinThatCannotBeWrittenFailsAndCanBeRepeated(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		_, _, gen := r.staticPair()
 		r.store.(*heldStore).fail(errFull)
-		must(r, "code", r.join(static("g", "", "i2")).answer().Code, kafkaapi.CoordinatorNotAvailable)
+		must(r, "code", r.join(static("", "i2")).answer().Code, kafkaapi.CoordinatorNotAvailable)
 		r.store.(*heldStore).fail(nil)
-		resp := r.join(static("g", "", "i2")).answer()
+		resp := r.join(static("", "i2")).answer()
 		must(r, "generation", resp.Generation, gen)
 		must(r, "assignment", string(r.sync("g", resp.MemberID, gen).answer().Assignment), "two")
 	})
@@ -211,9 +211,9 @@ func TestRebalanceWhileAStaticIDIsWrittenTakesTheJoinAlong(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		id1, _, gen := r.staticPair()
 		release := r.store.(*heldStore).hold()
-		c := r.join(static("g", "", "i2"))
+		c := r.join(static("", "i2"))
 		c.waits()
-		lead := r.join(static("g", id1, "i1"))
+		lead := r.join(static(id1, "i1"))
 		must(r, "generation", c.answer().Generation, gen+1)
 		must(r, "members", len(lead.answer().Members), 2)
 		release()

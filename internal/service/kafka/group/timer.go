@@ -101,11 +101,12 @@ func (t *timers) next(now time.Time) (*entry, time.Duration, bool) {
 // entryHeap is a heap by time for container/heap. Places count from 1, 0 is outside.
 type entryHeap []*entry
 
-func (h entryHeap) Len() int           { return len(h) }
-func (h entryHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
-func (h entryHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i+1, j+1
+func (h *entryHeap) Len() int           { return len(*h) }
+func (h *entryHeap) Less(i, j int) bool { return (*h)[i].at.Before((*h)[j].at) }
+func (h *entryHeap) Swap(i, j int) {
+	s := *h
+	s[i], s[j] = s[j], s[i]
+	s[i].place, s[j].place = i+1, j+1
 }
 
 // Push and Pop are for container/heap.

@@ -46,7 +46,7 @@ type removal struct {
 	done  func(kafkaapi.Code)
 }
 
-// enqueue is called with the entry's lock held, so that records are queued in order.
+// enqueue is called with the entry's lock held if there is a record, so that records are queued in order.
 func (w *writer) enqueue(e *entry, r *record, after []func(), rm *removal) {
 	w.mu.Lock()
 	q := &e.queued
@@ -230,35 +230,35 @@ func (c *Coordinator) startAgain(e *entry) {
 	fx.run()
 }
 
-// removeGroup deletes a group that is Dead in memory, in as many transactions as its offsets need.
+// removeGroup deletes a group that is Dead in memory, in as many transactions as its offsets need: one
+// a call.
 func (c *Coordinator) removeGroup(j *job) {
-	e, dead, allowed := j.e, false, true
+	e, dead, allowed, more := j.e, false, true, false
 	c.run(e, func(g *group, _ moment, _ *effects) { dead = g.state == Dead })
 	if !dead { // it was read again since
 		j.remove.done(kafkaapi.NotCoordinator)
 		return
 	}
-	err := error(nil)
-	for more := true; more && err == nil; {
-		err = c.update(func(tx store.Tx) error {
-			more = false
-			old, err := current(tx, e.id, e.from, c.id)
-			if err != nil {
+	err := c.update(func(tx store.Tx) error {
+		old, err := current(tx, e.id, e.from, c.id)
+		if err != nil {
+			return err
+		}
+		if j.remove.check != nil {
+			if allowed, err = j.remove.check(tx, e.id); err != nil || !allowed {
 				return err
 			}
-			if j.remove.check != nil {
-				if allowed, err = j.remove.check(tx, e.id); err != nil || !allowed {
-					return err
-				}
-			}
-			if more, err = c.opts.OnDelete(tx, e.id); err != nil || more {
-				return err
-			}
-			return drop(tx, e.id, old)
-		})
-	}
+		}
+		if more, err = c.opts.OnDelete(tx, e.id); err != nil || more {
+			return err
+		}
+		return drop(tx, e.id, old)
+	})
 	code := codeOf(err)
 	switch {
+	case err == nil && allowed && more: // other groups are written in between
+		c.writer.enqueue(e, nil, nil, j.remove)
+		return
 	case errors.Is(err, errOther):
 		c.startAgain(e)
 	case err != nil || !allowed:
