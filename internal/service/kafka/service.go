@@ -7,11 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
+	"time"
 
 	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
 	"millrace/internal/service/kafka/config"
+	"millrace/internal/service/kafka/group"
+	"millrace/internal/service/kafka/offset"
+	"millrace/internal/service/kafka/sasl"
+	"millrace/internal/service/kafka/txn"
 )
 
 // nodeID is the broker's id, and the controller's.
@@ -41,6 +47,9 @@ func (o Options) withDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = clock.Real()
 	}
+	configs := config.Set{"group.initial.rebalance.delay.ms": "0"} // as in the configuration that Kafka ships
+	maps.Copy(configs, o.Configs)
+	o.Configs = configs
 	return o
 }
 
@@ -51,6 +60,9 @@ type Broker struct {
 	log     *slog.Logger
 	cluster string // cluster id
 	topics  topics
+	users   *sasl.Users
+	groups  *group.Coordinator
+	txns    *txn.Coordinator
 
 	ctx  context.Context // ends when Close begins
 	stop context.CancelFunc
@@ -65,34 +77,66 @@ func New(opts Options) (*Broker, error) {
 		return nil, errors.New("kafka: Options.Store is missing")
 	}
 	opts = opts.withDefaults()
-	b := &Broker{opts: opts, store: opts.Store, log: opts.Logger}
+	b := &Broker{opts: opts, store: opts.Store, log: opts.Logger, users: sasl.NewUsers(opts.Store, opts.Users)}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	if err := b.prepare(); err != nil {
-		b.stop()
-		return nil, err
+		return nil, errors.Join(err, b.Close())
 	}
+	b.work.Go(func() { b.workOffsets(b.ctx) })
 	return b, nil
 }
 
 // prepare reads, and on an empty store writes, what all nodes share.
 func (b *Broker) prepare() error {
-	configs := config.Set(b.opts.Configs).Clone()
-	if err := config.CheckStatic(configs); err != nil {
+	if err := config.CheckStatic(b.opts.Configs); err != nil {
 		return fmt.Errorf("kafka: Options.Configs: %w", err)
 	}
-	b.opts.Configs = configs
 	var err error
 	if b.cluster, err = clusterID(b.ctx, b.store); err != nil {
 		return err
 	}
-	return b.loadBroker(b.ctx)
+	if err = b.loadBroker(b.ctx); err != nil {
+		return err
+	}
+	return b.startCoordinators()
 }
 
-// Close ends the workers and waits for them; who waits is answered. Close twice is fine.
+// startCoordinators starts those of groups and transactions with the broker's configs as they are at the start.
+func (b *Broker) startCoordinators() (err error) {
+	configs := b.topics.broker.Load()
+	millis := func(name string) time.Duration { return time.Duration(configs.Int(name)) * time.Millisecond }
+	b.groups, err = group.New(group.Options{
+		Store: b.store, Clock: b.opts.Clock, Logger: b.log,
+		MinSessionTimeout: millis("group.min.session.timeout.ms"), MaxSessionTimeout: millis("group.max.session.timeout.ms"),
+		InitialRebalanceDelay: millis("group.initial.rebalance.delay.ms"), MaxMembers: int(min(configs.Int("group.max.size"), maxMembers)),
+		OnDelete: func(tx store.Tx, id string) (bool, error) { return offset.DeleteGroup(tx, id, offset.MaxEntries) },
+	})
+	if err != nil {
+		return err
+	}
+	b.txns, err = txn.New(b.ctx, txn.Options{
+		Store: b.store, Clock: b.opts.Clock, Logger: b.log,
+		MaxTimeout: millis("transaction.max.timeout.ms"), IDExpiration: millis("transactional.id.expiration.ms"),
+		ProducerExpiration: millis("producer.id.expiration.ms"),
+	})
+	return err
+}
+
+// maxMembers bounds group.max.size, which Kafka leaves open: members are held in memory.
+const maxMembers = 10_000
+
+// Close answers who waits, ends the workers and waits for them. Close twice is fine.
 func (b *Broker) Close() error {
 	b.stop()
+	var errs []error
+	if b.groups != nil {
+		errs = append(errs, b.groups.Close())
+	}
+	if b.txns != nil {
+		errs = append(errs, b.txns.Close())
+	}
 	b.work.Wait()
-	return nil
+	return errors.Join(errs...)
 }
 
 // clusterKey keeps the cluster's id: version 1, then 22 characters.
