@@ -232,34 +232,56 @@ func (e *env) committed(id store.PartitionID) []string {
 }
 
 func readCommitted(s store.Store, id store.PartitionID) ([]string, error) {
-	var values []string
-	for from := store.Offset(0); ; {
-		res, err := s.Read(context.Background(), store.ReadRequest{Partition: id, From: from, MaxBytes: 1 << 20, Isolation: store.ReadCommitted})
+	h, err := s.Head(context.Background(), id)
+	if err != nil {
+		return nil, err
+	}
+	return readCommittedUpTo(s, id, h.LastStable)
+}
+
+// eachBatch reads the batches of a partition that begin below an offset, with their values.
+func eachBatch(s store.Store, id store.PartitionID, end store.Offset, isolation store.Isolation,
+	fn func(res *store.ReadResult, h *batch.Header, b []byte, values []string) error,
+) error {
+	for from := store.Offset(0); from < end; {
+		res, err := s.Read(context.Background(), store.ReadRequest{Partition: id, From: from, MaxBytes: 1 << 20, Isolation: isolation})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(res.Batches) == 0 {
 			res.Release()
-			return values, nil
+			return fmt.Errorf("partition %d: nothing at %d, asked for all below %d", id, from, end)
 		}
 		for _, b := range res.Batches {
-			from = b.Next
-			h, err := batch.Verify(b.Bytes)
+			if from = b.Next; b.Base >= end {
+				break
+			}
+			h, values, err := opened(b.Bytes)
+			if err == nil {
+				err = fn(&res, &h, b.Bytes, values)
+			}
 			if err != nil {
-				return nil, err
-			}
-			if h.Control() || aborted(&res, &h) {
-				continue
-			}
-			for r, err := range batch.Records(b.Bytes, batch.Limits{}) {
-				if err != nil {
-					return nil, err
-				}
-				values = append(values, string(r.Value))
+				res.Release()
+				return err
 			}
 		}
 		res.Release()
 	}
+	return nil
+}
+
+// opened is a batch's header and its values; none of a marker.
+func opened(b []byte) (h batch.Header, values []string, err error) {
+	if h, err = batch.Verify(b); err != nil || h.Control() {
+		return h, nil, err
+	}
+	for r, err := range batch.Records(b, batch.Limits{}) {
+		if err != nil {
+			return h, nil, err
+		}
+		values = append(values, string(r.Value))
+	}
+	return h, values, nil
 }
 
 func aborted(res *store.ReadResult, h *batch.Header) bool {
