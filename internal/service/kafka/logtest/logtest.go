@@ -20,13 +20,26 @@ import (
 // EachStore runs a test on the reference model and on the embedded store, in memory.
 func EachStore(t *testing.T, fn func(t *testing.T, s store.Store)) {
 	t.Run("model", func(t *testing.T) { fn(t, storetest.NewModel()) })
-	t.Run("embedded", func(t *testing.T) { fn(t, Embedded(t, vfs.NewMem(), "data")) })
+	t.Run("embedded", func(t *testing.T) { fn(t, InMemory(t)) })
 }
 
-// Embedded opens an embedded store that is closed with the test.
-func Embedded(t testing.TB, fs vfs.FS, dir string) store.Store {
+// InMemory opens an embedded store in memory, with journal files so small that they are soon written ahead.
+func InMemory(t testing.TB) store.Store {
 	t.Helper()
-	s, err := embedded.Open(embedded.Options{Dir: dir, FS: fs, BallastBytes: -1, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
+	return open(t, embedded.Options{Dir: "data", FS: vfs.NewMem(), JournalFileBytes: 1 << 20})
+}
+
+// OnDisk opens an embedded store in a folder of the test, with its defaults.
+func OnDisk(t testing.TB) store.Store {
+	t.Helper()
+	return open(t, embedded.Options{Dir: t.TempDir()})
+}
+
+func open(t testing.TB, opts embedded.Options) store.Store {
+	t.Helper()
+	opts.BallastBytes = -1
+	opts.Fatal = func(err error) { t.Errorf("fatal: %v", err) }
+	s, err := embedded.Open(opts)
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"millrace/internal/core/store"
 	"millrace/internal/core/store/storetest"
 	"millrace/internal/service/kafka/logtest"
@@ -68,7 +66,7 @@ func BenchmarkCheckAndQueue(b *testing.B) {
 func BenchmarkProduce(b *testing.B) {
 	for _, size := range []int{1 << 10, 1<<20 - 100} {
 		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
-			s := logtest.Embedded(b, vfs.Default, b.TempDir())
+			s := logtest.OnDisk(b)
 			ids := logtest.Partitions(b, s, 1)
 			p := New(Options{Store: s})
 			records := logtest.Values(logtest.Fields{}, s.Now(), strings.Repeat("x", size))

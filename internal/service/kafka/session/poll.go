@@ -62,7 +62,7 @@ func (p *Poll) Bind(part *Partition, id store.PartitionID) {
 	}
 	part.id = id
 	s.bound++
-	if s.watching {
+	if s.watching && id != Empty {
 		s.byID[id] = part
 		if !s.watched[id] {
 			s.fresh = append(s.fresh, id)
@@ -70,8 +70,11 @@ func (p *Poll) Bind(part *Partition, id store.PartitionID) {
 	}
 }
 
-// Bound tells whether any partition of the session is somewhere in the store.
+// Bound tells whether any partition of the session is somewhere: else there is nothing to wait for.
 func (p *Poll) Bound() bool { return p.s.bound > 0 }
+
+// Ended tells whether the session was given up while the fetch was on its way: it is answered with what there is.
+func (p *Poll) Ended() bool { return p.s.ended }
 
 // Register makes the store tell of what was bound, if the session is told of commits at all. It comes between
 // Bind and the first look at what was bound.
@@ -93,7 +96,7 @@ func (p *Poll) Watch() bool {
 	s.mu.Lock()
 	s.byID = make(map[store.PartitionID]*Partition, s.bound)
 	for _, part := range s.parts {
-		if part.id != 0 {
+		if part.id != 0 && part.id != Empty {
 			s.byID[part.id] = part
 			s.fresh = append(s.fresh, part.id)
 		}
@@ -182,11 +185,16 @@ type Told struct {
 	Records       bool
 }
 
-// Tell notes what the answer is to say of a partition, and reports whether it has to name the partition at all:
-// in a full fetch always, else when there are records or an error, or an offset is not what was told before.
-func (p *Poll) Tell(part *Partition, t Told) bool {
-	tell := p.full || t.Records || t.Code != kafkaapi.None ||
+// Differs tells whether an answer has to name a partition: in a full fetch always, else when there are records or an error,
+// or an offset is not what was told before. Until it is told such a partition is given back by Again.
+func (p *Poll) Differs(part *Partition, t Told) bool {
+	return p.full || t.Records || t.Code != kafkaapi.None ||
 		t.HighWatermark != part.highWatermark || t.LogStart != part.logStart
+}
+
+// Tell is Differs, and notes that the answer says so.
+func (p *Poll) Tell(part *Partition, t Told) bool {
+	tell := p.Differs(part, t)
 	part.highWatermark, part.logStart = t.HighWatermark, t.LogStart
 	if t.Code != kafkaapi.None {
 		part.highWatermark = unknown // so that it is told again when the error has gone

@@ -2,6 +2,7 @@ package session
 
 import (
 	"container/list"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,10 @@ type Params struct {
 	LeaderEpoch int32 // that the client believes in; -1: none
 	MaxBytes    int32
 }
+
+// Empty stands for the place of a partition that exists without records, and has no place in the store: a closed shard
+// that was forgotten. No commit changes it.
+const Empty store.PartitionID = math.MaxUint64
 
 // unknown is an offset that no client has been told.
 const unknown = -1
@@ -213,7 +218,7 @@ func (s *Session) stale() bool {
 func (s *Session) renew() {
 	ids := make([]store.PartitionID, 0, s.bound)
 	for _, p := range s.parts {
-		if p.id != 0 {
+		if p.id != 0 && p.id != Empty {
 			ids = append(ids, p.id)
 		}
 	}

@@ -1,0 +1,137 @@
+package fetch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"millrace/internal/api/kafkaapi"
+	"millrace/internal/core/clock"
+	"millrace/internal/core/store"
+	"millrace/internal/service/kafka/session"
+)
+
+// Place is where a partition is in the store.
+type Place struct {
+	// ID is 0 for a partition that exists but has no records any more and no place: it is empty, with offsets 0.
+	ID store.PartitionID
+}
+
+// Options of a Fetcher. Store and Resolve are required.
+type Options struct {
+	Store  store.Store
+	Clock  clock.Clock  // of waits; default: the real one
+	Logger *slog.Logger // default: nothing is logged
+
+	// Resolve finds a partition; it is called for each look at one. The code, if not None, is the partition's answer.
+	Resolve func(ctx context.Context, key *session.Key) (Place, kafkaapi.Code)
+
+	MaxBytes     int   // of one answer, whatever the client asks for: fetch.max.bytes; default 55 MiB
+	MaxHeldBytes int64 // of all answers on their way; default 256 MiB
+	SessionSlots int   // max.incremental.fetch.session.cache.slots; default 1,000
+	Workers      int   // goroutines that look again after a wait; they end when nothing is to be done. Default 16
+}
+
+func (o Options) withDefaults() Options {
+	if o.Clock == nil {
+		o.Clock = clock.Real()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = 55 << 20
+	}
+	if o.MaxHeldBytes <= 0 {
+		o.MaxHeldBytes = 256 << 20
+	}
+	if o.Workers <= 0 {
+		o.Workers = 16
+	}
+	return o
+}
+
+// Fetcher answers fetches of all connections. Safe for concurrent use.
+type Fetcher struct {
+	opts     Options
+	sessions *session.Cache
+	timers   timers
+	workers  workers
+	budget   budget
+
+	ctx     context.Context // ends when Close begins; looks are finished then, and do not end with it
+	stop    context.CancelFunc
+	running sync.WaitGroup // the timers' goroutine
+}
+
+// New starts a Fetcher. Close ends it.
+func New(opts Options) *Fetcher {
+	opts = opts.withDefaults()
+	f := &Fetcher{
+		opts:     opts,
+		sessions: session.NewCache(session.Options{Watcher: opts.Store, Clock: opts.Clock, Slots: opts.SessionSlots}),
+		budget:   budget{free: opts.MaxHeldBytes, all: opts.MaxHeldBytes},
+	}
+	f.ctx, f.stop = context.WithCancel(context.Background())
+	f.timers.kick = make(chan struct{}, 1)
+	f.workers.most = opts.Workers
+	f.running.Go(func() { f.timers.run(f.ctx, opts.Clock) })
+	return f
+}
+
+// Close answers all who wait with what there is and waits until that is done. Later requests are answered at once. It
+// may be called again.
+func (f *Fetcher) Close() error {
+	f.stop()
+	f.running.Wait()
+	f.budget.close()
+	f.workers.wait()
+	return nil
+}
+
+// Sessions is the number of fetch sessions, and of partitions in them.
+func (f *Fetcher) Sessions() (sessions, partitions int) { return f.sessions.Len() }
+
+// Waiting is the number of requests that wait for records.
+func (f *Fetcher) Waiting() int { return f.timers.len() }
+
+// Fetch answers a request and calls done once with it: before it returns, or later from a goroutine of its own, that may
+// block. done reads what stands in the request's answer; Free gives it back.
+func (f *Fetcher) Fetch(r *Request, done func(*Request)) {
+	r.f, r.done = f, done
+	if r.Code = f.sessions.Begin(&r.poll, &r.Request); r.Code != kafkaapi.None {
+		r.AnswerID = 0
+		done(r)
+		return
+	}
+	r.keepNothing()
+	r.limit = max(min(r.MaxBytes, f.opts.MaxBytes), 0)
+	r.need = min(r.MinBytes, f.opts.MaxBytes)
+	if r.MaxWait > 0 {
+		r.deadline = f.opts.Clock.Now().Add(r.MaxWait).Truncate(tick).Add(tick)
+	}
+	r.run()
+}
+
+// over tells whether a request is to be answered now, with whatever there is.
+func (r *Request) over() bool {
+	return r.MaxWait <= 0 || r.f.ctx.Err() != nil || !r.f.opts.Clock.Now().Before(r.deadline)
+}
+
+// run looks until the request is answered or waits.
+func (r *Request) run() {
+	for {
+		switch r.look() {
+		case again:
+		case later:
+			return
+		case answered:
+			r.done(r)
+			return
+		}
+	}
+}
+
+// tick is what deadlines are rounded up to, so that many which end at about the same time wake one goroutine once.
+const tick = time.Millisecond

@@ -1,0 +1,138 @@
+package fetch
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"millrace/internal/api/kafkaapi"
+	"millrace/internal/core/store"
+	"millrace/internal/service/kafka/session"
+)
+
+// Request is one fetch, and then its answer. Get one from NewRequest, fill it, give it to Fetcher.Fetch, read the answer
+// in its callback, and Free it when the answer is written.
+type Request struct {
+	session.Request // session, isolation and partitions: as the client says
+
+	MaxWait  time.Duration // 0: answer at once
+	MinBytes int
+	MaxBytes int
+
+	// The answer.
+	Code     kafkaapi.Code // of the whole fetch
+	AnswerID int32         // session id
+	Parts    []Part
+	Bytes    int // of all batches
+
+	f    *Fetcher
+	poll session.Poll
+	done func(*Request)
+	wake func() // the method, once for the request's life
+
+	limit    int
+	need     int
+	deadline time.Time
+	held     int64 // of the budget
+
+	taken []*session.Partition
+	state atomic.Int32
+	at    int      // in the heap of timers, from 1; 0: not there
+	next  *Request // in a queue
+	want  int64    // of the budget, while it waits for it
+}
+
+// The states of a request: it runs, or it waits for the session, the clock or the end, whichever is first.
+const (
+	running int32 = iota
+	waiting
+)
+
+// Part answers one partition.
+type Part struct {
+	Key           session.Key
+	Code          kafkaapi.Code
+	HighWatermark int64 // -1 with a code, as the next two
+	LastStable    int64
+	LogStart      int64
+	// Aborted goes with records for readers of committed ones; for others the protocol's list is null.
+	Aborted []store.Aborted
+	Batches []store.Batch // as they were sent; valid until Free
+	Bytes   int           // of Batches
+
+	part   *session.Partition
+	result store.ReadResult
+	data   bool // there is something at the offset
+	ends   bool // the code ends a wait
+}
+
+var requests = sync.Pool{New: func() any {
+	r := &Request{}
+	r.wake = r.woken
+	return r
+}}
+
+// NewRequest returns an empty request.
+func NewRequest() *Request { return requests.Get().(*Request) }
+
+// keepParts is how many partitions a request that is used again has room for. A request that waits holds that room, so
+// it is for the few that most consumers read.
+const keepParts = 4
+
+// Free gives the request back, and with it the bytes of its answer. Nothing of it may be used after it.
+func (r *Request) Free() {
+	if r.f != nil {
+		r.drop()
+	}
+	clear(r.Wanted)
+	clear(r.Forgotten)
+	clear(r.taken)
+	fresh := Request{wake: r.wake}
+	if cap(r.Wanted) <= keepParts {
+		fresh.Wanted = r.Wanted[:0]
+	}
+	if cap(r.Forgotten) <= keepParts {
+		fresh.Forgotten = r.Forgotten[:0]
+	}
+	if cap(r.Parts) <= keepParts {
+		fresh.Parts = r.Parts[:0]
+	}
+	if cap(r.taken) <= keepParts {
+		fresh.taken = r.taken[:0]
+	}
+	r.reset(&fresh)
+	requests.Put(r)
+}
+
+// reset makes r what fresh is, but for the state, which is not copied.
+func (r *Request) reset(fresh *Request) {
+	r.Request, r.MaxWait, r.MinBytes, r.MaxBytes = fresh.Request, 0, 0, 0
+	r.Code, r.AnswerID, r.Parts, r.Bytes = 0, 0, fresh.Parts, 0
+	r.f, r.poll, r.done = nil, session.Poll{}, nil
+	r.limit, r.need, r.deadline, r.held, r.want = 0, 0, time.Time{}, 0, 0
+	r.taken, r.at, r.next = fresh.taken, 0, nil
+	r.state.Store(running)
+}
+
+// keepNothing gives up what is in the session now, if it is large: the request may wait for long.
+func (r *Request) keepNothing() {
+	if cap(r.Wanted) > keepParts {
+		r.Wanted = nil
+	}
+	if cap(r.Forgotten) > keepParts {
+		r.Forgotten = nil
+	}
+}
+
+// drop gives back all that was read.
+func (r *Request) drop() {
+	for i := range r.Parts {
+		r.Parts[i].result.Release()
+	}
+	clear(r.Parts)
+	r.Parts, r.Bytes = r.Parts[:0], 0
+	if r.held != 0 {
+		r.f.budget.release(r.held)
+		r.held = 0
+	}
+}
