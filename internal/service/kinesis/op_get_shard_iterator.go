@@ -40,6 +40,9 @@ func (s *Service) GetShardIterator(ctx context.Context, in *kinesisapi.GetShardI
 		return nil, errNoShard(p, shardID(index))
 	}
 	sh := &st.shards[index]
+	if sh.partition == 0 { // forgotten
+		return nil, errNoShard(p, sh.id)
+	}
 	if st.metered && !s.rates.admit(rateKey{"GetShardIterator", p, index}, ns, s.opts.Quotas) {
 		return nil, errShardRate(p, sh)
 	}

@@ -124,7 +124,9 @@ func TestClosedShardsAreForgottenWhenTheirRecordsAreTooOld(t *testing.T) {
 		if got := kept(); got != 6 {
 			t.Errorf("25 hours after the first change and an hour before the second one's: got %d partitions, want 6", got)
 		}
-		_, err := c.svc.GetRecords(c.ctx(), &kinesisapi.GetRecordsInput{ShardIterator: c.oldest("s", shardID(0))})
+		_, err := c.svc.GetShardIterator(c.ctx(), &kinesisapi.GetShardIteratorInput{
+			StreamName: new("s"), ShardId: shardID(0), ShardIteratorType: kinesisapi.ShardIteratorTypeTrimHorizon,
+		})
 		wantError(t, err, "ResourceNotFoundException", "Shard shardId-000000000000 in stream s under account 000000000000 does not exist")
 		c.changeRetention("s", 48)
 		time.Sleep(24 * time.Hour)

@@ -34,7 +34,8 @@ type Options struct {
 	StateDelay time.Duration
 	// ScaleInterval is how long the load of on-demand streams is observed before they are scaled. Default: a minute.
 	ScaleInterval time.Duration
-	// Clock counts quotas and wakes the worker; expiry and states go by store time. Default: the machine's.
+	// Clock counts quotas and wakes the worker, by differences alone; expiry and states go by store time. Default: the
+	// machine's.
 	Clock clock.Clock
 }
 
@@ -75,6 +76,8 @@ type Service struct {
 	traffic trafficTable
 	claims  claims
 
+	began time.Time // of the service's clock: what nowNS counts from
+
 	wake chan struct{} // of size 1: a state was given a due time
 	stop context.CancelFunc
 	work sync.WaitGroup // the workers
@@ -91,7 +94,7 @@ func New(opts Options) (*Service, error) {
 	}
 	opts = opts.withDefaults()
 	s := &Service{
-		opts: opts, store: opts.Store, log: opts.Logger,
+		opts: opts, store: opts.Store, log: opts.Logger, began: opts.Clock.Now(),
 		wake: make(chan struct{}, 1),
 	}
 	s.puts.New, s.pages.New = s.newScratch, s.newPage
@@ -137,8 +140,12 @@ func (s *Service) Close() error {
 	return nil
 }
 
-// nowNS is the clock that quotas and the cache count on; only differences mean something.
-func (s *Service) nowNS() int64 { return s.opts.Clock.Now().UnixNano() }
+// nowNS is what quotas, claims and the cache count on; only differences mean something. It goes on evenly when the
+// machine's clock is set: a clock that is set back by an hour would else keep a spent quota spent for that hour.
+func (s *Service) nowNS() int64 { return s.ns(s.opts.Clock.Now()) }
+
+// ns is nowNS at a time of the service's clock, whose differences are monotonic.
+func (s *Service) ns(t time.Time) int64 { return s.began.UnixNano() + int64(t.Sub(s.began)) }
 
 // admit counts a control-plane call against its rate.
 func (s *Service) admit(operation string, p place) error {

@@ -139,7 +139,8 @@ func (st *stream) listed(now int64) []*shard {
 	}
 	found := make([]*shard, 0, len(st.shards))
 	for i := range st.shards {
-		if !st.shards[i].expired(now, st.settings.retentionMS()) {
+		// A longer retention does not bring back what is forgotten.
+		if sh := &st.shards[i]; sh.partition != 0 && !sh.expired(now, st.settings.retentionMS()) {
 			found = append(found, &st.shards[i])
 		}
 	}

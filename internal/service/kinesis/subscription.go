@@ -142,7 +142,7 @@ func (u *subscription) step(now time.Time) time.Duration {
 	}
 	var children []kinesisapi.ChildShard
 	if err == nil && g != nil && g.atClosedEnd() {
-		children, err = u.svc.childShards(u.ctx, u.stream, u.index, now.UnixNano())
+		children, err = u.svc.childShards(u.ctx, u.stream, u.index, u.svc.ns(now))
 	}
 	switch {
 	case u.ctx.Err() != nil, errors.Is(err, store.ErrStopped):
@@ -204,7 +204,7 @@ func (u *subscription) due(now time.Time) bool {
 
 // refresh has the stream as it was at most a second ago.
 func (u *subscription) refresh(ctx context.Context, now time.Time) error {
-	st, err := u.svc.stream(ctx, u.stream.place, now.UnixNano())
+	st, err := u.svc.stream(ctx, u.stream.place, u.svc.ns(now))
 	switch {
 	case err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrStopped):
 		return notFoundAs(err, errNotFound(u.stream.place))
@@ -243,7 +243,7 @@ func (u *subscription) count(g *page, behind int64, now time.Time) {
 	u.traffic.events.Add(1)
 	u.traffic.bytes.Add(uint64(g.bytes))
 	u.traffic.records.Add(uint64(len(g.records)))
-	u.traffic.behind.add(now.UnixNano(), behind)
+	u.traffic.behind.add(u.svc.ns(now), behind)
 	u.shard().meter.traffic.out(len(g.records), g.bytes)
 }
 
@@ -252,7 +252,7 @@ func (u *subscription) quota(now time.Time, bytes int) time.Duration {
 	if !u.stream.metered || u.svc.opts.Quotas.off() {
 		return 0
 	}
-	return u.svc.claims.spend(u.claim, now.UnixNano(), bytes, u.svc.opts.Quotas)
+	return u.svc.claims.spend(u.claim, u.svc.ns(now), bytes, u.svc.opts.Quotas)
 }
 
 // pause is how long nothing is to be done after a page.
