@@ -63,6 +63,10 @@ func BenchmarkPutRecords500Over400Shards(b *testing.B) {
 	benchPuts(b, 400, 500)
 }
 
+func BenchmarkPutRecords500Over4000Shards(b *testing.B) {
+	benchPuts(b, 4000, 500)
+}
+
 func BenchmarkPutRecord(b *testing.B) {
 	idle := &idleStore{Store: storetest.NewModel()}
 	c := startOn(b, idle, nil)
