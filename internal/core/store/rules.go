@@ -136,17 +136,20 @@ func (s *State) decideBatch(p *partition, req *AppendRequest, g *Group) AppendRe
 
 // checkProducer applies the rules of idempotence and transactions, those of Kafka's
 // ProducerAppendInfo; a repeat of one of the last batches is returned.
+//
+// A producer without transactions raises its epoch by itself after an error, in one partition after the other (KIP-360):
+// InitProducer sets the least that counts, and each partition holds it to the largest that it has seen. Epochs
+// of transactions come from InitProducer alone.
 func (s *State) checkProducer(p *partition, id PartitionID, h *batch.Header) (*LastBatch, error) {
 	pr, ok := s.producers[ProducerID(h.ProducerID)]
 	if !ok {
 		return nil, ErrUnknownProducer
 	}
-	if h.ProducerEpoch != pr.epoch {
-		return nil, ErrProducerFenced
-	}
 	transactional := h.Attributes&attrTransactional != 0
 	_, open := pr.open[id]
 	switch {
+	case h.ProducerEpoch < pr.epoch, h.ProducerEpoch > pr.epoch && transactional:
+		return nil, ErrProducerFenced
 	case h.Attributes&attrControl != 0:
 		return nil, ErrInvalidBatch // markers are made by EndTransaction
 	case open && !transactional:
@@ -158,10 +161,12 @@ func (s *State) checkProducer(p *partition, id PartitionID, h *batch.Header) (*L
 	if e == nil || len(e.last) == 0 {
 		return nil, nil // nothing is known here: any first number is taken
 	}
-	if e.epoch != h.ProducerEpoch {
-		if h.BaseSequence != 0 {
-			return nil, ErrOutOfSequence
-		}
+	switch {
+	case h.ProducerEpoch < e.epoch:
+		return nil, ErrProducerFenced
+	case h.ProducerEpoch > e.epoch && h.BaseSequence != 0:
+		return nil, ErrOutOfSequence
+	case h.ProducerEpoch > e.epoch:
 		return nil, nil
 	}
 	last := addSequence(h.BaseSequence, h.LastOffsetDelta)

@@ -87,9 +87,35 @@ var idempotenceTests = []test{
 		e.add(0, producedBy(7, 3, 0).to(id))
 		e.producer(7, 4)
 		e.addFails(store.ErrProducerFenced, producedBy(7, 3, 1).to(id))
-		e.addFails(store.ErrProducerFenced, producedBy(7, 5, 0).to(id))
+		e.addFails(store.ErrProducerFenced, made{producer: 7, epoch: 5, txn: true, values: []string{"a"}}.to(id))
 		e.refuses(store.ErrProducerFenced, func(tx store.Tx) error { return tx.InitProducer(7, 3) })
 		e.update(func(tx store.Tx) error { return tx.InitProducer(7, 4) })
+	}},
+	{"ProducerWithoutTransactionsRaisesItsEpochPartitionByPartition", func(e *env) {
+		ids := e.partitions(2)
+		e.producer(7, 0)
+		for _, id := range ids {
+			e.add(0, producedBy(7, 0, 0).to(id))
+			e.add(1, producedBy(7, 0, 1).to(id))
+		}
+		e.addFails(store.ErrOutOfSequence, producedBy(7, 1, 2).to(ids[0]))
+		e.add(2, producedBy(7, 1, 0).to(ids[0]))
+		e.addFails(store.ErrProducerFenced, producedBy(7, 0, 2).to(ids[0]))
+		e.add(2, producedBy(7, 0, 2).to(ids[1])) // was in flight
+		if res := e.append(producedBy(7, 1, 0).to(ids[0]))[0]; !res.Repeat || res.Base != 2 {
+			e.Fatalf("repeat in the new epoch: got %+v", res)
+		}
+		e.add(3, producedBy(7, 1, 1).to(ids[0]))
+		e.producer(7, 2)
+		e.addFails(store.ErrProducerFenced, producedBy(7, 1, 2).to(ids[0]))
+	}},
+	{"SequenceGoesOnWithZeroAfterABatchThatEndsWithTheLargest", func(e *env) {
+		id := e.partition()
+		e.producer(7, 0)
+		e.add(0, made{producer: 7, seq: math.MaxInt32 - 1, values: []string{"a", "b"}}.to(id)) // max-1, max
+		e.addFails(store.ErrOutOfSequence, producedBy(7, 0, 1).to(id))
+		e.add(2, producedBy(7, 0, 0).to(id))
+		e.add(3, producedBy(7, 0, 1).to(id))
 	}},
 	{"UnknownProducerIsRefused", func(e *env) {
 		id := e.partition()
