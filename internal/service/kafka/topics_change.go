@@ -121,18 +121,11 @@ func (b *Broker) changeConfigs(ctx context.Context, name string, validateOnly bo
 		if err != nil {
 			return err
 		}
-		inForce := before.broker.Topic(own)
 		if before.byKinesis() {
-			if inForce.Retention() != before.config.Retention() {
-				return refuse(kafkaapi.PolicyViolation, "Topic '"+name+"' is a stream made by Kinesis: IncreaseStreamRetentionPeriod and DecreaseStreamRetentionPeriod change its retention.")
-			}
-			// The hours of the stream are the truth: they are shown, not kept here.
-			own = own.Clone()
-			delete(own, "retention.ms")
-			delete(own, "retention.bytes")
-			k.own = own
-			return nil
+			k.own, err = changeStream(before, own)
+			return err
 		}
+		inForce := before.broker.Topic(own)
 		k.own = own
 		if r := inForce.Retention(); r != before.config.Retention() || r != k.applied {
 			k.applied = r
@@ -140,6 +133,30 @@ func (b *Broker) changeConfigs(ctx context.Context, name string, validateOnly bo
 		}
 		return nil
 	})
+}
+
+// changeStream returns what is kept of new configs of a stream made by Kinesis. Its hours are the truth about its
+// retention: they are shown and not kept here.
+//
+// Errors: *refusal when the configs ask for another retention.
+func changeStream(before *topic, own config.Set) (config.Set, error) {
+	own = own.Clone()
+	for _, name := range []string{"retention.ms", "retention.bytes"} {
+		if _, ok := own[name]; ok {
+			continue
+		}
+		if shown, ok := before.own[name]; ok {
+			own[name] = shown
+		}
+	}
+	inForce := before.broker.Topic(own)
+	if inForce.Retention() != before.config.Retention() {
+		return nil, refuse(kafkaapi.PolicyViolation, "Topic '"+before.name+"' is a stream made by Kinesis: "+
+			"IncreaseStreamRetentionPeriod and DecreaseStreamRetentionPeriod change its retention.")
+	}
+	delete(own, "retention.ms")
+	delete(own, "retention.bytes")
+	return own, nil
 }
 
 // setRetention puts a retention in force for all partitions of a topic made by Kafka.

@@ -1,0 +1,67 @@
+package kafka
+
+import (
+	"fmt"
+
+	"millrace/internal/api/kafkaapi"
+)
+
+// Kinds of changes of a feature.
+const (
+	upgradeOnly     = 1
+	downgradeSafe   = 2
+	downgradeUnsafe = 3
+)
+
+// UpdateFeatures: levels stay what they are.
+//
+// Behaviour
+//   - a change to the level in force succeeds; every other one is refused, the first one in the request for all
+//
+// Errors: INVALID_UPDATE_VERSION, INVALID_REQUEST
+// Source: UpdateFeaturesRequest.json of Kafka 4.3.1, KIP-584, KIP-1022; texts of a broker of that version (recorded 2026-11)
+func (b *Broker) updateFeatures(c *Call, req *kafkaapi.UpdateFeaturesRequest) *kafkaapi.UpdateFeaturesResponse {
+	res := &kafkaapi.UpdateFeaturesResponse{Results: []kafkaapi.UpdateFeaturesResponseUpdatableFeatureResult{}}
+	for i := range req.FeatureUpdates {
+		u := &req.FeatureUpdates[i]
+		kind := u.UpgradeType
+		if c.Version == 0 {
+			if kind = upgradeOnly; u.AllowDowngrade {
+				kind = downgradeSafe
+			}
+		}
+		if err := checkFeature(u.Feature, u.MaxVersionLevel, kind); err != nil {
+			err = fmt.Errorf("The update failed for all features since the following feature had an error: %w", err) //nolint:staticcheck // Kafka's text
+			text := err.Error()
+			res.ErrorCode, res.ErrorMessage = kafkaapi.InvalidUpdateVersion, &text
+			return res
+		}
+	}
+	if c.Version < 2 {
+		for i := range req.FeatureUpdates {
+			res.Results = append(res.Results, kafkaapi.UpdateFeaturesResponseUpdatableFeatureResult{Feature: req.FeatureUpdates[i].Feature})
+		}
+	}
+	return res
+}
+
+// checkFeature refuses a change of a feature to another level.
+func checkFeature(name string, level int16, kind int8) error {
+	start := fmt.Sprintf("Invalid update version %d for feature %s. ", level, name)
+	for _, f := range features {
+		switch {
+		case f.name != name:
+			continue
+		case kind < upgradeOnly || kind > downgradeUnsafe:
+			return refuse(kafkaapi.InvalidUpdateVersion, start+"The controller does not support the given upgrade type.")
+		case level == f.finalize:
+			return nil
+		case level < f.min || level > f.max:
+			return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("Local controller %d only supports versions %d-%d", nodeID, f.min, f.max))
+		case level < f.finalize && kind == upgradeOnly:
+			return refuse(kafkaapi.InvalidUpdateVersion, start+"Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.")
+		}
+		return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("The level stays %d here.", f.finalize))
+	}
+	return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("Local controller %d does not support this feature.", nodeID))
+}

@@ -1,0 +1,445 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"millrace/internal/api/kafkaapi"
+	"millrace/internal/core/catalog"
+	"millrace/internal/core/store"
+	"millrace/internal/core/store/storetest"
+)
+
+// topicOf is a topic to create by the defaults, with configs as name, value, name, value.
+func topicOf(name string, partitions int32, configs ...string) kafkaapi.CreateTopicsRequestCreatableTopic {
+	t := kafkaapi.CreateTopicsRequestCreatableTopic{Name: name, NumPartitions: partitions, ReplicationFactor: -1}
+	for i := 0; i < len(configs); i += 2 {
+		t.Configs = append(t.Configs, kafkaapi.CreateTopicsRequestCreatableTopicConfig{Name: configs[i], Value: &configs[i+1]})
+	}
+	return t
+}
+
+// create asks for topics and returns the answers.
+func create(t *testing.T, b *Broker, topics ...kafkaapi.CreateTopicsRequestCreatableTopic) []kafkaapi.CreateTopicsResponseCreatableTopicResult {
+	t.Helper()
+	return ask[*kafkaapi.CreateTopicsResponse](t, b, 7, &kafkaapi.CreateTopicsRequest{Topics: topics}).Topics
+}
+
+// mustCreate makes topics.
+func mustCreate(t *testing.T, b *Broker, topics ...kafkaapi.CreateTopicsRequestCreatableTopic) {
+	t.Helper()
+	for _, r := range create(t, b, topics...) {
+		if r.ErrorCode != kafkaapi.None {
+			t.Fatalf("create %s: %s %s", r.Name, r.ErrorCode, *r.ErrorMessage)
+		}
+	}
+}
+
+// refused is an error in an answer as text: its name and message.
+func refused(code kafkaapi.Code, text *string) string {
+	if code == kafkaapi.None {
+		return ""
+	}
+	if text == nil {
+		return code.Name()
+	}
+	return code.Name() + ": " + *text
+}
+
+// Recorded from a broker of Apache Kafka 4.3.1 (2026-11), but for what is ours: reserved names, the bound on
+// partitions, and replicas, of which a broker alone accepts any number.
+func TestTopicsAreMadeAndRefusedAsKafkaDoes(t *testing.T) {
+	b := open(t, storetest.NewModel())
+	mustCreate(t, b, topicOf("ok.one", 2))
+	with := func(name string, change func(*kafkaapi.CreateTopicsRequestCreatableTopic)) kafkaapi.CreateTopicsRequestCreatableTopic {
+		in := topicOf(name, -1)
+		change(&in)
+		return in
+	}
+	assign := func(name string, lists map[int32][]int32) kafkaapi.CreateTopicsRequestCreatableTopic {
+		return with(name, func(in *kafkaapi.CreateTopicsRequestCreatableTopic) {
+			for index, brokers := range lists {
+				in.Assignments = append(in.Assignments, kafkaapi.CreateTopicsRequestCreatableReplicaAssignment{PartitionIndex: index, BrokerIDs: brokers})
+			}
+		})
+	}
+	factor := func(name string, n int16) kafkaapi.CreateTopicsRequestCreatableTopic {
+		return with(name, func(in *kafkaapi.CreateTopicsRequestCreatableTopic) { in.NumPartitions, in.ReplicationFactor = 1, n })
+	}
+	long := strings.Repeat("x", 250)
+	for _, c := range []struct {
+		in   kafkaapi.CreateTopicsRequestCreatableTopic
+		want string
+	}{
+		{topicOf("ok_one", 1), "INVALID_TOPIC_EXCEPTION: Topic 'ok_one' collides with existing topic: ok.one"},
+		{topicOf("ok.one", 1), "TOPIC_ALREADY_EXISTS: Topic 'ok.one' already exists."},
+		{topicOf("bad name", 1), "INVALID_TOPIC_EXCEPTION: Topic name is invalid: 'bad name' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"},
+		{topicOf("..", 1), "INVALID_TOPIC_EXCEPTION: Topic name is invalid: '..' is not allowed"},
+		{topicOf("", 1), "INVALID_TOPIC_EXCEPTION: Topic name is invalid: the empty string is not allowed"},
+		{topicOf(long, 1), "INVALID_TOPIC_EXCEPTION: Topic name is invalid: the length of '" + long + "' is longer than the max allowed length 249"},
+		{topicOf(long[:249], 1), ""},
+		{topicOf("ddb.table", 1), "INVALID_TOPIC_EXCEPTION: Topic name is invalid: 'ddb.table' begins with 'ddb.', which is reserved for streams of tables"},
+		{topicOf("111122223333.eu-west-1.s", 1), "INVALID_TOPIC_EXCEPTION: Topic name is invalid: '111122223333.eu-west-1.s' has the form account.region.name, which stands for a stream made by Kinesis"},
+		{topicOf("p0", 0), "INVALID_PARTITIONS: Number of partitions was set to an invalid non-positive value."},
+		{topicOf("pm2", -2), "INVALID_PARTITIONS: Number of partitions was set to an invalid non-positive value."},
+		{topicOf("many", 10_001), "INVALID_PARTITIONS: A topic has at most 10000 partitions."},
+		{factor("rf0", 0), "INVALID_REPLICATION_FACTOR: Replication factor must be larger than 0, or -1 to use the default value."},
+		{factor("rf3", 3), ""},
+		{assign("as1", map[int32][]int32{0: {0}, 2: {0}}), "INVALID_REPLICA_ASSIGNMENT: partitions should be a consecutive 0-based integer sequence"},
+		{assign("as3", map[int32][]int32{0: {}}), "INVALID_REPLICA_ASSIGNMENT: The manual partition assignment includes an empty replica list."},
+		{assign("as4", map[int32][]int32{0: {1, 1}}), "INVALID_REPLICA_ASSIGNMENT: The manual partition assignment includes the broker 1 more than once."},
+		{assign("as5", map[int32][]int32{0: {5, 6}, 1: {6, 5}}), ""},
+		{assign("as7", map[int32][]int32{0: {-1}}), "INVALID_REPLICA_ASSIGNMENT: The manual partition assignment includes broker -1, but no such broker is registered."},
+		{
+			with("as8", func(in *kafkaapi.CreateTopicsRequestCreatableTopic) {
+				in.NumPartitions, in.Assignments = 1, []kafkaapi.CreateTopicsRequestCreatableReplicaAssignment{{BrokerIDs: []int32{0}}}
+			}),
+			"INVALID_REQUEST: A manual partition assignment was specified, but numPartitions was not set to -1.",
+		},
+		{topicOf("cfg", 1, "retention.ms", "abc"), "INVALID_CONFIG: Invalid value abc for configuration retention.ms: Not a number of type LONG"},
+		{topicOf("cfg", 1, "no.such.config", "1"), "INVALID_CONFIG: Unknown topic config name: no.such.config"},
+		{
+			with("cfg", func(in *kafkaapi.CreateTopicsRequestCreatableTopic) {
+				in.Configs = []kafkaapi.CreateTopicsRequestCreatableTopicConfig{{Name: "retention.ms"}}
+			}),
+			"INVALID_CONFIG: Null value not supported for topic configs: retention.ms",
+		},
+	} {
+		r := create(t, b, c.in)[0]
+		if got := refused(r.ErrorCode, r.ErrorMessage); got != c.want {
+			t.Errorf("%.30q %d partitions, factor %d, %v:\ngot  %s\nwant %s", c.in.Name, c.in.NumPartitions, c.in.ReplicationFactor, c.in.Assignments, got, c.want)
+		}
+		if c.want != "" && r.NumPartitions != -1 {
+			t.Errorf("%.30q: refused with %d partitions, want -1", c.in.Name, r.NumPartitions)
+		}
+	}
+}
+
+func TestEachTopicOfARequestStandsAlone(t *testing.T) {
+	b := open(t, storetest.NewModel())
+	rs := create(t, b, topicOf("a", 1), topicOf("dup", 1), topicOf("b c", 1), topicOf("dup", 2), topicOf("d", 3))
+	var got []string
+	for _, r := range rs {
+		got = append(got, fmt.Sprint(r.Name, " ", r.ErrorCode, " ", r.NumPartitions))
+	}
+	want := []string{"a NONE 1", "dup INVALID_REQUEST -1", "b c INVALID_TOPIC_EXCEPTION -1", "dup INVALID_REQUEST -1", "d NONE 3"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWhatWasAskedForIsEchoed(t *testing.T) {
+	b := open(t, storetest.NewModel())
+	in := topicOf("t", -1, "retention.ms", "1000")
+	r := create(t, b, in)[0]
+	if r.NumPartitions != 1 || r.ReplicationFactor != 1 || r.TopicID == (kafkaapi.UUID{}) || len(r.Configs) != 33 {
+		t.Errorf("by default: got %d partitions, factor %d, id %s, %d configs", r.NumPartitions, r.ReplicationFactor, r.TopicID, len(r.Configs))
+	}
+	in.Name, in.ReplicationFactor = "three", 3
+	r = create(t, b, in)[0]
+	if r.ReplicationFactor != 3 {
+		t.Errorf("created with factor %d, want 3", r.ReplicationFactor)
+	}
+	name := "three"
+	m := ask[*kafkaapi.MetadataResponse](t, b, 12, &kafkaapi.MetadataRequest{Topics: []kafkaapi.MetadataRequestTopic{{Name: &name}}})
+	if p := m.Topics[0].Partitions[0]; !slices.Equal(p.ReplicaNodes, []int32{0}) || !slices.Equal(p.IsrNodes, []int32{0}) {
+		t.Errorf("metadata: replicas %v, in sync %v, want those that exist", p.ReplicaNodes, p.IsrNodes)
+	}
+	d := ask[*kafkaapi.DescribeTopicPartitionsResponse](t, b, 0, &kafkaapi.DescribeTopicPartitionsRequest{
+		Topics: []kafkaapi.DescribeTopicPartitionsRequestTopicRequest{{Name: name}}, ResponsePartitionLimit: 2000,
+	})
+	if p := d.Topics[0].Partitions[0]; len(p.ReplicaNodes) != 3 || len(p.IsrNodes) != 3 {
+		t.Errorf("described: replicas %v, in sync %v, want three", p.ReplicaNodes, p.IsrNodes)
+	}
+}
+
+func TestTopicThatIsOnlyValidatedIsNotMade(t *testing.T) {
+	b := open(t, storetest.NewModel())
+	res := ask[*kafkaapi.CreateTopicsResponse](t, b, 7, &kafkaapi.CreateTopicsRequest{
+		Topics: []kafkaapi.CreateTopicsRequestCreatableTopic{topicOf("t", 3), topicOf("no good", 1)}, ValidateOnly: true,
+	})
+	if r := res.Topics[0]; r.ErrorCode != kafkaapi.None || r.NumPartitions != 3 || r.TopicID == (kafkaapi.UUID{}) {
+		t.Errorf("got %s, %d partitions, id %s", r.ErrorCode, r.NumPartitions, r.TopicID)
+	}
+	if r := res.Topics[1]; r.ErrorCode != kafkaapi.InvalidTopicException {
+		t.Errorf("a bad name: got %s", r.ErrorCode)
+	}
+	if _, code := b.topic(t.Context(), "t"); code != kafkaapi.UnknownTopicOrPartition {
+		t.Errorf("the topic exists: %s", code)
+	}
+}
+
+func TestNameOfADeletedTopicIsFreeAtOnceAndItsNumbersGoOn(t *testing.T) {
+	now := int64(1_700_000_000_123)
+	s := storetest.NewModel(storetest.WithModelClock(func() int64 { return now }))
+	b := open(t, s)
+	mustCreate(t, b, topicOf("a.b", 3))
+	before, _ := b.topic(t.Context(), "a.b")
+	name := "a.b"
+	del := func() *kafkaapi.DeleteTopicsResponse {
+		return ask[*kafkaapi.DeleteTopicsResponse](t, b, 6, &kafkaapi.DeleteTopicsRequest{Topics: []kafkaapi.DeleteTopicsRequestDeleteTopicState{{Name: &name}}})
+	}
+	if r := del().Responses[0]; r.ErrorCode != kafkaapi.None || r.TopicID != before.id {
+		t.Fatalf("delete: got %s, id %s, want %s", r.ErrorCode, r.TopicID, before.id)
+	}
+	if r := del().Responses[0]; refused(r.ErrorCode, r.ErrorMessage) != "UNKNOWN_TOPIC_OR_PARTITION: This server does not host this topic-partition." {
+		t.Errorf("delete again: got %s", refused(r.ErrorCode, r.ErrorMessage))
+	}
+	for _, p := range before.partitions {
+		if _, err := s.Head(t.Context(), p.id); !errors.Is(err, store.ErrNoPartition) {
+			t.Errorf("partition %d still exists: %v", p.id, err)
+		}
+	}
+	mustCreate(t, b, topicOf("a_b", 1)) // the other name is free too
+	mustCreate(t, b, topicOf("c", 1))
+	name = "a_b"
+	del()
+	name = "a.b"
+	mustCreate(t, b, topicOf("a.b", 1))
+	after, code := b.topic(t.Context(), "a.b")
+	if code != kafkaapi.None || after.id == before.id || after.partitions[0].id == before.partitions[0].id {
+		t.Fatalf("made again: %s, id %s", code, after.id)
+	}
+	if _, code := b.topicByID(t.Context(), before.id); code != kafkaapi.UnknownTopicID {
+		t.Errorf("by the old id: got %s", code)
+	}
+	if err := s.View(t.Context(), func(tx store.ReadTx) error {
+		c, err := b.topics.cat.LookupKafka(tx, "a.b")
+		if err != nil {
+			return err
+		}
+		parts, err := b.topics.cat.Partitions(tx, c)
+		if err == nil && parts[0].Created/1000 <= now/1000 {
+			t.Errorf("partitions count as made at %d, want a later second than %d", parts[0].Created, now)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTopicsAreDeletedByIDOrNameButNotBoth(t *testing.T) {
+	b := open(t, storetest.NewModel())
+	mustCreate(t, b, topicOf("a", 1), topicOf("b", 1), topicOf("c", 1))
+	topic, _ := b.topic(t.Context(), "a")
+	a, c, unknown := "a", "c", kafkaapi.UUID{9}
+	res := ask[*kafkaapi.DeleteTopicsResponse](t, b, 6, &kafkaapi.DeleteTopicsRequest{Topics: []kafkaapi.DeleteTopicsRequestDeleteTopicState{
+		{Name: &a, TopicID: topic.id}, {}, {TopicID: unknown}, {Name: &c}, {Name: &c},
+	}})
+	var got []string
+	for _, r := range res.Responses {
+		got = append(got, refused(r.ErrorCode, r.ErrorMessage))
+	}
+	want := []string{
+		"INVALID_REQUEST: You may not specify both topic name and topic id.", "INVALID_REQUEST: Neither topic name nor id were specified.",
+		"UNKNOWN_TOPIC_ID: This server does not host this topic ID.", "INVALID_REQUEST: Duplicate topic name.", "INVALID_REQUEST: Duplicate topic name.",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	res = ask[*kafkaapi.DeleteTopicsResponse](t, b, 6, &kafkaapi.DeleteTopicsRequest{Topics: []kafkaapi.DeleteTopicsRequestDeleteTopicState{{TopicID: topic.id}}})
+	if r := res.Responses[0]; r.ErrorCode != kafkaapi.None || r.Name == nil || *r.Name != "a" {
+		t.Errorf("by id: got %+v", r)
+	}
+	old := ask[*kafkaapi.DeleteTopicsResponse](t, b, 5, &kafkaapi.DeleteTopicsRequest{TopicNames: []string{"b", "a"}})
+	if old.Responses[0].ErrorCode != kafkaapi.None || old.Responses[1].ErrorCode != kafkaapi.UnknownTopicOrPartition {
+		t.Errorf("version 5: got %+v", old.Responses)
+	}
+}
+
+func TestPartitionsAreAddedAsKafkaDoes(t *testing.T) {
+	b := open(t, storetest.NewModel())
+	mustCreate(t, b, topicOf("t", 2, "retention.ms", "5000"))
+	for _, c := range []struct {
+		name        string
+		count       int32
+		assignments [][]int32
+		want        string
+	}{
+		{"t", 1, nil, "INVALID_PARTITIONS: The topic t currently has 2 partition(s); 1 would not be an increase."},
+		{"t", 2, nil, "INVALID_PARTITIONS: Topic already has 2 partition(s)."},
+		{"t", -1, nil, "INVALID_PARTITIONS: The topic t currently has 2 partition(s); -1 would not be an increase."},
+		{"t", 10_001, nil, "INVALID_PARTITIONS: A topic has at most 10000 partitions."},
+		{"none", 3, nil, "UNKNOWN_TOPIC_OR_PARTITION: This server does not host this topic-partition."},
+		{"t", 4, [][]int32{{0}}, "INVALID_REPLICA_ASSIGNMENT: Attempted to add 2 additional partition(s), but only 1 assignment(s) were specified."},
+		{"t", 3, [][]int32{{1, 1}}, "INVALID_REPLICA_ASSIGNMENT: The manual partition assignment includes a partition with 2 replica(s), but this is not consistent with previous partitions, which have 1 replica(s)."},
+		{"t", 3, [][]int32{{}}, "INVALID_REPLICA_ASSIGNMENT: The manual partition assignment includes an empty replica list."},
+		{"t", 3, nil, ""},
+		{"t", 5, [][]int32{{0}, {7}}, ""},
+	} {
+		in := kafkaapi.CreatePartitionsRequestCreatePartitionsTopic{Name: c.name, Count: c.count}
+		for _, a := range c.assignments {
+			in.Assignments = append(in.Assignments, kafkaapi.CreatePartitionsRequestCreatePartitionsAssignment{BrokerIDs: a})
+		}
+		for _, validate := range []bool{true, false} {
+			r := ask[*kafkaapi.CreatePartitionsResponse](t, b, 3, &kafkaapi.CreatePartitionsRequest{
+				Topics: []kafkaapi.CreatePartitionsRequestCreatePartitionsTopic{in}, ValidateOnly: validate,
+			}).Results[0]
+			if got := refused(r.ErrorCode, r.ErrorMessage); got != c.want {
+				t.Errorf("%s to %d with %v, only validated %v:\ngot  %s\nwant %s", c.name, c.count, c.assignments, validate, got, c.want)
+			}
+		}
+	}
+	topic, _ := b.topic(t.Context(), "t")
+	if len(topic.partitions) != 5 {
+		t.Fatalf("got %d partitions, want 5", len(topic.partitions))
+	}
+	for i, p := range topic.partitions {
+		h, err := b.store.Head(t.Context(), p.id)
+		if err != nil || h.Retention != (store.Retention{Millis: 5000}) {
+			t.Errorf("partition %d: retention %+v, %v", i, h.Retention, err)
+		}
+	}
+}
+
+func TestTopicsSurviveARestart(t *testing.T) {
+	s := storetest.NewModel()
+	b := open(t, s)
+	mustCreate(t, b, topicOf("t", 3, "cleanup.policy", "compact", "max.message.bytes", "77"))
+	before, _ := b.topic(t.Context(), "t")
+	again := open(t, s)
+	after, code := again.topic(t.Context(), "t")
+	if code != kafkaapi.None || after.id != before.id || !slices.Equal(after.partitions, before.partitions) ||
+		after.config != before.config || !after.own.Equal(before.own) || after.config.MaxMessageBytes != 77 || !after.config.Compact {
+		t.Errorf("got  %+v\nwant %+v", after, before)
+	}
+	if r := create(t, again, topicOf("t", 1))[0]; r.ErrorCode != kafkaapi.TopicAlreadyExists {
+		t.Errorf("create again: got %s", r.ErrorCode)
+	}
+}
+
+// stream makes a stream as Kinesis does, with a shard attribute that is not read here.
+func stream(t *testing.T, s store.Store, account, region, name string, shards int) *catalog.Topic {
+	t.Helper()
+	var c catalog.Catalog
+	var made *catalog.Topic
+	_, err := s.Update(t.Context(), func(tx store.Tx) error {
+		made = &catalog.Topic{Account: account, Region: region, Name: name, Origin: catalog.OriginKinesis, State: catalog.StateActive, Created: tx.Now()}
+		copy(made.ID[:], account[8:]+name)
+		return c.Create(tx, made, make([]catalog.Partition, shards), store.Retention{Millis: 24 * 3_600_000})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func TestNameOfAStreamElsewhereIsNotMadeAndTheTextSaysItsName(t *testing.T) {
+	s := storetest.NewModel()
+	stream(t, s, "111122223333", "eu-west-1", "orders", 1)
+	b := open(t, s)
+	r := create(t, b, topicOf("orders", 1))[0]
+	want := "INVALID_TOPIC_EXCEPTION: Topic 'orders' exists as a stream of another account or region: its name is '111122223333.eu-west-1.orders'."
+	if got := refused(r.ErrorCode, r.ErrorMessage); got != want {
+		t.Errorf("create:\ngot  %s\nwant %s", got, want)
+	}
+	name, full := "orders", "111122223333.eu-west-1.orders"
+	m := ask[*kafkaapi.MetadataResponse](t, b, 12, &kafkaapi.MetadataRequest{
+		Topics: []kafkaapi.MetadataRequestTopic{{Name: &name}, {Name: &full}}, AllowAutoTopicCreation: true,
+	})
+	if m.Topics[0].ErrorCode != kafkaapi.UnknownTopicOrPartition || m.Topics[1].ErrorCode != kafkaapi.None {
+		t.Errorf("metadata: got %s for the plain name, %s for the full one", m.Topics[0].ErrorCode, m.Topics[1].ErrorCode)
+	}
+}
+
+func TestShardsOfAStreamKeepTheirPlacesAsPartitions(t *testing.T) {
+	s := storetest.NewModel()
+	made := stream(t, s, catalog.DefaultAccount, "", "stream", 3)
+	b := open(t, s)
+	topic, code := b.topic(t.Context(), "stream")
+	if code != kafkaapi.None || len(topic.partitions) != 3 || topic.closed || !topic.byKinesis() || topic.config.RetentionMillis != 24*3_600_000 {
+		t.Fatalf("got %+v, %s", topic, code)
+	}
+	if _, err := s.Update(t.Context(), func(tx store.Tx) error {
+		c, err := b.topics.cat.Get(tx, made.Num)
+		if err != nil {
+			return err
+		}
+		parts, err := b.topics.cat.Partitions(tx, c)
+		if err != nil {
+			return err
+		}
+		if err := tx.ClosePartition(parts[1].ID); err != nil {
+			return err
+		}
+		if err := b.topics.cat.Forget(tx, c, 0, parts[:1]); err != nil {
+			return err
+		}
+		return b.topics.cat.Save(tx, c)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.refresh(topic)
+	topic, _ = b.topic(t.Context(), "stream")
+	if !topic.closed || len(topic.partitions) != 3 || topic.partitions[0].id != 0 || topic.partitions[2].id == 0 {
+		t.Errorf("after a shard was forgotten and one closed: got %+v", topic)
+	}
+}
+
+func TestStreamsOfKinesisAreChangedByKinesisOnly(t *testing.T) {
+	s := storetest.NewModel()
+	stream(t, s, catalog.DefaultAccount, "", "stream", 1)
+	b := open(t, s)
+	p := ask[*kafkaapi.CreatePartitionsResponse](t, b, 3, &kafkaapi.CreatePartitionsRequest{
+		Topics: []kafkaapi.CreatePartitionsRequestCreatePartitionsTopic{{Name: "stream", Count: 2}},
+	}).Results[0]
+	if p.ErrorCode != kafkaapi.PolicyViolation {
+		t.Errorf("more partitions: got %s", refused(p.ErrorCode, p.ErrorMessage))
+	}
+	d := ask[*kafkaapi.DeleteTopicsResponse](t, b, 5, &kafkaapi.DeleteTopicsRequest{TopicNames: []string{"stream"}}).Responses[0]
+	if d.ErrorCode != kafkaapi.PolicyViolation {
+		t.Errorf("deletion without Kinesis: got %s", refused(d.ErrorCode, d.ErrorMessage))
+	}
+	for _, c := range []struct{ name, value, want string }{
+		{"retention.ms", "1000", "POLICY_VIOLATION: Topic 'stream' is a stream made by Kinesis: IncreaseStreamRetentionPeriod and DecreaseStreamRetentionPeriod change its retention."},
+		{"retention.ms", "86400000", ""},
+		{"cleanup.policy", "compact", "POLICY_VIOLATION: Topic 'stream' is a stream made by Kinesis: IncreaseStreamRetentionPeriod and DecreaseStreamRetentionPeriod change its retention."},
+		{"max.message.bytes", "500", ""},
+	} {
+		if got := alterOne(t, b, resourceTopic, "stream", 0, c.name, c.value); got != c.want {
+			t.Errorf("%s=%s:\ngot  %s\nwant %s", c.name, c.value, got, c.want)
+		}
+	}
+	topic, _ := b.topic(t.Context(), "stream")
+	if topic.config.MaxMessageBytes != 500 || topic.config.RetentionMillis != 86400000 {
+		t.Errorf("got %+v", topic.config)
+	}
+}
+
+// fakeStreams counts the deletions it is asked for.
+type fakeStreams struct{ deleted []string }
+
+func (f *fakeStreams) DeleteStream(_ context.Context, account, region, name string) error {
+	f.deleted = append(f.deleted, account+"/"+region+"/"+name)
+	if name == "held" {
+		return errors.New("Stream held has consumers registered.") //nolint:staticcheck // a text of AWS
+	}
+	return nil
+}
+
+func TestStreamsAreDeletedByKinesis(t *testing.T) {
+	s := storetest.NewModel()
+	stream(t, s, catalog.DefaultAccount, "", "free", 1)
+	stream(t, s, "111122223333", "eu-west-1", "held", 1)
+	f := &fakeStreams{}
+	b, err := New(Options{Store: s, Streams: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	res := ask[*kafkaapi.DeleteTopicsResponse](t, b, 5, &kafkaapi.DeleteTopicsRequest{TopicNames: []string{"free", "111122223333.eu-west-1.held"}})
+	if res.Responses[0].ErrorCode != kafkaapi.None {
+		t.Errorf("got %s", refused(res.Responses[0].ErrorCode, res.Responses[0].ErrorMessage))
+	}
+	want := "POLICY_VIOLATION: Topic '111122223333.eu-west-1.held' is a stream made by Kinesis: Stream held has consumers registered."
+	if got := refused(res.Responses[1].ErrorCode, res.Responses[1].ErrorMessage); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if !slices.Equal(f.deleted, []string{"000000000000//free", "111122223333/eu-west-1/held"}) {
+		t.Errorf("Kinesis was asked for %q", f.deleted)
+	}
+}
