@@ -77,7 +77,8 @@ func (r *Request) replyBare(m kafkaapi.Message) {
 // dispatchOther decodes a message of package kafkaapi and gives it to the handler.
 func (c *Conn) dispatchOther(f *frame, r *kbin.Reader, p pending) error {
 	body := f.key.NewRequest()
-	if err := body.Decode(r, f.version); err != nil {
+	in := *r // so that only this one is on the heap, and not that of Produce and Fetch
+	if err := body.Decode(&in, f.version); err != nil {
 		c.drop(f)
 		return fmt.Errorf("%w: %w", errMalformed, err)
 	}
