@@ -14,8 +14,10 @@ import (
 	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
 	"millrace/internal/service/kafka/config"
+	"millrace/internal/service/kafka/fetch"
 	"millrace/internal/service/kafka/group"
 	"millrace/internal/service/kafka/offset"
+	"millrace/internal/service/kafka/produce"
 	"millrace/internal/service/kafka/sasl"
 	"millrace/internal/service/kafka/txn"
 )
@@ -64,6 +66,12 @@ type Broker struct {
 	groups  *group.Coordinator
 	txns    *txn.Coordinator
 
+	producer      *produce.Producer
+	fetcher       *fetch.Fetcher
+	answerProduce func(*produce.Request) // methods, made values once
+	answerFetch   func(*fetch.Request)
+	noted         sync.Map // number of a stream of Kinesis → when KafkaProduced was last kept, ns of the clock
+
 	ctx  context.Context // ends when Close begins
 	stop context.CancelFunc
 	work sync.WaitGroup // the workers
@@ -98,7 +106,11 @@ func (b *Broker) prepare() error {
 	if err = b.loadBroker(b.ctx); err != nil {
 		return err
 	}
-	return b.startCoordinators()
+	if err = b.startCoordinators(); err != nil {
+		return err
+	}
+	b.startData()
+	return nil
 }
 
 // startCoordinators starts those of groups and transactions with the broker's configs as they are at the start.
@@ -129,6 +141,9 @@ const maxMembers = 10_000
 func (b *Broker) Close() error {
 	b.stop()
 	var errs []error
+	if b.fetcher != nil {
+		errs = append(errs, b.fetcher.Close())
+	}
 	if b.groups != nil {
 		errs = append(errs, b.groups.Close())
 	}

@@ -11,6 +11,7 @@ import (
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
 	"millrace/internal/service/kafka/config"
+	"millrace/internal/service/kafka/produce"
 )
 
 // Topics as the broker sees them. What a topic is stands in core/catalog, together with the streams of Kinesis; a copy of
@@ -23,7 +24,7 @@ import (
 // What makes an old copy harmless is the store: the id of a partition is never used again, and a partition that is
 // deleted or closed refuses records. Then the caller calls refresh and looks again.
 
-// topic is a copy of a topic as it was at one revision. Nothing of it changes, but for checked.
+// topic is a copy of a topic as it was at one revision. Nothing of it changes, but for rules and checked.
 type topic struct {
 	num        uint64
 	id         kafkaapi.UUID
@@ -39,7 +40,8 @@ type topic struct {
 	config config.Topic
 	broker *config.Broker // under which config was resolved
 
-	checked atomic.Int64 // ns of the clock when the copy was last known to be current
+	rules   atomic.Pointer[produce.Rules] // for batches, once any has come
+	checked atomic.Int64                  // ns of the clock when the copy was last known to be current
 }
 
 // partition is one partition of a topic.

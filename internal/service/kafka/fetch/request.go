@@ -18,6 +18,7 @@ type Request struct {
 	MaxWait  time.Duration // 0: answer at once
 	MinBytes int
 	MaxBytes int
+	Tag      any // the caller's
 
 	// The answer.
 	Code     kafkaapi.Code // of the whole fetch
@@ -28,7 +29,8 @@ type Request struct {
 	f    *Fetcher
 	poll session.Poll
 	done func(*Request)
-	wake func() // the method, once for the request's life
+	wake func() // the method, once for the request's life, as free
+	free func()
 
 	limit    int
 	need     int
@@ -66,18 +68,24 @@ type Part struct {
 	ends   bool // the code ends a wait
 }
 
-var requests = sync.Pool{New: func() any {
-	r := &Request{}
-	r.wake = r.woken
-	return r
-}}
+var requests sync.Pool
 
 // NewRequest returns an empty request.
-func NewRequest() *Request { return requests.Get().(*Request) }
+func NewRequest() *Request {
+	if r, ok := requests.Get().(*Request); ok {
+		return r
+	}
+	r := &Request{}
+	r.wake, r.free = r.woken, r.Free
+	return r
+}
 
 // keepParts is how many partitions a request that is used again has room for. A request that waits holds that room, so
 // it is for the few that most consumers read.
 const keepParts = 4
+
+// Release is Free as a value, without an allocation.
+func (r *Request) Release() func() { return r.free }
 
 // Free gives the request back, and with it the bytes of its answer. Nothing of it may be used after it.
 func (r *Request) Free() {
@@ -87,7 +95,7 @@ func (r *Request) Free() {
 	clear(r.Wanted)
 	clear(r.Forgotten)
 	clear(r.taken)
-	fresh := Request{wake: r.wake}
+	var fresh Request
 	if cap(r.Wanted) <= keepParts {
 		fresh.Wanted = r.Wanted[:0]
 	}
@@ -106,7 +114,7 @@ func (r *Request) Free() {
 
 // reset makes r what fresh is, but for the state, which is not copied.
 func (r *Request) reset(fresh *Request) {
-	r.Request, r.MaxWait, r.MinBytes, r.MaxBytes = fresh.Request, 0, 0, 0
+	r.Request, r.MaxWait, r.MinBytes, r.MaxBytes, r.Tag = fresh.Request, 0, 0, 0, nil
 	r.Code, r.AnswerID, r.Parts, r.Bytes = 0, 0, fresh.Parts, 0
 	r.f, r.poll, r.done = nil, session.Poll{}, nil
 	r.limit, r.need, r.deadline, r.held, r.want = 0, 0, time.Time{}, 0, 0

@@ -20,6 +20,7 @@ type Request struct {
 	TransactionalID string
 	Transactional   bool
 	Parts           []Part
+	Tag             any // the caller's
 
 	appends []store.AppendRequest
 	parts   []int32 // beside appends: whose they are
