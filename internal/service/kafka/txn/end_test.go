@@ -351,3 +351,30 @@ func TestEpochAboveTheLastIsNeverGiven(t *testing.T) {
 	c.end(true)
 	e.want(e.ids[0], "y")
 }
+
+func TestTransactionOfMorePartitionsThanACommitTakes(t *testing.T) {
+	e := newEnv(t, nil)
+	e.partitions(e.o.withDefaults().SliceParts + 100)
+	c := e.client("a", true)
+	reqs := make([]store.AppendRequest, len(e.ids))
+	for i, id := range e.ids {
+		reqs[i] = c.batch(id, "x")
+	}
+	res, err := e.o.Store.Append(t.Context(), reqs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range res {
+		if res[i].Err != nil {
+			t.Fatalf("append to partition %d: %v", e.ids[i], res[i].Err)
+		}
+	}
+	before := e.sequence()
+	c.end(true)
+	if got := e.sequence() - before - 1; got != 2 {
+		t.Fatalf("the end took %d commits, want 2", got)
+	}
+	for _, id := range []store.PartitionID{e.ids[0], e.ids[len(e.ids)-1]} {
+		e.want(id, "x")
+	}
+}

@@ -37,6 +37,8 @@ func codeOf(err error) kafkaapi.Code {
 		return kafkaapi.Code(r)
 	case errors.Is(err, store.ErrContention), errors.Is(err, store.ErrOverloaded):
 		return kafkaapi.CoordinatorLoadInProgress // the same coordinator, a little later
+	case errors.Is(err, store.ErrProducerFenced):
+		return kafkaapi.ProducerFenced // the store knows a newer epoch than the record: the next Init takes it over
 	}
 	return kafkaapi.CoordinatorNotAvailable
 }

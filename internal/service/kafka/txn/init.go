@@ -186,10 +186,13 @@ func (r *record) checkInit(expected *Producer) (repeat bool, err error) {
 // abortBefore aborts what is open under an epoch that nobody has, as far as it fits into one commit, and returns the
 // epoch that was given last.
 func (c *Coordinator) abortBefore(tx store.Tx, r *record) (from int16, err error) {
-	from = r.epoch
 	p, _, err := tx.Producer(r.producer)
-	if err != nil || !r.open(&p) {
-		return from, err
+	if err != nil {
+		return 0, err
+	}
+	r.epoch = max(r.epoch, p.Epoch) // should anybody else have raised it
+	if from = r.epoch; !r.open(&p) {
+		return from, nil
 	}
 	if err := r.fence(tx); err != nil {
 		return 0, err

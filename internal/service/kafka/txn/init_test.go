@@ -188,3 +188,19 @@ func TestForgottenIdempotentProducerIsRevived(t *testing.T) {
 		return nil
 	})
 }
+
+func TestEpochThatTheStoreKnowsBetterIsTakenOver(t *testing.T) {
+	both(t, func(t *testing.T, v2 bool) {
+		e := newEnv(t, nil)
+		c := e.client("a", v2)
+		c.append(e.ids[0], "x")
+		e.update(func(tx store.Tx) error { return tx.InitProducer(c.Producer, 5) })
+		c.wantEnd(true, kafkaapi.ProducerFenced)
+		e.wantInit(InitRequest{ID: "a"}, Producer{c.Producer, 6}, kafkaapi.None)
+		e.want(e.ids[0])
+		c.became("a", Producer{c.Producer, 6})
+		c.append(e.ids[0], "y")
+		c.end(true)
+		e.want(e.ids[0], "y")
+	})
+}

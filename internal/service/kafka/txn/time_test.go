@@ -111,7 +111,7 @@ func TestAdmittedAppendThatFailedTimesOutQuietly(t *testing.T) {
 }
 
 func TestIdleTransactionalIdIsForgotten(t *testing.T) {
-	timed(t, nil, func(t *testing.T, e *env, v2 bool) {
+	timed(t, func(o *Options) { o.CheckInterval = time.Hour }, func(t *testing.T, e *env, v2 bool) {
 		c := e.client("a", v2)
 		c.append(e.ids[0], "x")
 		c.end(true)
@@ -138,7 +138,7 @@ func TestIdleTransactionalIdIsForgotten(t *testing.T) {
 
 func TestIdleIdempotentProducerIsForgottenAndABusyOneIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newEnv(t, nil)
+		e := newEnv(t, func(o *Options) { o.CheckInterval = time.Hour })
 		idle, _ := e.InitIdempotent(t.Context())
 		busy, _ := e.InitIdempotent(t.Context())
 		for i := range int32(5) {
