@@ -2,6 +2,7 @@ package datakey
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -188,6 +189,36 @@ func TestEveryBatchHasANonceOfItsOwn(t *testing.T) {
 		}
 		seen[nonce] = true
 	}
+}
+
+// TestWrappedKeysAndSealedBatchesOfVersion1Open: what stands in stores must be read for ever.
+func TestWrappedKeysAndSealedBatchesOfVersion1Open(t *testing.T) {
+	root, err := ParseRoot("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n")
+	if err != nil || root.ID().String() != "18ffd659adb9232a" {
+		t.Fatalf("root key: %v, %v; want id 18ffd659adb9232a", root, err)
+	}
+	if got := fmt.Sprintf("%x", StoreKey(7)); got != "040000000000000007" {
+		t.Errorf("key of data key 7: got %s", got)
+	}
+	key, err := root.unwrap(7, unhex(t, "01"+"18ffd659adb9232a"+"2a9d065618c34b15ecc80af8"+
+		"146adcffd382d2827f206bcc1e445f920a67671bb7974a53b7b6e91d089219af4e4ac325d4f298d8cdc422bdbdd1aca6"))
+	if err != nil {
+		t.Fatalf("wrapped data key: %v", err)
+	}
+	nonce := Nonce(unhex(t, "74b97536069151240e0da6a4"))
+	got, err := Open(key, Place{1, 2, 3}, &nonce, nil, unhex(t, "c844fa71a6c7379d967f767557c86ee318e87e9069bc28"))
+	if err != nil || string(got) != "a batch" {
+		t.Errorf("sealed batch: got %q, %v", got, err)
+	}
+}
+
+func unhex(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func FuzzUnwrap(f *testing.F) {
