@@ -72,9 +72,18 @@ func TestVersionsOutsideTheTableAreNotTold(t *testing.T) {
 		version       int16
 		told, decoded bool
 	}{
-		{KeyProduce, 0, true, false}, {KeyProduce, 2, true, false}, {KeyProduce, 3, true, true}, {KeyProduce, 13, true, true},
-		{KeyProduce, 14, false, false}, {KeyProduce, -1, false, false}, {KeyFetch, 3, false, false}, {KeyInitProducerID, 6, false, false},
-		{KeyVote, 0, false, false}, {KeyShareFetch, 1, false, false}, {-1, 0, false, false}, {1000, 0, false, false},
+		{KeyProduce, 0, true, false},
+		{KeyProduce, 2, true, false},
+		{KeyProduce, 3, true, true},
+		{KeyProduce, 13, true, true},
+		{KeyProduce, 14, false, false},
+		{KeyProduce, -1, false, false},
+		{KeyFetch, 3, false, false},
+		{KeyInitProducerID, 6, false, false},
+		{KeyVote, 0, false, false},
+		{KeyShareFetch, 1, false, false},
+		{-1, 0, false, false},
+		{1000, 0, false, false},
 	} {
 		if told, decoded := c.key.Told(c.version), c.key.Decoded(c.version); told != c.told || decoded != c.decoded {
 			t.Errorf("%s v%d: told %v, decoded %v, want %v, %v", c.key, c.version, told, decoded, c.told, c.decoded)
@@ -88,8 +97,15 @@ func TestFlexibleVersionsBeginWhereTheDefinitionsSay(t *testing.T) {
 		version int16
 		want    bool
 	}{
-		{KeyProduce, 8, false}, {KeyProduce, 9, true}, {KeyAPIVersions, 2, false}, {KeyAPIVersions, 3, true},
-		{KeySaslHandshake, 1, false}, {KeyOffsetDelete, 0, false}, {KeyDescribeCluster, 0, true}, {-5, 0, false}, {999, 9, false},
+		{KeyProduce, 8, false},
+		{KeyProduce, 9, true},
+		{KeyAPIVersions, 2, false},
+		{KeyAPIVersions, 3, true},
+		{KeySaslHandshake, 1, false},
+		{KeyOffsetDelete, 0, false},
+		{KeyDescribeCluster, 0, true},
+		{-5, 0, false},
+		{999, 9, false},
 	} {
 		if got := c.key.Flexible(c.version); got != c.want {
 			t.Errorf("%s v%d: got %v, want %v", c.key, c.version, got, c.want)

@@ -26,7 +26,7 @@ func randomProduce(rnd *rand.Rand, version int16) *kmsg.ProduceRequest {
 	m.SetVersion(version)
 	m.Acks, m.TimeoutMillis = int16(rnd.IntN(3)-1), int32(rnd.Uint32())
 	if version >= 3 && rnd.IntN(2) == 0 {
-		m.TransactionID = kmsg.StringPtr("tx")
+		m.TransactionID = new("tx")
 	}
 	for i := range rnd.IntN(4) {
 		t := kmsg.NewProduceRequestTopic()

@@ -172,7 +172,7 @@ func TestFranzGoProducesAndConsumes(t *testing.T) {
 }
 
 // certificate is one for localhost, signed by itself.
-func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
+func certificate(t *testing.T) (*tls.Config, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

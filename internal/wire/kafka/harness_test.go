@@ -78,25 +78,25 @@ type running struct {
 	log  *lines
 }
 
-func start(t testing.TB, h Handler, opts Options, l ListenerOptions) running {
-	t.Helper()
+func start(tb testing.TB, h Handler, opts Options, l ListenerOptions) running {
+	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	log := &lines{}
 	opts.Logger = slog.New(slog.NewTextHandler(log, nil))
 	s := NewServer(h, opts)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln, l) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
+			tb.Errorf("shutdown: %v", err)
 		}
 		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
+			tb.Errorf("serve: %v", err)
 		}
 	})
 	return running{s, ln.Addr().String(), log}
@@ -108,17 +108,17 @@ type client struct {
 	t testing.TB
 }
 
-func (r running) dial(t testing.TB) client {
-	t.Helper()
+func (r running) dial(tb testing.TB) client {
+	tb.Helper()
 	c, err := net.Dial("tcp", r.addr)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	tb.Cleanup(func() { c.Close() })
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return client{c, t}
+	return client{c, tb}
 }
 
 func framed(m kmsg.Request, correlation int32) []byte {
@@ -183,19 +183,19 @@ func (c client) isCut() {
 }
 
 // eventually waits for a condition.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, condition func() bool) {
+	tb.Helper()
 	for end := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within %s: %s", patience, what)
+			tb.Fatalf("not within %s: %s", patience, what)
 		}
 	}
 }
 
 // idleMemory fails when frames are still counted.
-func (r running) idleMemory(t testing.TB) {
-	t.Helper()
-	eventually(t, "all frames are given back", func() bool {
+func (r running) idleMemory(tb testing.TB) {
+	tb.Helper()
+	eventually(tb, "all frames are given back", func() bool {
 		if !r.inFlight.TryAcquire(r.opts.MaxInFlightBytes) {
 			return false
 		}

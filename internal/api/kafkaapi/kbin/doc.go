@@ -1,6 +1,6 @@
 // Package kbin reads and writes the primitive types of the Kafka protocol, within bounds.
 //
-//	            not flexible                      flexible (compact)
+//	            plain                             flexible (compact)
 //	string      int16 length, bytes               uvarint length+1, bytes        -1 or 0: null
 //	bytes       int32 length, bytes               uvarint length+1, bytes
 //	array       int32 count, elements             uvarint count+1, elements
