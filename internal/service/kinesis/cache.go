@@ -152,9 +152,33 @@ func (s *Service) reload(ctx context.Context, p place, now int64) (*stream, erro
 		}
 		return nil, err
 	}
-	st.traffic = s.traffic.of(p, st.topic.Num)
+	return s.keep(st, now), nil
+}
+
+// keep makes a copy that was read at now the one to use.
+func (s *Service) keep(st *stream, now int64) *stream {
+	st.traffic = s.traffic.of(st.place, st.topic.Num)
 	st.checked.Store(now)
-	return s.cache.put(st), nil
+	return s.cache.put(st)
+}
+
+// manyShards is from how many on a stream's copy is kept also for those who only look at it: reading 10,000 takes
+// milliseconds, and who lists them asks for page after page.
+const manyShards = 1000
+
+// current is a stream as it is now: the copy in memory if its topic has not changed since.
+//
+// Errors: errNotFound, those of the store.
+func (s *Service) current(ctx context.Context, p place) (*stream, error) {
+	now := s.nowNS()
+	if st := s.cache.get(p); st != nil {
+		return s.revalidate(ctx, st, now)
+	}
+	st, err := s.fetch(ctx, p)
+	if err == nil && len(st.shards) >= manyShards {
+		st = s.keep(st, now)
+	}
+	return st, err
 }
 
 // fetch reads a stream as it is now, past the cache.

@@ -22,7 +22,7 @@ func (s *Service) DescribeStream(ctx context.Context, in *kinesisapi.DescribeStr
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.fetch(ctx, p)
+	st, err := s.current(ctx, p)
 	if err != nil {
 		return nil, apiError(err)
 	}

@@ -31,7 +31,7 @@ func (s *Service) ListShards(ctx context.Context, in *kinesisapi.ListShardsInput
 	if err := s.admit("ListShards", q.place); err != nil {
 		return nil, err
 	}
-	st, err := s.fetch(ctx, q.place)
+	st, err := s.current(ctx, q.place)
 	if err != nil {
 		return nil, apiError(err)
 	}
