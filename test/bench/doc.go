@@ -22,6 +22,8 @@
 //	life.go       start, idle memory, recovery, size
 //	fill.go       recovery of as much journal as the bounds allow
 //	push.go       enhanced fan-out: put to event, idle subscriptions
+//	shards.go     PutRecords over 1 to 4,000 shards; describing, listing and doubling many
+//	quota.go      twice the quota is offered: what is accepted
 //	update.go     transactions of the embedded store
 //	memory.go     memory over ten minutes
 //	report.go     table, bars

@@ -96,6 +96,14 @@ func (b *bench) runAll(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.runShards(ctx); err != nil {
+		return err
+	}
+	if b.wants("quota") {
+		if err := b.runQuota(ctx); err != nil {
+			return err
+		}
+	}
 	if b.wants("push") {
 		if err := b.runPush(ctx); err != nil {
 			return err

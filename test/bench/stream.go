@@ -62,19 +62,29 @@ func (s *server) createStream(ctx context.Context) error {
 
 // createShards is createStream with a number of shards.
 func (s *server) createShards(ctx context.Context, shards int) error {
+	return s.createNamed(ctx, streamName, shards)
+}
+
+// createNamed is createShards with a name.
+func (s *server) createNamed(ctx context.Context, stream string, shards int) error {
 	c, err := load.DialHTTP1(s.addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := s.call(c, "CreateStream", map[string]any{"StreamName": streamName, "ShardCount": shards}, nil); err != nil {
+	if err := s.call(c, "CreateStream", map[string]any{"StreamName": stream, "ShardCount": shards}, nil); err != nil {
 		return err
 	}
+	return s.awaitActive(ctx, c, stream)
+}
+
+// awaitActive returns when a stream is ACTIVE.
+func (s *server) awaitActive(ctx context.Context, c load.Conn, stream string) error {
 	return await(ctx, func() (bool, error) {
 		var out struct {
 			StreamDescriptionSummary struct{ StreamStatus string }
 		}
-		err := s.call(c, "DescribeStreamSummary", map[string]any{"StreamName": streamName}, &out)
+		err := s.call(c, "DescribeStreamSummary", map[string]any{"StreamName": stream}, &out)
 		return out.StreamDescriptionSummary.StreamStatus == "ACTIVE", err
 	})
 }
