@@ -31,13 +31,15 @@ func (c *serveCmd) Run(ctx context.Context) error {
 			*listen = millrace.Off
 		}
 	}
-	options.KafkaListen = named(options.KafkaListen)
+	if options.KafkaListen = named(options.KafkaListen); len(options.KafkaListen) == 0 {
+		options.KafkaListen = []string{millrace.Off}
+	}
 	s, err := millrace.Open(options)
 	if err != nil {
 		return err
 	}
 	a := s.Addresses()
-	options.Logger.Info("millrace is ready", "version", version, "aws", a.AWS, "http", a.HTTP, "data", options.Data)
+	options.Logger.Info("millrace is ready", "version", version, "aws", a.AWS, "kafka", a.Kafka, "http", a.HTTP, "data", options.Data)
 	select {
 	case <-ctx.Done():
 		options.Logger.Info("stopping")

@@ -27,6 +27,19 @@ type kafkaListener struct {
 	port int32
 }
 
+// kafkaConfigs reads the configs of the broker.
+func (o *Options) kafkaConfigs() (map[string]string, error) {
+	configs := map[string]string{}
+	for _, setting := range o.KafkaConfig {
+		name, value, ok := strings.Cut(setting, "=")
+		if !ok {
+			return nil, fmt.Errorf("--kafka-config %s: want NAME=VALUE", setting)
+		}
+		configs[strings.TrimSpace(name)] = strings.TrimSpace(value)
+	}
+	return configs, nil
+}
+
 var listenerName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // kafkaListeners reads the Kafka settings. Each of them may begin with the name of a listener; without one it belongs to

@@ -26,11 +26,12 @@ type Options struct {
 
 	AWSListen   string   `help:"Listener of the AWS APIs, plain text and TLS on one port. Port 0 picks a free one, an empty value switches it off; localhost means 127.0.0.1 and ::1." default:"localhost:4566" placeholder:"HOST:PORT" name:"aws-listen"`
 	HTTPListen  string   `help:"Listener of metrics and health; pprof on loopback." default:"localhost:8080" placeholder:"HOST:PORT" name:"http-listen"`
-	KafkaListen []string `help:"Kafka listener. Repeats; each then has a name. An empty value switches Kafka off." placeholder:"[NAME=]HOST:PORT" name:"kafka-listen" sep:"none"`
+	KafkaListen []string `default:"localhost:9092" help:"Kafka listener. Repeats; each then has a name. An empty value switches Kafka off." placeholder:"[NAME=]HOST:PORT" name:"kafka-listen" sep:"none"`
 	ReadyFile   string   `help:"File to write the chosen addresses to, as JSON, once everything accepts connections." placeholder:"FILE"`
 
 	KafkaAdvertise []string `help:"Address that clients of a Kafka listener are told instead of the one they came in on; port 0 is the listener's own." placeholder:"[NAME=]HOST:PORT" sep:"none"`
 	KafkaSecurity  []string `help:"Security protocol of a Kafka listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. Default: PLAINTEXT on loopback, else SASL_SSL." placeholder:"[NAME=]PROTOCOL" sep:"none"`
+	KafkaConfig    []string `help:"Config of the Kafka broker, such as num.partitions=3. Repeats." placeholder:"NAME=VALUE" sep:"none"`
 
 	AdvertiseHost []string `help:"Further name under which clients know this server; also in its certificate. Repeats." placeholder:"NAME"`
 	AllowOrigin   []string `help:"Web origin whose pages may call the AWS APIs, or *. Repeats." placeholder:"ORIGIN"`
@@ -68,6 +69,9 @@ func (o *Options) setDefaults() {
 			*listen = "127.0.0.1:0"
 		}
 	}
+	if o.KafkaListen == nil {
+		o.KafkaListen = []string{"127.0.0.1:0"}
+	}
 	if o.KinesisQuotas == "" {
 		o.KinesisQuotas = "aws"
 	}
@@ -75,8 +79,8 @@ func (o *Options) setDefaults() {
 
 func (o *Options) quotas() (kinesis.Quotas, error) { return kinesis.ParseQuotas(o.KinesisQuotas) }
 
-// credentials reads the configured access keys; nil when there are none.
-func (o *Options) credentials() (sigv4.Credentials, error) {
+// credentials reads the configured access keys; nil when there are none. They are Kafka's users too.
+func (o *Options) credentials() (sigv4.Static, error) {
 	keys := sigv4.Static{}
 	for pair := range strings.SplitSeq(o.Credentials, ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {
@@ -145,7 +149,7 @@ func loopback(address string) bool {
 }
 
 // checkExposure refuses to open to others what is not protected.
-func (o *Options) checkExposure(credentials sigv4.Credentials) error {
+func (o *Options) checkExposure(credentials sigv4.Static) error {
 	if o.Insecure {
 		return nil
 	}

@@ -17,9 +17,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millrace/internal/core/store/embedded"
+	"millrace/internal/service/kafka"
 	"millrace/internal/service/kinesis"
 	"millrace/internal/wire/aws"
 	"millrace/internal/wire/aws/tlsca"
+	wire "millrace/internal/wire/kafka"
 )
 
 // drainTimeout is how long Close waits for answers that are being made.
@@ -31,7 +33,9 @@ type Server struct {
 	log     *slog.Logger
 	store   *embedded.Store
 	kinesis *kinesis.Service
+	broker  *kafka.Broker // nil without Kafka listeners
 	aws     *aws.Server
+	kafka   *wire.Server // nil without Kafka listeners
 	http    *http.Server
 	metrics *metrics
 	quiet   *quiet
@@ -48,6 +52,9 @@ type Addresses struct {
 	AWS  string `json:"aws,omitempty"`  // HOST:PORT, plain text and TLS
 	HTTP string `json:"http,omitempty"` // HOST:PORT
 	CA   string `json:"ca,omitempty"`   // file of the certificate that TLS clients trust
+
+	Kafka          string            `json:"kafka,omitempty"`           // HOST:PORT of the first Kafka listener
+	KafkaListeners map[string]string `json:"kafka_listeners,omitempty"` // HOST:PORT of each, by name
 }
 
 // Open starts a server and returns when it accepts connections.
@@ -74,8 +81,9 @@ func (s *Server) open() error {
 	if err := s.opts.checkExposure(credentials); err != nil {
 		return err
 	}
-	if len(s.opts.KafkaListen) > 0 {
-		s.log.Warn("this version does not serve Kafka; --kafka-listen is ignored")
+	listeners, err := s.opts.kafkaListeners()
+	if err != nil {
+		return err
 	}
 	root, err := s.opts.rootKey(s.log)
 	if err != nil {
@@ -97,6 +105,9 @@ func (s *Server) open() error {
 		return err
 	}
 	s.quiet = newQuiet(s.store.Shrink)
+	if err := s.openKafka(listeners, credentials); err != nil {
+		return err
+	}
 	s.aws = aws.NewServer(aws.Options{
 		Logger: s.log, Credentials: credentials, DefaultRegion: s.opts.Region, TLS: config,
 		AllowedOrigins: s.opts.AllowOrigin, AdvertisedHosts: s.opts.AdvertiseHost,
@@ -104,6 +115,9 @@ func (s *Server) open() error {
 	})
 	s.aws.Handle(kinesis.Bind(s.kinesis))
 	if err := s.listenAWS(config); err != nil {
+		return err
+	}
+	if err := s.listenKafka(listeners, config); err != nil {
 		return err
 	}
 	if err := s.listenHTTP(); err != nil {
@@ -250,6 +264,10 @@ func (s *Server) Close() error {
 		var errs []error
 		if s.aws != nil {
 			errs = append(errs, s.aws.Shutdown(ctx))
+		}
+		if s.broker != nil {
+			errs = append(errs, s.broker.Close()) // answers who waits
+			errs = append(errs, s.kafka.Shutdown(ctx))
 		}
 		if s.kinesis != nil {
 			errs = append(errs, s.kinesis.Close())
