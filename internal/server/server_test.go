@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -112,7 +113,7 @@ func TestReadyFileTellsTheAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got Addresses
-	if err := json.Unmarshal(text, &got); err != nil || got != s.Addresses() {
+	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, s.Addresses()) {
 		t.Fatalf("ready file %s: got %+v, %v; want %+v", text, got, err, s.Addresses())
 	}
 }
