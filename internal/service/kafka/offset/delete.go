@@ -34,24 +34,15 @@ func DeleteGroup(tx store.Tx, group string, limit int) (more bool, err error) {
 		return next != nil, err
 	}
 	producers, err := holders(tx, group)
-	if err != nil {
+	if err != nil || len(producers) == 0 {
 		return false, err
 	}
-	for _, producer := range producers {
-		from := pendingGroupKey(producer, group)
-		next, err := tx.DeleteRange(from, after(from), limit)
-		if err != nil {
-			return false, err
-		}
-		if next == nil {
-			err = tx.Delete(holderKey(group, producer))
-		}
-		if err != nil {
-			return false, err
-		}
-		return next != nil || len(producers) > 1, nil
+	from = pendingGroupKey(producers[0], group)
+	next, err := tx.DeleteRange(from, after(from), limit)
+	if err != nil || next != nil {
+		return next != nil, err
 	}
-	return false, nil
+	return len(producers) > 1, tx.Delete(holderKey(group, producers[0]))
 }
 
 // Expire forgets offsets of a group that were committed before a time (ms since 1970) and whose topic is not
@@ -176,16 +167,16 @@ func ForgetTopic(ctx context.Context, s store.Store, topic uint64) error {
 func forget(ctx context.Context, s store.Store, prefix []byte, topic uint64) error {
 	from := appendPartition(append([]byte(nil), prefix...), Partition{Topic: topic})
 	to := after(from[:len(from)-4])
-	var any bool
+	found := false
 	err := s.View(ctx, func(tx store.ReadTx) error {
 		kvs, err := tx.Scan(from, to, 1, false)
-		any = len(kvs) > 0
+		found = len(kvs) > 0
 		return err
 	})
-	for any && err == nil {
+	for found && err == nil {
 		_, err = s.Update(ctx, func(tx store.Tx) error {
 			next, err := tx.DeleteRange(from, to, forgetSlice)
-			any = next != nil
+			found = next != nil
 			return err
 		})
 	}

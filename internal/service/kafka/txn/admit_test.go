@@ -16,7 +16,7 @@ func TestZombieCannotAppendToAPartitionItNeverTouched(t *testing.T) {
 		zombie := e.client("a", v2)
 		zombie.append(e.ids[0], "x")
 		e.client("a", v2)
-		zombie.wantAppend(e.ids[1], kafkaapi.InvalidProducerEpoch, nil)
+		zombie.wantAppend(e.ids[1], kafkaapi.InvalidProducerEpoch)
 		// Also where nobody looks into memory first, the store refuses.
 		res, err := e.o.Store.Append(t.Context(), []store.AppendRequest{zombie.batch(e.ids[1], "late")})
 		if err != nil || res[0].Err != store.ErrProducerFenced { //nolint:errorlint // the store's own
@@ -29,9 +29,9 @@ func TestZombieCannotAppendToAPartitionItNeverTouched(t *testing.T) {
 func TestAppendToAPartitionThatWasNotAddedIsRefused(t *testing.T) {
 	e := newEnv(t, nil)
 	c := e.client("a", false)
-	c.wantAppend(e.ids[0], kafkaapi.InvalidTxnState, nil)
+	c.wantAppend(e.ids[0], kafkaapi.InvalidTxnState)
 	c.append(e.ids[0], "x")
-	c.wantAppend(e.ids[1], kafkaapi.InvalidTxnState, nil)
+	c.wantAppend(e.ids[1], kafkaapi.InvalidTxnState)
 	ticket, code := e.Admit(Admission{Ident: c.Ident, Abortable: true})
 	if code != kafkaapi.None || ticket.Check(e.ids[1]) != kafkaapi.TransactionAbortable || ticket.Check(e.ids[0]) != kafkaapi.None {
 		t.Fatalf("newer client: got %s, %s", code, ticket.Check(e.ids[1]))
@@ -40,10 +40,10 @@ func TestAppendToAPartitionThatWasNotAddedIsRefused(t *testing.T) {
 	e.restart() // what was added is durable
 	c.next[e.ids[0]] = 1
 	c.append(e.ids[0], "y")
-	c.wantAppend(e.ids[1], kafkaapi.InvalidTxnState, nil)
+	c.wantAppend(e.ids[1], kafkaapi.InvalidTxnState)
 	c.end(true)
 	// A batch that was delayed over the end must not begin a transaction that nobody ends.
-	c.wantAppend(e.ids[0], kafkaapi.InvalidTxnState, nil)
+	c.wantAppend(e.ids[0], kafkaapi.InvalidTxnState)
 	if n := e.stable(e.ids[0]); n != 0 {
 		t.Fatalf("%d records wait for a marker", n)
 	}
@@ -210,14 +210,14 @@ func TestOffsetsOfATransactionAreChecked(t *testing.T) {
 		if code := e.CommitOffsets(t.Context(), old); code != kafkaapi.InvalidProducerEpoch {
 			t.Fatalf("another epoch: got %s", code)
 		}
-		if got := e.group("g"); got != "-1 -1" {
+		if got := e.group(); got != "-1 -1" {
 			t.Fatalf("offsets after refusals: got %q", got)
 		}
 		if code := e.CommitOffsets(t.Context(), req); code != kafkaapi.None {
 			t.Fatalf("got %s", code)
 		}
 		c.end(true)
-		if got := e.group("g"); got != "1 -1" {
+		if got := e.group(); got != "1 -1" {
 			t.Fatalf("offsets: got %q", got)
 		}
 	})
@@ -231,7 +231,7 @@ func TestTransactionOfOffsetsAloneMoreThanFitIntoOneCommit(t *testing.T) {
 	for i := range entries {
 		entries[i] = at(int32(i), int64(i))
 	}
-	c.offsets("g", entries...)
+	c.offsets(entries...)
 	c.end(true)
 	err := e.o.Store.View(t.Context(), func(tx store.ReadTx) error {
 		found, err := offset.FetchAll(tx, "g", nil, store.MaxScanKeys, true)

@@ -52,7 +52,7 @@ func benchTransaction(b *testing.B, v2, offsets bool) {
 		}
 		c.next[e.ids[0]] += 100
 		if offsets {
-			c.offsets("g", at(0, 1))
+			c.offsets(at(0, 1))
 		}
 		c.end(true)
 	}

@@ -25,12 +25,12 @@ func TestCommittedTransactionIsSeenWhole(t *testing.T) {
 			for _, id := range e.ids {
 				c.append(id, fmt.Sprint(i))
 			}
-			c.offsets("g", at(0, int64(i)))
-			if got, want := e.group("g"), fmt.Sprint(i-1)+"* -1"; got != want {
+			c.offsets(at(0, int64(i)))
+			if got, want := e.group(), fmt.Sprint(i-1)+"* -1"; got != want {
 				t.Fatalf("offsets before the end: got %q, want %q", got, want)
 			}
 			c.end(true)
-			if got, want := e.group("g"), fmt.Sprint(i)+" -1"; got != want {
+			if got, want := e.group(), fmt.Sprint(i)+" -1"; got != want {
 				t.Fatalf("offsets after the end: got %q, want %q", got, want)
 			}
 		}
@@ -46,12 +46,12 @@ func TestAbortedTransactionLeavesNothing(t *testing.T) {
 		e := newEnv(t, nil)
 		c := e.client("a", v2)
 		c.append(e.ids[0], "x")
-		c.offsets("g", at(0, 5))
+		c.offsets(at(0, 5))
 		c.end(false)
 		c.append(e.ids[0], "y")
 		c.end(true)
 		e.want(e.ids[0], "y")
-		if got := e.group("g"); got != "-1 -1" {
+		if got := e.group(); got != "-1 -1" {
 			t.Fatalf("offsets: got %q", got)
 		}
 	})
@@ -177,7 +177,7 @@ func TestEndOfAnotherIdentityIsRefused(t *testing.T) {
 func TestUsedUpEpochsGiveANewProducerID(t *testing.T) {
 	e := newEnv(t, nil)
 	c := e.client("a", true)
-	e.setEpoch(c, lastGiven)
+	e.useUp(c)
 	c.append(e.ids[0], "x")
 	before := c.Ident
 	c.end(true)
@@ -189,11 +189,11 @@ func TestUsedUpEpochsGiveANewProducerID(t *testing.T) {
 	}
 	c.append(e.ids[0], "y")
 	late := &client{env: e, Ident: before, v2: true, next: map[store.PartitionID]int32{e.ids[0]: 1}}
-	late.wantAppend(e.ids[0], kafkaapi.InvalidProducerIDMapping, nil)
+	late.wantAppend(e.ids[0], kafkaapi.InvalidProducerIDMapping)
 	c.end(true)
 	e.want(e.ids[0], "x", "y")
 
-	e.setEpoch(c, lastGiven) // a second change forgets the first id
+	e.useUp(c) // a second change forgets the first id
 	c.append(e.ids[0], "z")
 	c.end(true)
 	e.update(func(tx store.Tx) error {
@@ -205,18 +205,18 @@ func TestUsedUpEpochsGiveANewProducerID(t *testing.T) {
 	e.want(e.ids[0], "x", "y", "z")
 }
 
-// setEpoch makes a client's epoch a large one, as after so many transactions.
-func (e *env) setEpoch(c *client, epoch int16) {
+// useUp gives a client the last epoch of its producer id, as after so many transactions.
+func (e *env) useUp(c *client) {
 	e.Helper()
 	s := e.find(c.ID)
 	err := e.change(e.Context(), s, func(tx store.Tx, r *record) (did, error) {
-		r.epoch, r.lastEpoch, r.ended = epoch, noEpoch, noEpoch
-		return wrote, tx.InitProducer(r.producer, epoch)
+		r.epoch, r.lastEpoch, r.ended = lastGiven, noEpoch, noEpoch
+		return wrote, tx.InitProducer(r.producer, lastGiven)
 	})
 	if err != nil {
 		e.Fatal(err)
 	}
-	c.became(c.ID, Producer{c.Producer, epoch})
+	c.became(c.ID, Producer{c.Producer, lastGiven})
 }
 
 func TestMarkersInSlicesDecideFirst(t *testing.T) {
@@ -228,13 +228,13 @@ func TestMarkersInSlicesDecideFirst(t *testing.T) {
 			for _, id := range e.ids {
 				c.append(id, "x")
 			}
-			c.offsets("g", at(0, 1), at(1, 2))
+			c.offsets(at(0, 1), at(1, 2))
 			who := c.Ident
 			e.endFirstSlice(who, commit, v2)
 
 			want := map[bool]State{true: PrepareCommit, false: PrepareAbort}[commit]
 			e.wantState("a", want)
-			c.wantAppend(e.ids[0], later(v2), nil)
+			c.wantAppend(e.ids[0], later(v2))
 			c.wantEnd(commit, kafkaapi.ConcurrentTransactions)
 			c.wantEnd(!commit, kafkaapi.InvalidTxnState)
 			if _, code := e.Init(t.Context(), InitRequest{ID: "a", Timeout: timeout}); code != kafkaapi.ConcurrentTransactions {
@@ -257,7 +257,7 @@ func TestMarkersInSlicesDecideFirst(t *testing.T) {
 					t.Fatalf("partition %d: %d records wait for a marker", id, n)
 				}
 			}
-			if got, want := e.group("g"), map[bool]string{true: "1 2", false: "-1 -1"}[commit]; got != want {
+			if got, want := e.group(), map[bool]string{true: "1 2", false: "-1 -1"}[commit]; got != want {
 				t.Fatalf("offsets: got %q, want %q", got, want)
 			}
 			p, code := e.End(t.Context(), who, commit, v2)
@@ -320,7 +320,7 @@ func TestAbortByAnAdministratorFencesTheClient(t *testing.T) {
 				t.Fatalf("Abort of %+v: got %s, want %s", x.p, code, x.want)
 			}
 		}
-		c.wantAppend(e.ids[0], kafkaapi.InvalidProducerEpoch, nil)
+		c.wantAppend(e.ids[0], kafkaapi.InvalidProducerEpoch)
 		c.wantEnd(true, map[bool]kafkaapi.Code{false: kafkaapi.ProducerFenced, true: kafkaapi.InvalidTxnState}[v2])
 		for _, id := range e.ids {
 			e.want(id)
@@ -331,7 +331,7 @@ func TestAbortByAnAdministratorFencesTheClient(t *testing.T) {
 func TestEpochAboveTheLastIsNeverGiven(t *testing.T) {
 	e := newEnv(t, nil)
 	c := e.client("a", true)
-	e.setEpoch(c, lastGiven)
+	e.useUp(c)
 	c.append(e.ids[0], "x")
 	if code := e.Abort(t.Context(), Producer{c.Producer, c.Epoch}); code != kafkaapi.None {
 		t.Fatalf("Abort: got %s", code)

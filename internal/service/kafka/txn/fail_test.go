@@ -45,7 +45,7 @@ func TestEndWithAnUnknownOutcomeIsSettledByItsRepeat(t *testing.T) {
 			c.append(e.ids[0], "x")
 			d.fail(store.ErrUnknownOutcome, write)
 			c.wantEnd(true, kafkaapi.CoordinatorNotAvailable)
-			c.wantAppend(e.ids[0], later(v2), nil) // nobody knows whether there is a transaction
+			c.wantAppend(e.ids[0], later(v2)) // nobody knows whether there is a transaction
 			d.err.Store(nil)
 			c.end(true)
 			e.want(e.ids[0], "x")
@@ -71,7 +71,7 @@ func TestRecordInDoubtIsReadAgain(t *testing.T) {
 				t.Fatalf("written %v: %d transactions are open, want %d", write, got, want)
 			}
 			if write && v2 {
-				c.wantAppend(e.ids[0], kafkaapi.InvalidProducerEpoch, nil)
+				c.wantAppend(e.ids[0], kafkaapi.InvalidProducerEpoch)
 			}
 			c.end(false)
 			c.append(e.ids[0], "y")

@@ -44,13 +44,13 @@ func TestNewIncarnationFencesAndAborts(t *testing.T) {
 		e := newEnv(t, nil)
 		old := e.client("a", v2)
 		old.append(e.ids[0], "old")
-		old.offsets("g", at(0, 9))
+		old.offsets(at(0, 9))
 		fresh := e.client("a", v2) // answered at once, with the abort in the same commit
 		if fresh.Producer != old.Producer || fresh.Epoch != old.Epoch+1 {
 			t.Fatalf("got %+v after %+v", fresh.Ident, old.Ident)
 		}
 		e.wantState("a", Empty)
-		old.wantAppend(e.ids[0], kafkaapi.InvalidProducerEpoch, nil)
+		old.wantAppend(e.ids[0], kafkaapi.InvalidProducerEpoch)
 		for _, commit := range []bool{true, false} {
 			old.wantEnd(commit, kafkaapi.ProducerFenced)
 		}
@@ -64,7 +64,7 @@ func TestNewIncarnationFencesAndAborts(t *testing.T) {
 			old.wantEnd(commit, kafkaapi.ProducerFenced)
 		}
 		e.want(e.ids[0], "new")
-		if got := e.group("g"); got != "-1 -1" {
+		if got := e.group(); got != "-1 -1" {
 			t.Fatalf("offsets: got %q", got)
 		}
 	})
@@ -116,7 +116,7 @@ func TestInitWithUsedUpEpochsGivesANewProducerID(t *testing.T) {
 		for _, expected := range []bool{false, true} {
 			e := newEnv(t, nil)
 			c := e.client("a", true)
-			e.setEpoch(c, lastGiven)
+			e.useUp(c)
 			old := Producer{c.Producer, c.Epoch}
 			if open {
 				c.append(e.ids[0], "x")
@@ -129,7 +129,7 @@ func TestInitWithUsedUpEpochsGivesANewProducerID(t *testing.T) {
 			if expected {
 				e.wantInit(req, Producer{old.ID + 1, 0}, kafkaapi.None) // a repeat
 			}
-			c.wantAppend(e.ids[0], kafkaapi.InvalidProducerIDMapping, nil)
+			c.wantAppend(e.ids[0], kafkaapi.InvalidProducerIDMapping)
 			e.want(e.ids[0])
 			if n := e.stable(e.ids[0]); n != 0 {
 				t.Fatalf("open %v, expected %v: %d records wait for a marker", open, expected, n)

@@ -29,7 +29,7 @@ func TestTimeoutAbortsAlthoughTheClientNeverReturns(t *testing.T) {
 	timed(t, nil, func(t *testing.T, e *env, v2 bool) {
 		c := e.client("a", v2)
 		c.append(e.ids[0], "x")
-		c.offsets("g", at(0, 5))
+		c.offsets(at(0, 5))
 		after(timeout - time.Second)
 		e.wantState("a", Ongoing)
 		after(2 * time.Second)
@@ -38,14 +38,14 @@ func TestTimeoutAbortsAlthoughTheClientNeverReturns(t *testing.T) {
 			t.Fatalf("%d records wait for a marker", n)
 		}
 		e.want(e.ids[0])
-		if got := e.group("g"); got != "-1 -1" {
+		if got := e.group(); got != "-1 -1" {
 			t.Fatalf("offsets: got %q", got)
 		}
 		if n := e.Open(); n != 0 {
 			t.Fatalf("%d transactions are open", n)
 		}
 		// The client that comes late is fenced; it never commits what was aborted.
-		c.wantAppend(e.ids[0], kafkaapi.InvalidProducerEpoch, nil)
+		c.wantAppend(e.ids[0], kafkaapi.InvalidProducerEpoch)
 		if !v2 {
 			c.wantEnd(true, kafkaapi.ProducerFenced)
 			return
@@ -121,7 +121,7 @@ func TestIdleTransactionalIdIsForgotten(t *testing.T) {
 		if _, code := e.Describe(t.Context(), "a"); code != kafkaapi.TransactionalIDNotFound {
 			t.Fatalf("Describe: got %s", code)
 		}
-		c.wantAppend(e.ids[0], kafkaapi.InvalidProducerIDMapping, nil)
+		c.wantAppend(e.ids[0], kafkaapi.InvalidProducerIDMapping)
 		c.wantEnd(true, kafkaapi.InvalidProducerIDMapping)
 		fresh := e.client("a", v2)
 		if fresh.Producer == c.Producer || fresh.Epoch != 0 {
