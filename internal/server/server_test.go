@@ -119,8 +119,8 @@ func TestReadyFileTellsTheAddresses(t *testing.T) {
 }
 
 func TestListenersThatAreOffAreLeftOut(t *testing.T) {
-	s := open(t, Options{AWSListen: Off, HTTPListen: Off})
-	if got := s.Addresses(); got != (Addresses{}) {
+	s := open(t, Options{AWSListen: Off, HTTPListen: Off, KafkaListen: []string{Off}})
+	if got := s.Addresses(); !reflect.DeepEqual(got, Addresses{}) {
 		t.Fatalf("addresses with all listeners off: got %+v", got)
 	}
 }
