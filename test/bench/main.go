@@ -109,10 +109,12 @@ func (b *bench) runAll(ctx context.Context) error {
 			return err
 		}
 	}
-	if !slices.ContainsFunc(loads, b.wants) {
-		return nil
+	if slices.ContainsFunc(loads, b.wants) {
+		if err := b.runLoads(ctx); err != nil {
+			return err
+		}
 	}
-	return b.runLoads(ctx)
+	return b.runKafka(ctx)
 }
 
 // loads are the scenarios that need the peers.
