@@ -6,6 +6,7 @@ import (
 
 	"millrace/internal/api/kafkaapi"
 	"millrace/internal/core/store"
+	"millrace/internal/service/kafka/offset"
 )
 
 // AddPartitions makes partitions part of the open transaction, or begins one with them: AddPartitionsToTxn of clients
@@ -68,8 +69,11 @@ func (c *Coordinator) Verify(ctx context.Context, who Ident, ids []store.Partiti
 // AddOffsets makes the offsets of a group part of the open transaction, or begins one with them: AddOffsetsToTxn of clients
 // under transaction version 1.
 //
-// Codes: those of AddPartitions; InvalidRequest for more than 32 groups.
+// Codes: those of AddPartitions; InvalidGroupID, InvalidRequest for more than 32 groups.
 func (c *Coordinator) AddOffsets(ctx context.Context, who Ident, group string) kafkaapi.Code {
+	if len(group) > offset.MaxGroup {
+		return kafkaapi.InvalidGroupID
+	}
 	return c.use(ctx, who, func(tx store.Tx, r *record) (did, error) { return r.addGroup(tx, group) })
 }
 

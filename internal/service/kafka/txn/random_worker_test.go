@@ -20,6 +20,8 @@ type worker struct {
 	v2  bool
 	rng *rand.Rand
 	c   *client
+
+	queued []chan error // answers that are awaited, of appends in order
 }
 
 func name(id int) string { return fmt.Sprintf("w%d", id) }
@@ -33,7 +35,11 @@ func (w *worker) step() {
 	}
 	x := w.begin()
 	ok := w.fill(x)
-	switch n := w.rng.IntN(20); {
+	n := w.rng.IntN(20)
+	if n >= 6 { // else nobody waits for the answers: the end, or the successor, overtakes them
+		ok = w.answers() && ok
+	}
+	switch {
 	case n == 0: // the process dies, and its successor comes at once, or after the timeout
 		w.finish(x, abortedOutcome)
 		w.c = nil
@@ -43,6 +49,40 @@ func (w *worker) step() {
 	default:
 		w.commit(x)
 	}
+	if !w.answers() {
+		w.c = nil // which sequence numbers are taken is not known
+	}
+}
+
+// queue appends one record as the broker does: the ticket is given back as soon as the append is queued.
+func (w *worker) queue(id store.PartitionID, value string) kafkaapi.Code {
+	t, code := w.c.Admit(Admission{Ident: w.c.Ident, V2: w.v2})
+	if code != kafkaapi.None {
+		return code
+	}
+	defer t.Release()
+	if code := t.Check(id); code != kafkaapi.None {
+		return code
+	}
+	answer := make(chan error, 1)
+	w.queued = append(w.queued, answer)
+	w.h.s.AppendAsync(context.Background(), []store.AppendRequest{w.c.batch(id, value)}, func(res []store.AppendResult, err error) {
+		if err == nil {
+			err = res[0].Err
+		}
+		answer <- err
+	})
+	return kafkaapi.None
+}
+
+// answers waits for what is queued and tells whether all of it was appended.
+func (w *worker) answers() bool {
+	ok := true
+	for _, answer := range w.queued {
+		ok = <-answer == nil && ok
+	}
+	w.queued = w.queued[:0]
+	return ok
 }
 
 // init begins a new incarnation; a few have so short a timeout that some transactions do not make it.
@@ -99,7 +139,7 @@ func (w *worker) fill(x *transaction) bool {
 		x.values = append(x.values, v)
 		w.h.mu.Unlock()
 		for range 1 + w.rng.IntN(8)/7 { // now and then the client does not hear the answer
-			if code, err := w.c.try(id, v); code != kafkaapi.None || err != nil {
+			if w.queue(id, v) != kafkaapi.None {
 				return false
 			}
 		}
