@@ -20,6 +20,7 @@ import (
 	"millrace/internal/service/kafka"
 	"millrace/internal/service/kinesis"
 	"millrace/internal/wire/aws"
+	"millrace/internal/wire/aws/sigv4"
 	"millrace/internal/wire/aws/tlsca"
 	wire "millrace/internal/wire/kafka"
 )
@@ -108,8 +109,12 @@ func (s *Server) open() error {
 	if err := s.openKafka(listeners, credentials); err != nil {
 		return err
 	}
+	var verify sigv4.Credentials // nil takes any
+	if credentials != nil {
+		verify = credentials
+	}
 	s.aws = aws.NewServer(aws.Options{
-		Logger: s.log, Credentials: credentials, DefaultRegion: s.opts.Region, TLS: config,
+		Logger: s.log, Credentials: verify, DefaultRegion: s.opts.Region, TLS: config,
 		AllowedOrigins: s.opts.AllowOrigin, AdvertisedHosts: s.opts.AdvertiseHost,
 		Observe: s.observe,
 	})
