@@ -117,6 +117,19 @@ var idempotenceTests = []test{
 		e.add(2, producedBy(7, 0, 0).to(id))
 		e.add(3, producedBy(7, 0, 1).to(id))
 	}},
+	{"ProducerIsRememberedWithoutItsRecords", func(e *env) {
+		id := e.partition()
+		e.producer(7, 0)
+		for seq := range int32(3) {
+			e.add(store.Offset(seq), producedBy(7, 0, seq).to(id))
+		}
+		e.update(func(tx store.Tx) error { return tx.TrimPartition(id, 3) })
+		if res := e.append(producedBy(7, 0, 2).to(id))[0]; !res.Repeat || res.Base != 2 || res.Start != 3 {
+			e.Fatalf("repeat of a batch that was trimmed: got %+v", res)
+		}
+		e.addFails(store.ErrOutOfSequence, producedBy(7, 0, 4).to(id))
+		e.add(3, producedBy(7, 0, 3).to(id))
+	}},
 	{"UnknownProducerIsRefused", func(e *env) {
 		id := e.partition()
 		e.addFails(store.ErrUnknownProducer, producedBy(7, 0, 0).to(id))
