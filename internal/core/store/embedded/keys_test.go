@@ -50,7 +50,11 @@ func TestPlainTextOfSealedRecordsIsInNoFile(t *testing.T) {
 				}
 			}
 			write(60)
-			await(t, "sealed files", func() bool { write(1); return r.sealedFiles() > 1 })
+			await(t, "the mover", func() bool {
+				write(1)
+				c := r.Counters()
+				return c.MovedFiles+c.AdoptedFiles > 0
+			})
 			next := r.head(sealed).Next
 			left := fs.Crash(rand.New(rand.NewPCG(1, 1)))
 			r.stop()
