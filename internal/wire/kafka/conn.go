@@ -34,6 +34,7 @@ type Conn struct {
 	queue    queue     // guarded by mu
 	handling bool      // the reader is in a handler and writes what was completed meanwhile; guarded by mu
 	writing  bool      // someone writes; guarded by mu
+	answered time.Time // when a request other than Produce was last answered; guarded by mu
 	last     bool      // no further request is read; guarded by mu
 	dead     bool      // the socket is closed or about to be; guarded by mu
 	bareSASL bool      // tokens come without headers; the reading goroutine's

@@ -11,13 +11,14 @@
 // A handler is called in the goroutine that reads the connection, and answers once, then or later, from any
 // goroutine. Whoever completes the request at the front of the queue writes it, and those behind it that are
 // complete, without waiting: what does not fit into the socket at once is left to a goroutine that lives as long
-// as there is something to write, and the connection is cut when the client takes nothing for 30 s. Nothing else
-// is read from a connection whose answer has not gone, so a slow reader holds one answer and no more.
+// as there is something to write, and the connection is cut when the client takes nothing for 30 s. No more than
+// the first 8 bytes are read from a connection whose answer has not gone, so a slow reader holds one answer and no
+// more, and a client that goes away while its Fetch waits is noticed.
 //
 // # Order
 //
 // While only Produce is outstanding the connection reads on, so that requests of one client share a commit. Any
-// other request waits until all before it are answered, and the next is read when it is answered itself, as
+// other request waits until all before it are answered, and the next is taken in when it is answered itself, as
 // Apache Kafka's brokers do. Answers always have the order of requests. Produce with acks=0 has no answer.
 //
 // # Bounds

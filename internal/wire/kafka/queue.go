@@ -163,6 +163,9 @@ func (c *Conn) written(batch *pending, err error) {
 		p = next
 	}
 	c.mu.Lock()
+	if others > 0 {
+		c.answered = time.Now()
+	}
 	c.queue.count -= count
 	c.queue.bytes -= bytes
 	c.queue.others -= others
@@ -328,7 +331,21 @@ func split(bufs net.Buffers, limit int) (first, rest net.Buffers) {
 	return bufs, nil
 }
 
-// awaitTurn waits until the next request may be read; false when there is none to come.
+// state says whether nothing more is read, and whether a request other than Produce is outstanding.
+func (c *Conn) state() (last, waiting bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last, c.queue.others > 0
+}
+
+// answeredLately says whether a request that may have waited was answered within the idle time.
+func (c *Conn) answeredLately() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.answered) < c.server.opts.IdleTimeout
+}
+
+// awaitTurn waits until the next request may be taken in; false when there is none to come.
 func (c *Conn) awaitTurn() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -27,11 +27,14 @@ const headSize = 8
 
 // next reads a request and has it handled; false when the connection is over. c.reason tells why, if it was us.
 func (c *Conn) next() bool {
-	if !c.awaitTurn() {
-		return false
-	}
-	if c.bareSASL && !c.Authenticated() {
-		return c.nextToken()
+	if !c.Authenticated() {
+		// What comes next, and in which form, depends on the answer.
+		if !c.awaitTurn() {
+			return false
+		}
+		if c.bareSASL && !c.Authenticated() {
+			return c.nextToken()
+		}
 	}
 	if !c.readHead(headSize) {
 		return false
@@ -41,7 +44,7 @@ func (c *Conn) next() bool {
 		key:     kafkaapi.Key(binary.BigEndian.Uint16(c.head[4:6])),
 		version: int16(binary.BigEndian.Uint16(c.head[6:8])),
 	}
-	if !c.admit(&f) || !c.readRest(&f) {
+	if !c.admit(&f) || !c.awaitTurn() || !c.readRest(&f) {
 		return false
 	}
 	if err := c.dispatch(&f); err != nil {
@@ -51,26 +54,37 @@ func (c *Conn) next() bool {
 	return true
 }
 
-// readHead waits for the first n bytes of a request, without a buffer.
+// readHead waits for the first n bytes of a request, without a buffer. It does so also while others are
+// outstanding: so a client that goes away is noticed while its Fetch or JoinGroup waits, and then nobody waits
+// for these any more.
 func (c *Conn) readHead(n int) bool {
-	if err := c.conn.SetReadDeadline(time.Now().Add(c.server.opts.IdleTimeout)); err != nil {
-		return false
+	for {
+		if err := c.conn.SetReadDeadline(time.Now().Add(c.server.opts.IdleTimeout)); err != nil {
+			return false
+		}
+		// Whoever sets last cuts the deadline short after it: one of the two sees the other.
+		last, waiting := c.state()
+		if last {
+			return false
+		}
+		got, err := io.ReadFull(c.conn, c.head[:n])
+		switch {
+		case err == nil:
+			return true
+		case got > 0 && !errors.Is(err, net.ErrClosed):
+			c.reason = fmt.Sprintf("request ends after %d bytes", got)
+			return false
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if last, waiting = c.state(); last || (!waiting && !c.answeredLately()) {
+				return false
+			}
+		default:
+			if _, waiting = c.state(); waiting {
+				c.cut()
+			}
+			return false
+		}
 	}
-	// Whoever sets last cuts the deadline short after it: one of the two sees the other.
-	c.mu.Lock()
-	last := c.last
-	c.mu.Unlock()
-	if last {
-		return false
-	}
-	got, err := io.ReadFull(c.conn, c.head[:n])
-	if err == nil {
-		return true
-	}
-	if got > 0 && errors.Is(err, io.ErrUnexpectedEOF) {
-		c.reason = fmt.Sprintf("request ends after %d bytes", got)
-	}
-	return false
 }
 
 // admit checks what is known of a request before memory is spent on it.

@@ -385,6 +385,47 @@ func TestIdleConnectionsAreEnded(t *testing.T) {
 	s.dial(t).isCut()
 }
 
+func TestClientThatGoesWhileItsFetchWaitsIsNoticed(t *testing.T) {
+	calls, closed := make(chan *FetchCall, 1), make(chan *Conn, 1)
+	s := start(t, &scripted{fetch: func(r *FetchRequest) { calls <- r.Call }, closed: func(c *Conn) { closed <- c }}, Options{}, ListenerOptions{})
+	c := s.dial(t)
+	q := kmsg.NewPtrFetchRequest()
+	q.SetVersion(12)
+	c.send(1, q)
+	call := <-calls
+	c.Close()
+	select {
+	case got := <-closed:
+		if got != call.Conn() {
+			t.Error("another connection was closed")
+		}
+	case <-time.After(patience):
+		t.Fatal("nobody noticed")
+	}
+	var released atomic.Int32
+	if call.Send(largeFetch(1<<20, &released)); released.Load() != 1 {
+		t.Error("records for nobody are not released")
+	}
+}
+
+func TestWaitingClientsAreNotIdle(t *testing.T) {
+	const idle = 20 * time.Millisecond
+	calls := make(chan *FetchCall, 1)
+	s := start(t, &scripted{fetch: func(r *FetchRequest) { calls <- r.Call }}, Options{IdleTimeout: idle}, ListenerOptions{})
+	c := s.dial(t)
+	q, m := kmsg.NewPtrFetchRequest(), kmsg.NewPtrFetchResponse()
+	q.SetVersion(12)
+	m.SetVersion(12)
+	c.send(1, q)
+	call := <-calls
+	time.Sleep(5 * idle) // what is tested is that nothing happens
+	call.Send(&FetchResponse{SessionID: 3})
+	if c.receive(1, m); m.SessionID != 3 {
+		t.Errorf("got %+v", m)
+	}
+	c.isCut()
+}
+
 func TestConnectionsAboveTheBoundWait(t *testing.T) {
 	s := start(t, &scripted{}, Options{MaxConns: 1}, ListenerOptions{})
 	first, second := s.dial(t), s.dial(t)
