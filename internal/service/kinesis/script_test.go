@@ -2,11 +2,16 @@ package kinesis
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,6 +19,7 @@ import (
 
 	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/store"
 	"millrace/internal/core/store/storetest"
 )
 
@@ -28,10 +34,13 @@ var rewrite = flag.Bool("rewrite", false, "write what the service answers into t
 //	@ sleep 5m
 //	@ restart                         a new service on the same store
 //	@ keep A NextShardIterator        names the last value of a member, to be used as $A
+//	@ bytes A 1000                    $A is so many zero bytes in base64
+//	@ kafka 2                         a topic that Kafka has made, with so many partitions
+//	@ store full                      refuses changes from here on as it does when it is full, overloaded or stopped
 //	> PutRecord {"StreamName": "s", ...}
 //
 // $Member in an input is the last value of a string member in any answer. What follows an operation is
-// its answer, or its error; iterators and tokens stand as <token>.
+// its answer, or its error; iterators and tokens stand as <token>. Of a stream of events the first one is shown.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -50,7 +59,8 @@ func runScript(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	want := strings.ReplaceAll(string(text), "\r\n", "\n")
-	s := &script{t: t, opts: Options{Store: storetest.NewModel(), Quotas: QuotasOff, RootKey: storetest.RootKey}, values: map[string]string{}}
+	st := &refusing{Store: storetest.NewModel()}
+	s := &script{t: t, st: st, opts: Options{Store: st, Quotas: QuotasOff, RootKey: storetest.RootKey}, values: map[string]string{}}
 	s.who = &caller{t: t, account: "000000000000", region: "us-east-1"}
 	var got strings.Builder
 	for line := range strings.Lines(want) {
@@ -98,8 +108,29 @@ func firstDifference(got, want string) string {
 	return ""
 }
 
+// refusing is a store that can be told to refuse changes.
+type refusing struct {
+	store.Store
+	err error
+}
+
+func (r *refusing) Update(ctx context.Context, fn func(store.Tx) error) (store.Commit, error) {
+	if r.err != nil {
+		return store.Commit{}, r.err
+	}
+	return r.Store.Update(ctx, fn)
+}
+
+func (r *refusing) Append(ctx context.Context, req []store.AppendRequest) ([]store.AppendResult, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	return r.Store.Append(ctx, req)
+}
+
 type script struct {
 	t      *testing.T
+	st     *refusing
 	opts   Options
 	who    *caller
 	values map[string]string
@@ -138,6 +169,21 @@ func (s *script) direct(line string) {
 		s.start()
 		_ = s.who.svc.Close()
 		s.who.svc = nil
+	case "bytes":
+		n, err := strconv.Atoi(f[2])
+		if err != nil {
+			s.t.Fatalf("%s: %v", line, err)
+		}
+		s.values[f[1]] = base64.StdEncoding.EncodeToString(make([]byte, n))
+	case "kafka":
+		n, err := strconv.Atoi(f[1])
+		if err != nil {
+			s.t.Fatalf("%s: %v", line, err)
+		}
+		s.start()
+		s.who.kafkaTopic(n, 24*hourMS)
+	case "store":
+		s.st.err = map[string]error{"full": store.ErrFull, "overloaded": store.ErrOverloaded, "stopped": store.ErrStopped}[f[1]]
 	case "keep":
 		s.values[f[1]] = s.values[f[2]]
 	default:
@@ -177,6 +223,9 @@ func (s *script) run(line string) string {
 	call := &api.Call{Account: s.who.account, Region: s.who.region, AccessKeyID: "AKIA"}
 	out, err := op.Invoke(api.WithCall(s.t.Context(), call), in)
 	defer call.Sent()
+	if err == nil && op.Events != nil {
+		out, err = first(op.Events(out))
+	}
 	if err != nil {
 		e := api.AsError(err)
 		if e.Cause != nil {
@@ -185,6 +234,18 @@ func (s *script) run(line string) string {
 		return e.Code + ": " + e.Message
 	}
 	return s.show(out)
+}
+
+// first is the first event of a stream, as text since its memory is the service's again when it has been taken.
+func first(events iter.Seq2[any, error]) (any, error) {
+	for e, err := range events {
+		if err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal(e)
+		return json.RawMessage(text), err
+	}
+	return nil, errors.New("a stream without events")
 }
 
 // expand puts values in for $Names, longest names first.
