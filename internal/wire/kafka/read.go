@@ -63,8 +63,7 @@ func (c *Conn) readHead(n int) bool {
 			return false
 		}
 		// Whoever sets last cuts the deadline short after it: one of the two sees the other.
-		last, waiting := c.state()
-		if last {
+		if last, _ := c.state(); last {
 			return false
 		}
 		got, err := io.ReadFull(c.conn, c.head[:n])
@@ -75,11 +74,11 @@ func (c *Conn) readHead(n int) bool {
 			c.reason = fmt.Sprintf("request ends after %d bytes", got)
 			return false
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if last, waiting = c.state(); last || (!waiting && !c.answeredLately()) {
+			if last, waiting := c.state(); last || (!waiting && !c.answeredLately()) {
 				return false
 			}
 		default:
-			if _, waiting = c.state(); waiting {
+			if _, waiting := c.state(); waiting {
 				c.cut()
 			}
 			return false
