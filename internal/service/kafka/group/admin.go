@@ -131,7 +131,7 @@ func (c *Coordinator) CheckOffsetDelete(id string) (subscribed func(topic string
 	return func(topic string) bool { return !known || topics[topic] }, code
 }
 
-// Expirable is a group whose offsets may expire.
+// Expirable is a group whose offsets may expire, when it was asked; StillExpirable asks again.
 type Expirable struct {
 	Group string
 	// Since is when the group became Empty, store time in ms: its offsets expire the retention time
@@ -139,7 +139,7 @@ type Expirable struct {
 	Since int64
 	// Subscribed has topics whose offsets stay, since members consume them; nil: none.
 	Subscribed map[string]bool
-	// Empty groups without offsets can be removed by Forget.
+	// Empty: it has no members. Without offsets it can be removed by Forget.
 	Empty bool
 }
 
@@ -161,8 +161,10 @@ func (c *Coordinator) Expirable() iter.Seq[Expirable] {
 }
 
 func (g *group) expirable() (Expirable, bool) {
-	x := Expirable{Group: g.id, Empty: g.state == Empty && len(g.pending) == 0}
+	x := Expirable{Group: g.id, Empty: g.state == Empty}
 	switch {
+	case len(g.pending) > 0: // somebody is about to join
+		return x, false
 	case g.state == Empty && g.protocolType == "":
 		return x, true
 	case g.state == Empty:

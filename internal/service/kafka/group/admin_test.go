@@ -207,6 +207,34 @@ func TestOffsetsExpireAndAreDeletedByWhatMembersConsume(t *testing.T) {
 		must(r, "simple group's time", got["simple"].Since, 0)
 		must(r, "simple group is empty", got["simple"].Empty, true)
 
+		still := func(want bool, groups ...string) {
+			t.Helper()
+			for _, g := range groups {
+				var ok bool
+				if err := r.store.View(t.Context(), func(tx store.ReadTx) (err error) {
+					ok, err = StillExpirable(tx, got[g])
+					return err
+				}); err != nil || ok != want {
+					t.Errorf("StillExpirable of %q: got %v, %v, want %v", g, ok, err, want)
+				}
+			}
+		}
+		still(true, "reads", "was", "simple")
+		form("simple", ConsumerProtocol, nil)
+		again := r.newID("was")
+		for x := range r.Expirable() {
+			must(r, "group that somebody is about to join", x.Group == "was", false)
+		}
+		req := consumer("was", again)
+		gen := r.join(req).answer().Generation
+		r.sync("was", again, gen, Assignment{again, nil}).answer()
+		still(false, "was", "simple")
+		time.Sleep(time.Second)
+		r.leave("was", LeaveMember{MemberID: again}).answer()
+		r.leave("simple", LeaveMember{MemberID: r.Describe("simple").Members[0].ID}).answer()
+		still(false, "was") // empty, but since another time
+		still(true, "reads", "simple")
+
 		for _, c := range []struct {
 			group, topic string
 			subscribed   bool

@@ -203,6 +203,24 @@ func Fence(tx store.ReadTx, req CommitRequest) (kafkaapi.Code, error) {
 	return kafkaapi.None, nil
 }
 
+// StillExpirable is the second half of Expirable, inside of the transaction that deletes offsets: whether
+// an empty group is durably as it was. The transaction then depends on the group's record: offsets that
+// a new member has committed meanwhile are not deleted with the old ones.
+func StillExpirable(tx store.ReadTx, x Expirable) (bool, error) {
+	if !x.Empty {
+		return true, nil // each offset counts from its own commit
+	}
+	v, ok, err := tx.Get(headKey(x.Group))
+	if err != nil || !ok {
+		return x.Since == 0, err
+	}
+	h, err := decodeHead(v)
+	if err != nil {
+		return false, fmt.Errorf("group %q: %w", x.Group, err)
+	}
+	return h.members == 0 && (x.Since == 0 || x.Since == h.changed), nil
+}
+
 // codeOf is what a client is told of a failed write: to look for the coordinator again, or, of
 // a group that no store takes, what Kafka tells of a record that is too large.
 func codeOf(err error) kafkaapi.Code {
