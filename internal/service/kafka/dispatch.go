@@ -40,7 +40,7 @@ var operations = map[kafkaapi.Key]operation{
 	kafkaapi.KeyCreateTopics:                 now((*Broker).createTopicsOp),
 	kafkaapi.KeyDeleteGroups:                 later((*Broker).deleteGroups),
 	kafkaapi.KeyDeleteRecords:                now((*Broker).deleteRecords),
-	kafkaapi.KeyDeleteTopics:                 now((*Broker).deleteTopics),
+	kafkaapi.KeyDeleteTopics:                 now((*Broker).deleteTopicsOp),
 	kafkaapi.KeyDescribeCluster:              now((*Broker).describeCluster),
 	kafkaapi.KeyDescribeConfigs:              now((*Broker).describeConfigs),
 	kafkaapi.KeyDescribeGroups:               now((*Broker).describeGroups),

@@ -18,7 +18,7 @@ import (
 // Errors, each in its topic: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_REQUEST, POLICY_VIOLATION,
 // TOPIC_DELETION_DISABLED
 // Source: DeleteTopicsRequest.json of Kafka 4.3.1, KIP-516
-func (b *Broker) deleteTopics(c *Call, req *kafkaapi.DeleteTopicsRequest) *kafkaapi.DeleteTopicsResponse {
+func (b *Broker) deleteTopicsOp(c *Call, req *kafkaapi.DeleteTopicsRequest) *kafkaapi.DeleteTopicsResponse {
 	asked := req.Topics
 	if c.Version < 6 {
 		asked = make([]kafkaapi.DeleteTopicsRequestDeleteTopicState, len(req.TopicNames))
@@ -34,26 +34,33 @@ func (b *Broker) deleteTopics(c *Call, req *kafkaapi.DeleteTopicsRequest) *kafka
 		ids[t.TopicID]++
 	}
 	res := &kafkaapi.DeleteTopicsResponse{Responses: make([]kafkaapi.DeleteTopicsResponseDeletableTopicResult, len(asked))}
-	var gone []uint64
-	for i, t := range asked {
-		r := &res.Responses[i]
-		r.Name, r.TopicID = t.Name, t.TopicID
-		err := b.checkDelete(c, &t, names, ids)
-		var topic *catalog.Topic
-		if err == nil {
-			topic, err = b.deleteTopic(c.Context, func(tx store.ReadTx) (*catalog.Topic, error) {
-				if t.Name != nil {
-					return b.topics.cat.LookupKafka(tx, *t.Name)
-				}
-				return b.topics.cat.LookupID(tx, catalog.ID(t.TopicID))
-			})
+	all := make([]*deletion, 0, len(asked))
+	at := make([]int, 0, len(asked)) // of all in asked
+	for i := range asked {
+		t := &asked[i]
+		res.Responses[i].Name, res.Responses[i].TopicID = t.Name, t.TopicID
+		if err := b.checkDelete(c, t, names, ids); err != nil {
+			res.Responses[i].ErrorCode, res.Responses[i].ErrorMessage = b.explain("delete a topic", err)
+			continue
 		}
+		at = append(at, i)
+		all = append(all, &deletion{lookup: func(tx store.ReadTx) (*catalog.Topic, error) {
+			if t.Name != nil {
+				return b.topics.cat.LookupKafka(tx, *t.Name)
+			}
+			return b.topics.cat.LookupID(tx, catalog.ID(t.TopicID))
+		}})
+	}
+	b.deleteTopics(c.Context, all)
+	var gone []uint64
+	for i, d := range all {
+		r, err := &res.Responses[at[i]], d.err
 		switch {
 		case err == nil:
-			r.Name, r.TopicID = &topic.Kafka, kafkaapi.UUID(topic.ID)
-			gone = append(gone, topic.Num)
+			r.Name, r.TopicID = &d.gone.Kafka, kafkaapi.UUID(d.gone.ID)
+			gone = append(gone, d.gone.Num)
 			continue
-		case errors.Is(err, catalog.ErrNotFound) && t.Name == nil:
+		case errors.Is(err, catalog.ErrNotFound) && r.Name == nil:
 			err = refuse(kafkaapi.UnknownTopicID, "This server does not host this topic ID.")
 		case errors.Is(err, catalog.ErrNotFound):
 			err = refuse(kafkaapi.UnknownTopicOrPartition, "This server does not host this topic-partition.")

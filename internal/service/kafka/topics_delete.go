@@ -18,35 +18,79 @@ type Streams interface {
 	DeleteStream(ctx context.Context, account, region, name string) error
 }
 
-// deleteTopic removes a topic made by Kafka, with its partitions, in one commit: its name is free at once, as in Kafka.
-// A stream made by Kinesis goes as Kinesis deletes it.
-//
-// Errors: catalog.ErrNotFound, *refusal, those of the store.
-func (b *Broker) deleteTopic(ctx context.Context, lookup func(store.ReadTx) (*catalog.Topic, error)) (*catalog.Topic, error) {
-	var gone *catalog.Topic
-	_, err := b.store.Update(ctx, func(tx store.Tx) error {
-		c, err := lookup(tx)
-		if err != nil {
+// deletion is a topic to be deleted.
+type deletion struct {
+	lookup func(store.ReadTx) (*catalog.Topic, error)
+
+	gone *catalog.Topic // once it is
+	err  error          // why it is not: catalog.ErrNotFound, *refusal, those of the store
+}
+
+// maxDeletedKeys is how many keys one commit writes about to delete topics, some hundred: far fewer than a transaction
+// can, since the scans of each topic go through what the transaction has written (of 10,000 topics with one partition
+// 9,000 keys a commit took 22 s, 1,000 take 2).
+const maxDeletedKeys = 1000
+
+// deleteTopics removes topics made by Kafka with their partitions, many in one commit: their names are free at once, as
+// in Kafka. A stream made by Kinesis goes as Kinesis deletes it. A topic that cannot be deleted does not fail the others.
+func (b *Broker) deleteTopics(ctx context.Context, all []*deletion) {
+	for rest := all; len(rest) > 0; {
+		n := 0
+		_, err := b.store.Update(ctx, func(tx store.Tx) (err error) {
+			n, err = b.deleteSome(tx, rest)
 			return err
+		})
+		if err != nil {
+			n = max(n, 1)
 		}
-		if c.State == catalog.StateDeleting || c.State == catalog.StateCreating {
-			return catalog.ErrNotFound
+		for _, d := range rest[:n] {
+			if err != nil {
+				d.err = err
+			}
 		}
-		if gone = c; c.Origin == catalog.OriginKinesis {
-			return nil
+		rest = rest[n:]
+	}
+	for _, d := range all {
+		if d.err == nil && d.gone.Origin == catalog.OriginKinesis {
+			d.err = b.deleteStream(ctx, d.gone)
 		}
-		return b.remove(tx, c)
-	})
-	if err == nil && gone.Origin == catalog.OriginKinesis {
-		err = b.deleteStream(ctx, gone)
+		if d.err != nil {
+			continue
+		}
+		if t := b.topics.byName(d.gone.Kafka); t != nil {
+			b.topics.drop(t)
+		}
 	}
-	if err != nil {
-		return nil, err
+}
+
+// deleteSome removes as many topics as one transaction can, at least one, and returns how many.
+func (b *Broker) deleteSome(tx store.Tx, all []*deletion) (n int, err error) {
+	keys, partitions := 0, 0
+	for n = range all {
+		d := all[n]
+		d.gone, d.err = d.lookup(tx)
+		if d.err == nil && (d.gone.State == catalog.StateDeleting || d.gone.State == catalog.StateCreating) {
+			d.err = catalog.ErrNotFound
+		}
+		if errors.Is(d.err, catalog.ErrNotFound) {
+			continue
+		}
+		if d.err != nil {
+			return n + 1, d.err
+		}
+		if d.gone.Origin == catalog.OriginKinesis {
+			continue
+		}
+		partitions += d.gone.Partitions
+		if n > 0 && (partitions > store.MaxTxParts || keys > maxDeletedKeys) {
+			return n, forgetNames(tx, 2*n)
+		}
+		if err := b.remove(tx, d.gone); err != nil {
+			return n + 1, err
+		}
+		keys += 8 + d.gone.Partitions/256 // topic, names, id, attribute, when it was deleted, chunks
 	}
-	if t := b.topics.byName(gone.Kafka); t != nil {
-		b.topics.drop(t)
-	}
-	return gone, nil
+	return len(all), forgetNames(tx, 2*len(all))
 }
 
 // deleteStream has Kinesis delete a stream that it made.
@@ -84,24 +128,15 @@ func (b *Broker) remove(tx store.Tx, c *catalog.Topic) error {
 			return err
 		}
 	}
-	return b.remember(tx, c.Kafka, last)
+	return tx.Set(configKey(kindDeleted, c.Kafka), encodeNumber(uint64(last)))
 }
 
-// forgetNames is how many names of topics deleted long ago go with each deletion: more than it adds.
-const forgetNames = 4
-
-// remember notes when a topic of a name was deleted, and forgets others for which it does not matter any more.
-func (b *Broker) remember(tx store.Tx, name string, last int64) error {
-	own := configKey(kindDeleted, name)
-	// The names after this one, so that deletions at the same time seldom meet.
-	old, err := tx.Scan(append(own[:len(own):len(own)], 0), configKey(kindDeleted+1, ""), forgetNames, false)
+// forgetNames forgets names of topics that were deleted in an earlier second, of at most limit: more than the
+// transaction has added, so that they do not gather.
+func forgetNames(tx store.Tx, limit int) error {
+	old, err := tx.Scan(configKey(kindDeleted, ""), configKey(kindDeleted+1, ""), min(max(limit, 10), maxDeletedKeys), false)
 	if err != nil {
 		return err
-	}
-	if len(old) == 0 {
-		if old, err = tx.Scan(configKey(kindDeleted, ""), own, forgetNames, false); err != nil {
-			return err
-		}
 	}
 	for _, kv := range old {
 		at, _, err := getNumber(tx, kv.Key)
@@ -114,7 +149,7 @@ func (b *Broker) remember(tx store.Tx, name string, last int64) error {
 			}
 		}
 	}
-	return tx.Set(own, encodeNumber(uint64(last)))
+	return nil
 }
 
 // forgetOffsets has the offsets that groups have committed for deleted topics go, in the background: numbers are never
