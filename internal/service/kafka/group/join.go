@@ -68,7 +68,7 @@ func (g *group) refuseRejoin(memberID string, m moment, fx *effects) {
 	g.maybeComplete(m, fx)
 }
 
-// growth is how many bytes a Join adds to what the group holds.
+// growth is about how many bytes a Join adds to what the group holds: an id begins with a name.
 func (g *group) growth(req *JoinRequest) int64 {
 	n := sizeOf(req.Protocols)
 	mb := g.members[req.MemberID]
@@ -76,7 +76,7 @@ func (g *group) growth(req *JoinRequest) int64 {
 		mb = g.static[req.InstanceID]
 	}
 	if mb == nil {
-		return n + memberOverhead
+		return n + memberOverhead + int64(2*len(req.ClientID)+2*len(req.InstanceID)+len(req.ClientHost))
 	}
 	return n - sizeOf(mb.protocols)
 }
@@ -198,7 +198,8 @@ func (mb *member) setAssignment(b []byte) {
 }
 
 func (mb *member) count() {
-	mb.bytes = sizeOf(mb.protocols) + int64(len(mb.assignment)) + memberOverhead
+	names := len(mb.id) + len(mb.instance) + len(mb.clientID) + len(mb.clientHost)
+	mb.bytes = sizeOf(mb.protocols) + int64(len(mb.assignment)+names) + memberOverhead
 }
 
 // matches tells whether a member says what it said before, in the same order.
@@ -217,13 +218,12 @@ func (g *group) replaceStatic(req *JoinRequest, newID string, w *joinWaiter, m m
 	g.answerJoin(fx, mb, failedJoin(oldID, kafkaapi.FencedInstanceID))
 	answer(fx, &mb.sync, SyncResponse{Code: kafkaapi.FencedInstanceID})
 	delete(g.members, oldID)
-	mb.id = newID
+	mb.id, mb.clientID, mb.clientHost, mb.isNew = newID, req.ClientID, req.ClientHost, false
 	g.members[newID] = mb
 	if g.leader == oldID {
 		g.leader = newID
 	}
 	g.update(mb, req, w, fx)
-	mb.clientID, mb.clientHost, mb.isNew = req.ClientID, req.ClientHost, false
 	g.live(mb, m, mb.session)
 
 	if g.state == Stable && g.choose() == g.protocol {

@@ -203,6 +203,9 @@ func TestGroupsAndBytesAreBounded(t *testing.T) {
 		must(r, "over the group's bytes", r.join(big("a", a, 4000)).answer().Code, kafkaapi.GroupMaxSizeReached)
 		must(r, "within", r.join(big("a", a, 3000)).answer().Code, kafkaapi.None)
 		must(r, "over all bytes", r.join(big("b", b, 3000)).answer().Code, kafkaapi.GroupMaxSizeReached)
+		named := big("a", "", 0)
+		named.ClientID, named.RequireMemberID = strings.Repeat("c", 2000), false
+		must(r, "over the bytes by its name", r.join(named).answer().Code, kafkaapi.GroupMaxSizeReached)
 		must(r, "too large an assignment", r.sync("a", a, 1, Assignment{a, make([]byte, 2000)}).answer().Code, kafkaapi.UnknownServerError)
 		must(r, "leaving", r.leave("a", LeaveMember{MemberID: a}).answer().Members[0].Code, kafkaapi.None)
 		must(r, "with room", r.join(big("b", b, 3000)).answer().Code, kafkaapi.None)

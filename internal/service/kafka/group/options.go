@@ -34,7 +34,7 @@ type Options struct {
 
 	MaxMembers    int   // of a group, and as many ids given out and not used (group.max.size); default 10,000
 	MaxGroups     int   // of the coordinator; default 100,000
-	MaxGroupBytes int64 // of subscriptions and assignments of one group; 1 … 48 MiB, default 16 MiB
+	MaxGroupBytes int64 // of names, subscriptions and assignments of one group; 1 … 48 MiB, default 16 MiB
 	MaxBytes      int64 // of those of all groups; default 256 MiB
 
 	// OnDelete removes what belongs to a group that is being deleted (its offsets), in the
@@ -46,8 +46,7 @@ type Options struct {
 	NewID func() string
 }
 
-// maxStored bounds MaxGroupBytes: a record is one transaction of at most 64 MiB, and names
-// come on top.
+// maxStored bounds MaxGroupBytes: a record is one transaction of at most 64 MiB.
 const maxStored = 48 << 20
 
 func (o Options) withDefaults() Options {

@@ -118,7 +118,7 @@ func decodeHead(v []byte) (*head, error) {
 	return h, nil
 }
 
-// maxRecord bounds the members' bytes of a record: what MaxGroupBytes counts, and names.
+// maxRecord bounds the members' bytes of a record: MaxGroupBytes, and what an id may have above its growth.
 const maxRecord = 60 << 20
 
 // minMember is the least a member takes: its numbers and the lengths of its strings.
