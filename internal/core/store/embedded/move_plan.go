@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -129,7 +130,13 @@ func (p *movePlan) movePartition(id store.PartitionID, perFile []map[store.Parti
 		}
 	}()
 	var buf []byte
-	if buf, err = p.extend(id, w, buf); err != nil {
+	var added int64
+	for i := range perFile {
+		for _, e := range perFile[i][id] {
+			added += int64(e.StoredLen)
+		}
+	}
+	if buf, err = p.extend(id, w, buf, added); err != nil {
 		return err
 	}
 	for i, f := range p.files {
@@ -150,27 +157,52 @@ func (p *movePlan) movePartition(id store.PartitionID, perFile []map[store.Parti
 	return nil
 }
 
-// extend writes the partition's last segment again when it is small.
-func (p *movePlan) extend(id store.PartitionID, w *segment.Writer, buf []byte) ([]byte, error) {
+// extend writes the partition's last small segments again.
+func (p *movePlan) extend(id store.PartitionID, w *segment.Writer, buf []byte, added int64) ([]byte, error) {
 	s := p.m.s
 	s.mu.RLock()
-	var last run
+	var small []run
 	var start store.Offset
-	if x := s.idx.parts[id]; x != nil && len(x.runs) > 0 {
-		last = x.runs[len(x.runs)-1]
+	if x := s.idx.parts[id]; x != nil {
+		small = slices.Clone(extended(x.runs, added))
 	}
 	if h, ok := s.applied.Head(id); ok {
 		start = h.Start
 	}
 	s.mu.RUnlock()
-	if last.file.kind != fileSegment || last.bytes >= smallSegment {
-		return buf, nil
+	for _, r := range small {
+		var err error
+		if buf, err = p.again(r, start, w, buf); err != nil {
+			return buf, err
+		}
 	}
-	f, err := s.segments.get(last.file)
+	p.replaced = append(p.replaced, small...)
+	return buf, nil
+}
+
+// extended are the last runs of a partition that are written again together with added bytes: small segments, each no
+// larger than what follows it, or tiny. So a byte is written again about once for each time that its segment doubles,
+// and not in each round, and a partition has few small segments at any time.
+func extended(runs []run, added int64) []run {
+	from := len(runs)
+	for from > 0 {
+		r := &runs[from-1]
+		if r.file.kind != fileSegment || r.bytes >= smallSegment || r.bytes > max(added, tinySegment) {
+			break
+		}
+		added += r.bytes
+		from--
+	}
+	return runs[from:]
+}
+
+// again writes the batches of a segment from an offset on.
+func (p *movePlan) again(r run, start store.Offset, w *segment.Writer, buf []byte) ([]byte, error) {
+	f, err := p.m.s.segments.get(r.file)
 	if err != nil {
 		return buf, err
 	}
-	defer s.segments.release(f)
+	defer p.m.s.segments.release(f)
 	cursor := f.seg.Find(int64(start))
 	for e, ok := cursor.Next(); ok; e, ok = cursor.Next() {
 		if buf, err = f.seg.ReadStored(e, buf[:0]); err != nil {
@@ -180,7 +212,6 @@ func (p *movePlan) extend(id store.PartitionID, w *segment.Writer, buf []byte) (
 			return buf, corrupt(err)
 		}
 	}
-	p.replaced = append(p.replaced, last)
 	return buf, corrupt(cursor.Err())
 }
 

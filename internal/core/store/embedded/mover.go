@@ -12,9 +12,11 @@ import (
 )
 
 const (
-	// smallSegment: a partition's last segment under this is written again together with what follows, so
+	// smallSegment: a partition's last segments under this are written again together with as much that follows, so
 	// that a partition of few records does not become thousands of files.
 	smallSegment = 1 << 20
+	// tinySegment: one under this is always written again: a file of its own costs more than its bytes.
+	tinySegment = 64 << 10
 	// moveAtOnce bounds what one round takes out of the journal, and so the memory for its entries.
 	moveAtOnce = 256 << 20
 	// retryMove is how long the mover waits after an error.

@@ -203,6 +203,39 @@ func TestSmallSegmentsAreExtended(t *testing.T) {
 	}
 }
 
+func TestSegmentsAreWrittenAgainAsOftenAsTheyDouble(t *testing.T) {
+	const piece = 20 << 10
+	var runs []run
+	var written, most int
+	rounds := smallSegment / piece * 4
+	for i := range rounds {
+		last := extended(runs, piece)
+		next := run{bytes: piece, file: fileID{fileSegment, uint64(i)}}
+		for _, r := range last {
+			next.bytes += r.bytes
+		}
+		written += int(next.bytes)
+		runs = append(runs[:len(runs)-len(last)], next)
+		small := 0
+		for _, r := range runs {
+			if r.bytes < smallSegment {
+				small++
+			}
+		}
+		most = max(most, small)
+	}
+	if times := float64(written) / float64(rounds*piece); times > 5 || most > 6 {
+		t.Errorf("%d pieces of 20 KiB: each byte was written %.1f times and there were up to %d small segments, want 5 and 6 at most", rounds, times, most)
+	}
+	adopted := []run{{bytes: 100, file: fileID{fileJournal, 1}}}
+	if got := extended(adopted, piece); len(got) != 0 {
+		t.Errorf("an adopted file is written again: %v", got)
+	}
+	if got := extended([]run{{bytes: smallSegment, file: fileID{fileSegment, 1}}}, 10*smallSegment); len(got) != 0 {
+		t.Errorf("a segment that is large enough is written again: %v", got)
+	}
+}
+
 // TestReadersNeverNoticeTheMover reads everything, byte for byte, while others write, trim and the mover works.
 func TestReadersNeverNoticeTheMover(t *testing.T) {
 	for name, adopt := range map[string]bool{"moving": false, "adopting": true} {
