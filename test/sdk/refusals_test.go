@@ -97,10 +97,11 @@ func (s *scenario) refuseTheirOwn(t *testing.T) {
 		"WarmThroughputMiBps is only supported for streams in ON_DEMAND mode.")
 }
 
-// throttled asks a server with hardly any quotas: operations that take no stream fail in no other way.
+// throttled asks a server that allows one call in minutes: operations that take no stream fail in no other way.
 func (s *scenario) throttled(t *testing.T, c *caller) {
 	t.Helper()
 	for _, operation := range []string{"DescribeAccountSettings", "DescribeLimits"} {
+		c.call(t, operation, object{})
 		c.refuse(t, operation, object{}, limit, "Rate exceeded for account "+accessKey+".")
 	}
 	maps.Copy(s.refused, c.refused)
