@@ -16,7 +16,7 @@ func (h *chronicle) reshard(p place, k *knownStream) {
 	wide := new(big.Int).Sub(s.end, s.start).Cmp(big.NewInt(4)) > 0
 	var err error
 	var wanted [][2]*big.Int
-	count := 0
+	var count int
 	switch n := h.r.IntN(10); {
 	case n < 4 && len(open) < 8 && wide:
 		key := new(big.Int).Add(s.start, big.NewInt(2))

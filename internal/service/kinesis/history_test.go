@@ -463,9 +463,9 @@ func (h *chronicle) consumers(p place, k *knownStream) {
 	k.consumers = append(k.consumers, name)
 }
 
-func wantCode(t testing.TB, what string, err error, code string) {
-	t.Helper()
+func wantCode(tb testing.TB, what string, err error, code string) {
+	tb.Helper()
 	if e := api.AsError(err); e == nil || e.Code != code {
-		t.Errorf("%s: got %v, want %s", what, err, code)
+		tb.Errorf("%s: got %v, want %s", what, err, code)
 	}
 }
