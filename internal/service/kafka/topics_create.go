@@ -91,18 +91,18 @@ func (b *Broker) createBatch(ctx context.Context, batch []*newTopic, validateOnl
 
 // findElsewhere looks whether streams of the new names exist in other accounts and regions.
 func (b *Broker) findElsewhere(tx store.ReadTx, batch []*newTopic) error {
+	names := make([]string, len(batch))
+	for i, n := range batch {
+		names[i] = n.name
+	}
+	found, err := b.topics.cat.Elsewhere(tx, names)
 	for _, n := range batch {
-		t, err := b.topics.cat.Elsewhere(tx, n.name)
-		switch {
-		case errors.Is(err, catalog.ErrNotFound):
-			n.elsewhere = ""
-		case err != nil:
-			return err
-		default:
+		n.elsewhere = ""
+		if t := found[n.name]; t != nil {
 			n.elsewhere = t.Kafka
 		}
 	}
-	return nil
+	return err
 }
 
 // create makes one topic. It refuses before it writes anything, so that the others of the transaction stand.
