@@ -33,7 +33,7 @@ var parts = []part{
 	{"java", "AWS SDK for Java v2", "tools/parts/java", "parts/java", 1, buildJava},
 	{"kafka-definitions", "jar with Kafka's message definitions", "tools/parts/kafka-definitions", "parts/kafka-definitions", 1, buildJar},
 	{"kafka-java", "Apache Kafka: clients, Streams, Connect, tools and broker", "tools/parts/kafka-java", "parts/kafka-java", 1, buildJava},
-	{"kafka-python", "librdkafka, kafka-python and aiokafka in a virtual environment", "tools/parts/kafka-python", "parts/kafka-python", 1, buildPython},
+	{"kafka-python", "librdkafka, kafka-python and aiokafka in a virtual environment", "tools/parts/kafka-python", "parts/kafka-python", 2, buildPython},
 	{"kafka-node", "KafkaJS", "tools/parts/kafka-node", "parts/kafka-node", 1, buildNode},
 	{"postgres", "PostgreSQL server", "tools/parts/postgres", "parts/postgres", 1, buildPostgres},
 }

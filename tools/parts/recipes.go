@@ -22,7 +22,7 @@ func buildPython(ctx context.Context, b builder) error {
 	if err := b.command(ctx, "python3", "-m", "venv", filepath.Join(b.dir, "venv")); err != nil {
 		return fmt.Errorf("make a virtual environment (Debian: package python3-venv): %w", err)
 	}
-	return b.fetch(ctx, "the Python package index", b.pip(), "install", "--quiet", "--no-input",
+	return b.fetch(ctx, "the Python package index", filepath.Join(b.dir, "venv", "bin", "pip"), "install", "--quiet", "--no-input",
 		"-r", filepath.Join(b.pins, "requirements.txt"))
 }
 
@@ -31,7 +31,7 @@ func buildBotocore(ctx context.Context, b builder) error {
 		"--only-binary", ":all:", "--require-hashes", "-d", b.dir, "-r", filepath.Join(b.pins, "requirements.txt"))
 }
 
-// pip is the one of the part python, which stands before its users in the table.
+// pip is the one of the part python, which stands before those that download with it in the table.
 func (b builder) pip() string {
 	return filepath.Join(b.build, "parts", "python", "venv", "bin", "pip")
 }
