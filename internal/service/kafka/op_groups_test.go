@@ -203,3 +203,19 @@ func TestOffsetsOfTopicsThatAreConsumedAreNotDeleted(t *testing.T) {
 		t.Errorf("delete of a group that is not there: got %+v", none)
 	}
 }
+
+func TestGroupsThatOnlyHaveOffsetsAreKnownAfterARestart(t *testing.T) {
+	s := storetest.NewModel()
+	b := open(t, s)
+	makeTopic(t, b, "t", 1)
+	for _, g := range []string{"a", "b"} {
+		commit(b, t, 9, offsetsOf(g, "t", 1))
+	}
+	b = open(t, s)
+	if l := ask[*kafkaapi.ListGroupsResponse](t, b, 5, &kafkaapi.ListGroupsRequest{}).Groups; len(l) != 2 || l[0].GroupID != "a" || l[1].GroupState != "Empty" {
+		t.Fatalf("list: got %+v", l)
+	}
+	if codes := deleteGroups(t, b, "a"); codes[0] != kafkaapi.None {
+		t.Errorf("delete: got %v", codes)
+	}
+}

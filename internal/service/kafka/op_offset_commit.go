@@ -19,9 +19,10 @@ import (
 // Source: OffsetCommitRequest.json of Kafka 4.3.1, KIP-211 (the retention time of old versions is ignored)
 func (b *Broker) offsetCommit(c *Call, req *kafkaapi.OffsetCommitRequest) *kafkaapi.OffsetCommitResponse {
 	res := &kafkaapi.OffsetCommitResponse{}
-	code := b.groups.CheckCommit(group.CommitRequest{
+	who := group.CommitRequest{
 		Group: req.GroupID, MemberID: req.MemberID, InstanceID: textOf(req.GroupInstanceID), Generation: req.GenerationIDOrMemberEpoch,
-	})
+	}
+	code := b.groups.CheckCommit(who)
 	var entries []offset.Entry
 	var good []*kafkaapi.Code // beside entries
 	for i := range req.Topics {
@@ -43,7 +44,7 @@ func (b *Broker) offsetCommit(c *Call, req *kafkaapi.OffsetCommitRequest) *kafka
 	}
 	for len(entries) > 0 {
 		n := min(len(entries), offset.MaxEntries)
-		failed := b.commitOffsets(c, req.GroupID, entries[:n])
+		failed := b.commitOffsets(c, who, entries[:n])
 		for _, code := range good[:n] {
 			*code = failed
 		}
@@ -52,13 +53,21 @@ func (b *Broker) offsetCommit(c *Call, req *kafkaapi.OffsetCommitRequest) *kafka
 	return res
 }
 
-func (b *Broker) commitOffsets(c *Call, id string, entries []offset.Entry) kafkaapi.Code {
-	_, err := b.store.Update(c.Context, func(tx store.Tx) error {
+// commitOffsets makes offsets durable unless the group has gone on to another generation meanwhile.
+func (b *Broker) commitOffsets(c *Call, who group.CommitRequest, entries []offset.Entry) kafkaapi.Code {
+	var fenced kafkaapi.Code
+	_, err := b.store.Update(c.Context, func(tx store.Tx) (err error) {
+		if fenced, err = group.Fence(tx, who); err != nil || fenced != kafkaapi.None {
+			return err
+		}
 		for i := range entries {
 			entries[i].Time = tx.Now()
 		}
-		return offset.Commit(tx, id, entries)
+		return offset.Commit(tx, who.Group, entries)
 	})
+	if err == nil && fenced != kafkaapi.None {
+		return fenced
+	}
 	return b.codeOf("commit offsets", err)
 }
 

@@ -45,11 +45,18 @@ func (b *Broker) txnOffsetCommit(c *Call, req *kafkaapi.TxnOffsetCommitRequest) 
 }
 
 func (b *Broker) commitInTransaction(c *Call, req *kafkaapi.TxnOffsetCommitRequest, in txn.OffsetCommit) kafkaapi.Code {
-	check := group.CommitRequest{Group: req.GroupID, Generation: -1, Transactional: true}
+	who := group.CommitRequest{Group: req.GroupID, Generation: -1, Transactional: true}
 	if c.Version >= 3 {
-		check.MemberID, check.InstanceID, check.Generation = req.MemberID, textOf(req.GroupInstanceID), req.GenerationID
+		who.MemberID, who.InstanceID, who.Generation = req.MemberID, textOf(req.GroupInstanceID), req.GenerationID
 	}
-	if code := b.groups.CheckCommit(check); code != kafkaapi.None {
+	if code := b.groups.CheckCommit(who); code != kafkaapi.None {
+		return code
+	}
+	in.Check = func(tx store.Tx) kafkaapi.Code {
+		code, err := group.Fence(tx, who)
+		if err != nil {
+			return b.codeOf("check the generation of a group", err)
+		}
 		return code
 	}
 	return b.txns.CommitOffsets(c.Context, in)

@@ -126,12 +126,38 @@ func (b *Broker) startCoordinators() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := b.addSimpleGroups(); err != nil {
+		return err
+	}
 	b.txns, err = txn.New(b.ctx, txn.Options{
 		Store: b.store, Clock: b.opts.Clock, Logger: b.log,
 		MaxTimeout: millis("transaction.max.timeout.ms"), IDExpiration: millis("transactional.id.expiration.ms"),
 		ProducerExpiration: millis("producer.id.expiration.ms"),
 	})
 	return err
+}
+
+// simplePage is how many groups with offsets one view reads.
+const simplePage = 1000
+
+// addSimpleGroups makes known the groups that have offsets and never had a member: they are listed, deleted and expire
+// as others.
+func (b *Broker) addSimpleGroups() error {
+	for since, more := "", true; more; {
+		var ids []string
+		err := b.store.View(b.ctx, func(tx store.ReadTx) (err error) {
+			ids, err = offset.Groups(tx, since, simplePage)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		b.groups.AddSimple(ids...)
+		if more = len(ids) == simplePage; more {
+			since = ids[len(ids)-1]
+		}
+	}
+	return nil
 }
 
 // maxMembers bounds group.max.size, which Kafka leaves open: members are held in memory.

@@ -42,8 +42,12 @@ func (b *Broker) expireOffsets(ctx context.Context, x *group.Expirable, retentio
 	if x.Since > before {
 		return nil // the group has not been empty for long enough
 	}
-	for since, first := []byte(nil), true; first || since != nil; first = false {
-		_, err := b.store.Update(ctx, func(tx store.Tx) error {
+	due := true
+	for since, first := []byte(nil), true; due && (first || since != nil); first = false {
+		_, err := b.store.Update(ctx, func(tx store.Tx) (err error) {
+			if due, err = group.StillExpirable(tx, *x); err != nil || !due {
+				return err
+			}
 			limit := before
 			if x.Since > 0 {
 				limit = tx.Now() + 1 // all of a group count from when it became empty
@@ -58,7 +62,7 @@ func (b *Broker) expireOffsets(ctx context.Context, x *group.Expirable, retentio
 			return err
 		}
 	}
-	if x.Empty {
+	if x.Empty && due {
 		b.groups.Forget(x.Group, hasNoOffsets, func(kafkaapi.Code) {})
 	}
 	return nil
