@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -150,12 +151,18 @@ func fuzz(ctx context.Context, r *runner) error {
 // seeds is how many simulated lives of the store are run here, beside those among the units.
 const seeds = 3000
 
-// simulation runs the store on the crashing file system: other seeds every day, named in the output.
+// histories is how many random histories of Kinesis are played here, beside those among the units.
+const histories = 400
+
+// simulation runs the store on the crashing file system, with other seeds every day, named in the output, and random
+// histories of Kinesis, which name their seed when they fail.
 func simulation(ctx context.Context, r *runner) error {
 	from := time.Now().Unix() / (24 * 60 * 60) * 1_000_000
 	fmt.Printf("    seeds %d to %d\n", from, from+seeds-1)
-	return r.goTest(ctx, "-count=1", "./internal/core/store/embedded", "-run", "^TestStoreSurvivesCrashes$",
+	err := r.goTest(ctx, "-count=1", "./internal/core/store/embedded", "-run", "^TestStoreSurvivesCrashes$",
 		"-crash.from", fmt.Sprint(from), "-crash.seeds", fmt.Sprint(seeds))
+	return errors.Join(err, r.goTest(ctx, "-count=1", "./internal/service/kinesis", "-run", "^TestRandomHistories",
+		"-histories", fmt.Sprint(histories)))
 }
 
 // planted turns on each bug that the simulation has to catch.
