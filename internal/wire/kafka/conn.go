@@ -161,6 +161,9 @@ func (c *Conn) run() {
 		for c.next() {
 		}
 	}
+	if t, ok := c.conn.(*tls.Conn); ok && c.awaitAnswers() {
+		_ = t.CloseWrite() // says that nothing is missing; waits for the socket, which cut must not
+	}
 	c.awaitAnswers()
 	c.cut()
 	if c.reason != "" {
@@ -196,14 +199,19 @@ func (c *Conn) stopReading() {
 	_ = c.conn.SetReadDeadline(time.Now()) // a closed one is on its way out
 }
 
-// cut closes the socket, which ends all reading and writing.
+// cut closes the socket, which ends all reading and writing. It does not wait.
 func (c *Conn) cut() {
 	c.mu.Lock()
 	was := c.dead
 	c.dead = true
 	c.turn.Broadcast()
 	c.mu.Unlock()
-	if !was {
-		_ = c.conn.Close() // nothing is lost that was not lost before
+	if was {
+		return
 	}
+	nc := c.conn
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn() // whose own Close waits until its farewell is written
+	}
+	_ = nc.Close() // nothing is lost that was not lost before
 }
