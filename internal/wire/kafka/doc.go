@@ -10,10 +10,11 @@
 //
 // A handler is called in the goroutine that reads the connection, and answers once, then or later, from any
 // goroutine. Whoever completes the request at the front of the queue writes it, and those behind it that are
-// complete, without waiting (with others outstanding a goroutine does, so that it meets more of them complete): what does not fit into the socket at once is left to a goroutine that lives as long
-// as there is something to write, and the connection is cut when the client takes nothing for 30 s. No more than
-// the first 8 bytes are read from a connection whose answer has not gone, so a slow reader holds one answer and no
-// more, and a client that goes away while its Fetch waits is noticed.
+// complete, without waiting: what does not fit into the socket at once is left to a goroutine that lives as long as
+// there is something to write. With more requests outstanding that goroutine writes in any case, so that it finds
+// the others complete that belong to the same group of the store. The connection is cut when the client takes
+// nothing for 30 s. No more than the first 8 bytes are read from a connection whose answer has not gone, so a slow
+// reader holds one answer and no more, and a client that goes away while its Fetch waits is noticed.
 //
 // # Order
 //
