@@ -13,7 +13,7 @@ import (
 // Behaviour
 //   - each topic succeeds or fails for itself; a topic made by Kafka is gone when it is answered, and its name is free
 //   - offsets that groups have committed for it go later, and are never seen again
-//   - a stream made by Kinesis is deleted as DeleteStream does it, which fails while consumers are registered
+//   - a stream made by Kinesis is deleted as DeleteStream does it, with its consumers
 //
 // Errors, each in its topic: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_REQUEST, POLICY_VIOLATION,
 // TOPIC_DELETION_DISABLED

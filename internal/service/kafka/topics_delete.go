@@ -13,8 +13,8 @@ import (
 // Streams is what the broker asks of Kinesis: streams that it made have states, quotas and consumers that only it
 // knows.
 type Streams interface {
-	// DeleteStream begins the deletion of a stream, as a client of Kinesis would. The error's text is for the
-	// client of Kafka.
+	// DeleteStream begins the deletion of a stream, as a client of Kinesis would. The region is never empty once
+	// the default one is known. The error's text is for the client of Kafka.
 	DeleteStream(ctx context.Context, account, region, name string) error
 }
 
@@ -98,7 +98,14 @@ func (b *Broker) deleteStream(ctx context.Context, c *catalog.Topic) error {
 	if b.opts.Streams == nil {
 		return refuse(kafkaapi.PolicyViolation, "Topic '"+c.Kafka+"' is a stream made by Kinesis, which is not served here.")
 	}
-	if err := b.opts.Streams.DeleteStream(ctx, c.Account, c.Region, c.Name); err != nil {
+	region := c.Region
+	if region == "" {
+		if err := b.store.View(ctx, b.topics.cat.LoadRegion); err != nil {
+			return err
+		}
+		region, _ = b.topics.cat.Region()
+	}
+	if err := b.opts.Streams.DeleteStream(ctx, c.Account, region, c.Name); err != nil {
 		return refuse(kafkaapi.PolicyViolation, "Topic '"+c.Kafka+"' is a stream made by Kinesis: "+err.Error())
 	}
 	return nil

@@ -425,6 +425,9 @@ func TestStreamsAreDeletedByKinesis(t *testing.T) {
 	s := storetest.NewModel()
 	stream(t, s, catalog.DefaultAccount, "", "free", 1)
 	stream(t, s, "111122223333", "eu-west-1", "held", 1)
+	if _, err := s.Update(t.Context(), func(tx store.Tx) error { return new(catalog.Catalog).FixRegion(tx, "us-east-1") }); err != nil {
+		t.Fatal(err)
+	}
 	f := &fakeStreams{}
 	b, err := New(Options{Store: s, Streams: f})
 	if err != nil {
@@ -439,7 +442,7 @@ func TestStreamsAreDeletedByKinesis(t *testing.T) {
 	if got := refused(res.Responses[1].ErrorCode, res.Responses[1].ErrorMessage); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if !slices.Equal(f.deleted, []string{"000000000000//free", "111122223333/eu-west-1/held"}) {
+	if !slices.Equal(f.deleted, []string{"000000000000/us-east-1/free", "111122223333/eu-west-1/held"}) {
 		t.Errorf("Kinesis was asked for %q", f.deleted)
 	}
 }
