@@ -37,6 +37,9 @@ func (h *chronicle) put(p place, k *knownStream) {
 		h.t.Errorf("PutRecords into %v: %+v, %v", p, out, err)
 		return
 	}
+	if got := out.EncryptionType != nil && *out.EncryptionType == kinesisapi.EncryptionTypeKms; got != k.encrypted {
+		h.t.Errorf("PutRecords into %v: encrypted %v, want %v", p, got, k.encrypted)
+	}
 	for i, e := range out.Records {
 		s := k.routed(hashes[i])
 		if s.id != *e.ShardId {
@@ -51,7 +54,7 @@ func (h *chronicle) put(p place, k *knownStream) {
 		if len(number) != len(last) || number <= last {
 			h.t.Errorf("%v %s: number %s is not above %s", p, s.id, number, last)
 		}
-		s.records = append(s.records, knownRecord{number, *in.Records[i].PartitionKey, string(in.Records[i].Data), from, to})
+		s.records = append(s.records, knownRecord{number, *in.Records[i].PartitionKey, string(in.Records[i].Data), from, to, k.encrypted})
 	}
 }
 
@@ -191,6 +194,9 @@ func (h *chronicle) compare(r *cursor, now int64, got []kinesisapi.Record) int {
 		if g.SequenceNumber != want.number || *g.PartitionKey != want.key || string(g.Data) != want.data || ms < want.from || ms > want.to {
 			h.t.Errorf("%v %s: record %d is %s %q %.40q at %d, want %s %q %.40q between %d and %d", r.place, s.id, at+i,
 				g.SequenceNumber, *g.PartitionKey, g.Data, ms, want.number, want.key, want.data, want.from, want.to)
+		}
+		if sealed := g.EncryptionType != nil && *g.EncryptionType == kinesisapi.EncryptionTypeKms; sealed != want.sealed {
+			h.t.Errorf("%v %s: record %d is encrypted %v, want %v", r.place, s.id, at+i, sealed, want.sealed)
 		}
 		want.from, want.to = ms, ms // it is known now
 	}

@@ -114,7 +114,7 @@ type disk struct {
 
 func (d *disk) open() store.Store {
 	var err error
-	d.st, err = embedded.Open(embedded.Options{Dir: "data", FS: d.fs, BallastBytes: -1, Clock: d.clock, Fatal: func(error) {}})
+	d.st, err = embedded.Open(embedded.Options{Dir: "data", FS: d.fs, BallastBytes: -1, Clock: d.clock, RootKey: storetest.RootKey, Fatal: func(error) {}})
 	if err != nil {
 		d.t.Fatalf("open: %v", err)
 	}
@@ -177,7 +177,9 @@ func (h *chronicle) finish() {
 }
 
 func (h *chronicle) start() {
-	svc, err := New(Options{Store: h.st, Quotas: QuotasOff, StateDelay: time.Duration(1+h.r.IntN(200)) * time.Millisecond})
+	svc, err := New(Options{
+		Store: h.st, Quotas: QuotasOff, StateDelay: time.Duration(1+h.r.IntN(200)) * time.Millisecond, RootKey: storetest.RootKey,
+	})
 	if err != nil {
 		h.t.Fatalf("New: %v", err)
 	}
@@ -402,8 +404,10 @@ func (h *chronicle) living(p place, k *knownStream, n int) {
 		h.readOn()
 	case n < 82:
 		h.reshard(p, k)
-	case n < 86:
+	case n < 85:
 		h.retain(p, k)
+	case n < 87:
+		h.encrypt(p, k)
 	case n < 90:
 		h.consumers(p, k)
 	case n < 94:
@@ -441,6 +445,27 @@ func (h *chronicle) retain(p place, k *knownStream) {
 		h.t.Errorf("%v from %d to %d hours: %v", p, k.hours, hours, err)
 	}
 	k.hours = int64(hours)
+}
+
+// encrypt starts or stops encryption; what is put after the answer goes by it.
+func (h *chronicle) encrypt(p place, k *knownStream) {
+	var err error
+	on, key := h.r.IntN(3) > 0, "alias/aws/kinesis"
+	if on {
+		_, err = h.svc.StartStreamEncryption(h.ctx(), &kinesisapi.StartStreamEncryptionInput{StreamName: &p.stream, EncryptionType: kinesisapi.EncryptionTypeKms, KeyId: key})
+	} else {
+		_, err = h.svc.StopStreamEncryption(h.ctx(), &kinesisapi.StopStreamEncryptionInput{StreamName: &p.stream, EncryptionType: kinesisapi.EncryptionTypeKms, KeyId: key})
+	}
+	if k.status != kinesisapi.StreamStatusActive {
+		wantCode(h.t, "encryption", err, "ResourceInUseException")
+		return
+	}
+	if err != nil {
+		h.t.Errorf("%v: encryption %v: %v", p, on, err)
+		return
+	}
+	k.status, k.wanted, k.count, k.asked = kinesisapi.StreamStatusUpdating, nil, len(k.open()), h.now()
+	k.encrypted = on
 }
 
 // consumers registers a consumer, or deregisters one.

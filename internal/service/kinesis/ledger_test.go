@@ -20,6 +20,7 @@ type knownStream struct {
 	asked     int64         // store time when the last change of its shards was asked for
 	wanted    [][2]*big.Int // hash ranges of the open shards after that, in order; nil: any of count
 	count     int
+	encrypted bool
 	consumers []string
 	deleted   []string // consumers that may still be listed
 }
@@ -40,6 +41,7 @@ type knownShard struct {
 type knownRecord struct {
 	number, key, data string
 	from, to          int64
+	sealed            bool
 }
 
 const hourMS = 3_600_000
