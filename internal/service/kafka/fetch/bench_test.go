@@ -35,7 +35,7 @@ func memory() int64 {
 
 func TestWaitingFetchTakesLittleMemory(t *testing.T) {
 	r := newRig(t, storetest.NewModel(), 1)
-	const n, most = 1000, 3 << 10
+	const n, most = 1000, 1536
 	before := memory()
 	r.waiters(n, time.Hour, (*Request).Free)
 	if each := (memory() - before) / n; each > most {

@@ -105,7 +105,6 @@ func (f *Fetcher) Fetch(r *Request, done func(*Request)) {
 		done(r)
 		return
 	}
-	r.keepNothing()
 	r.limit = max(min(r.MaxBytes, f.opts.MaxBytes), 0)
 	r.need = min(r.MinBytes, f.opts.MaxBytes)
 	if r.MaxWait > 0 {

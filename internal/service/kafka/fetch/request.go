@@ -80,9 +80,8 @@ func NewRequest() *Request {
 	return r
 }
 
-// keepParts is how many partitions a request that is used again has room for. A request that waits holds that room, so
-// it is for the few that most consumers read.
-const keepParts = 4
+// keepParts is how many partitions a request that is used again has room for: 40 KiB.
+const keepParts = 128
 
 // Release is Free as a value, without an allocation.
 func (r *Request) Release() func() { return r.free }
@@ -120,16 +119,6 @@ func (r *Request) reset(fresh *Request) {
 	r.limit, r.need, r.deadline, r.held, r.want = 0, 0, time.Time{}, 0, 0
 	r.taken, r.at, r.next = fresh.taken, 0, nil
 	r.state.Store(running)
-}
-
-// keepNothing gives up what is in the session now, if it is large: the request may wait for long.
-func (r *Request) keepNothing() {
-	if cap(r.Wanted) > keepParts {
-		r.Wanted = nil
-	}
-	if cap(r.Forgotten) > keepParts {
-		r.Forgotten = nil
-	}
 }
 
 // drop gives back all that was read.

@@ -22,12 +22,7 @@ func (r *Request) wait() outcome {
 	if r.poll.Watch() {
 		return again
 	}
-	if cap(r.Parts) > keepParts {
-		r.Parts = nil
-	}
-	if cap(r.taken) > keepParts {
-		r.taken = nil
-	}
+	r.Parts, r.taken, r.Wanted, r.Forgotten = nil, nil, nil, nil // thousands may wait; these are small to make again
 	r.state.Store(waiting)
 	if !r.f.timers.add(r) {
 		r.state.Store(running)

@@ -117,7 +117,7 @@ func (c *Cache) resume(p *Poll, s *Session, req *Request) kafkaapi.Code {
 	if wake := s.takeWake(); wake != nil {
 		defer wake() // the fetch before still waits, on another connection: its epoch has passed
 	}
-	if len(s.parts) == 0 {
+	if s.parts.len() == 0 {
 		// All partitions were forgotten: the session ends, and the answer, which is empty, says so by id 0.
 		c.drop(s)
 		*p = Poll{s: s, cache: c, full: true, epoch: s.epoch, committed: req.Committed}
@@ -125,7 +125,7 @@ func (c *Cache) resume(p *Poll, s *Session, req *Request) kafkaapi.Code {
 	}
 	c.mu.Lock()
 	if c.sessions[s.id] == s {
-		c.touch(s, len(s.parts), c.opts.Clock.Now())
+		c.touch(s, s.parts.len(), c.opts.Clock.Now())
 	}
 	c.mu.Unlock()
 	*p = Poll{s: s, cache: c, epoch: s.epoch, committed: req.Committed}
@@ -156,7 +156,7 @@ func (c *Cache) add(s *Session) bool {
 	c.mu.Lock()
 	var evicted *Session
 	if len(c.sessions) >= c.opts.Slots {
-		if evicted = c.evict(len(s.parts), now); evicted == nil {
+		if evicted = c.evict(s.parts.len(), now); evicted == nil {
 			c.mu.Unlock()
 			return false
 		}
@@ -166,7 +166,7 @@ func (c *Cache) add(s *Session) bool {
 	}
 	s.created, s.epoch = now, nextEpoch(EpochFull)
 	c.sessions[s.id] = s
-	c.touch(s, len(s.parts), now)
+	c.touch(s, s.parts.len(), now)
 	c.mu.Unlock()
 	if evicted != nil {
 		evicted.giveUp()

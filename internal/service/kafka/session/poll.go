@@ -63,8 +63,8 @@ func (p *Poll) Bind(part *Partition, id store.PartitionID) {
 	part.id = id
 	s.bound++
 	if s.watching && id != Empty {
-		s.byID[id] = part
-		if !s.watched[id] {
+		s.places.add(part)
+		if !s.watched.has(id) {
 			s.fresh = append(s.fresh, id)
 		}
 	}
@@ -92,12 +92,11 @@ func (p *Poll) Watch() bool {
 		return false
 	}
 	s.watching = true
-	s.watched = make(map[store.PartitionID]bool, s.bound)
 	s.mu.Lock()
-	s.byID = make(map[store.PartitionID]*Partition, s.bound)
-	for _, part := range s.parts {
+	s.fresh = make([]store.PartitionID, 0, s.bound)
+	for _, part := range s.parts.list {
 		if part.id != 0 && part.id != Empty {
-			s.byID[part.id] = part
+			s.places.add(part)
 			s.fresh = append(s.fresh, part.id)
 		}
 		s.mark(part)
@@ -120,7 +119,7 @@ func (p *Poll) Again(part *Partition) {
 	s := p.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.parts[part.Key] == part {
+	if s.parts.has(part) {
 		s.mark(part)
 	}
 }
@@ -133,7 +132,7 @@ func (p *Poll) First(parts []*Partition) {
 	later := s.dirty
 	s.dirty = make([]*Partition, 0, len(parts)+len(later))
 	for _, part := range parts {
-		if s.parts[part.Key] == part {
+		if s.parts.has(part) {
 			part.dirty, part.front = true, true
 			s.dirty = append(s.dirty, part)
 		}
@@ -206,7 +205,7 @@ func (p *Poll) Tell(part *Partition, t Told) bool {
 func (p *Poll) Finish() int32 {
 	s := p.s
 	switch {
-	case p.create && len(s.parts) > 0 && p.cache.add(s):
+	case p.create && s.parts.len() > 0 && p.cache.add(s):
 		return s.id
 	case p.full:
 		s.end()

@@ -44,6 +44,7 @@ type Partition struct {
 	Params
 
 	id store.PartitionID // where it is in the store; 0: not known, or nowhere
+	at int               // in the session's list; -1: it was forgotten
 
 	highWatermark int64 // last told
 	logStart      int64 // last told
@@ -64,13 +65,13 @@ type Session struct {
 	poll    sync.Mutex // held while a fetch looks at or changes the session
 	epoch   int32      // that the next fetch must have
 	usesIDs bool
-	parts   map[Key]*Partition
+	parts   keyed
 	bound   int // partitions whose id is known
 	ended   bool
 	evicted atomic.Bool // to be ended by whoever holds poll, or else at once
 
 	watching bool
-	watched  map[store.PartitionID]bool // also ids that nobody wants any more
+	watched  idSet // also ids that nobody wants any more
 	cancels  []func()
 	fresh    []store.PartitionID // bound, and not watched yet
 
@@ -83,7 +84,7 @@ type Session struct {
 	heapAt  int
 
 	mu        sync.Mutex // guards what commits change, down from here; held for moments
-	byID      map[store.PartitionID]*Partition
+	places    placed
 	dirty     []*Partition // a queue, each once; entries whose flag is not set were removed
 	committed bool         // the fetch that waits wants committed records
 	bytes     int          // that have come since Take
@@ -98,7 +99,7 @@ func newSession(w Watcher, req *Request) *Session {
 		watcher: w,
 		usesIDs: req.UsesIDs,
 		heapAt:  -1,
-		parts:   make(map[Key]*Partition, len(req.Wanted)),
+		parts:   keyed{list: make([]*Partition, 0, len(req.Wanted))},
 		dirty:   make([]*Partition, 0, len(req.Wanted)),
 	}
 	s.update(req)
@@ -111,17 +112,17 @@ func (s *Session) update(req *Request) {
 	defer s.mu.Unlock()
 	for i := range req.Wanted {
 		w := &req.Wanted[i]
-		p := s.parts[w.Key]
+		p := s.parts.get(&w.Key)
 		if p == nil {
 			p = &Partition{Key: w.Key, highWatermark: unknown, logStart: unknown}
-			s.parts[p.Key] = p
+			s.parts.add(p)
 		}
 		p.Params = w.Params
 		s.mark(p)
 	}
 	for i := range req.Forgotten {
-		if p := s.parts[req.Forgotten[i]]; p != nil {
-			delete(s.parts, p.Key)
+		if p := s.parts.get(&req.Forgotten[i]); p != nil {
+			s.parts.remove(p)
 			s.unbind(p)
 			p.dirty = false
 		}
@@ -141,9 +142,7 @@ func (s *Session) unbind(p *Partition) {
 	if p.id == 0 {
 		return
 	}
-	if s.byID[p.id] == p {
-		delete(s.byID, p.id)
-	}
+	s.places.remove(p)
 	p.id, p.pending = 0, 0
 	s.bound--
 }
@@ -160,7 +159,7 @@ func (s *Session) event(e store.Event) {
 
 // note adds what a commit changed, and returns whom to wake. The caller holds mu.
 func (s *Session) note(e store.Event) func() {
-	p := s.byID[e.Partition]
+	p := s.places.get(e.Partition)
 	if p == nil {
 		return nil
 	}
@@ -196,10 +195,8 @@ func (s *Session) takeWake() func() {
 func (s *Session) register() {
 	if len(s.fresh) > 0 {
 		s.cancels = append(s.cancels, s.watcher.Watch(s.fresh, s.event))
-		for _, id := range s.fresh {
-			s.watched[id] = true
-		}
-		s.fresh = s.fresh[:0]
+		s.watched.add(s.fresh)
+		s.fresh = nil
 	}
 	if s.stale() {
 		s.renew()
@@ -209,15 +206,15 @@ func (s *Session) register() {
 // stale tells whether so much is watched in vain, or in so many small pieces, that it pays to begin anew: at
 // a cost of what is bound, after as many changes.
 func (s *Session) stale() bool {
-	const few = 64
-	return len(s.watched) > 2*s.bound+few || len(s.cancels) > s.bound/2+few
+	const most = 64
+	return s.watched.len() > 2*s.bound+most || len(s.cancels) > s.bound/2+most
 }
 
 // renew watches exactly what is bound, all at once: first the new registration, then the end of the old, so
 // that no commit is missed. A commit told twice only wakes early.
 func (s *Session) renew() {
 	ids := make([]store.PartitionID, 0, s.bound)
-	for _, p := range s.parts {
+	for _, p := range s.parts.list {
 		if p.id != 0 && p.id != Empty {
 			ids = append(ids, p.id)
 		}
@@ -227,10 +224,8 @@ func (s *Session) renew() {
 	cancel := s.watcher.Watch(ids, s.event)
 	s.cancel()
 	s.cancels = append(s.cancels, cancel)
-	clear(s.watched)
-	for _, id := range ids {
-		s.watched[id] = true
-	}
+	s.watched = idSet{}
+	s.watched.add(ids)
 }
 
 func (s *Session) cancel() {
@@ -267,7 +262,7 @@ func (s *Session) end() {
 	}
 	s.ended = true
 	s.cancel()
-	s.cancels, s.watched, s.watching = nil, nil, false
+	s.cancels, s.watched, s.watching = nil, idSet{}, false
 	if wake := s.takeWake(); wake != nil {
 		wake()
 	}
