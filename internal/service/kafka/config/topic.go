@@ -9,7 +9,7 @@ const maxLong = "9223372036854775807"
 var topicConfigs = newTable([]Def{
 	{
 		Name: "cleanup.policy", Type: List, Default: "delete", Importance: Medium, Synonym: "log.cleanup.policy", rule: someOf("compact", "delete"),
-		Effect: "honoured: delete trims by retention, compact keeps the newest record of each key; neither keeps everything",
+		Effect: "delete trims by retention; compact keeps everything and wants a key in each record",
 		Doc:    "What happens to old records: delete, compact, both, or nothing when empty.",
 	},
 	{
@@ -31,8 +31,7 @@ var topicConfigs = newTable([]Def{
 	},
 	{
 		Name: "delete.retention.ms", Type: Long, Default: "86400000", Importance: Medium, Synonym: "log.cleaner.delete.retention.ms", rule: atLeast(0),
-		Effect: "honoured by compaction",
-		Doc:    "How long tombstones and transaction markers stay in a compacted topic after they were cleaned.",
+		Doc: "How long tombstones and transaction markers stay in a compacted topic after they were cleaned.",
 	},
 	{
 		Name: "file.delete.delay.ms", Type: Long, Default: "60000", Importance: Medium, Synonym: "log.segment.delete.delay.ms", rule: atLeast(0),
@@ -68,8 +67,7 @@ var topicConfigs = newTable([]Def{
 	},
 	{
 		Name: "max.compaction.lag.ms", Type: Long, Default: maxLong, Importance: Medium, Synonym: "log.cleaner.max.compaction.lag.ms", rule: atLeast(1),
-		Effect: "honoured by compaction",
-		Doc:    "The longest that a record waits before it can be compacted.",
+		Doc: "The longest that a record waits before it can be compacted.",
 	},
 	{
 		Name: "max.message.bytes", Type: Int, Default: "1048588", Importance: Medium, Synonym: "message.max.bytes", rule: atLeast(0),
@@ -78,12 +76,12 @@ var topicConfigs = newTable([]Def{
 	},
 	{
 		Name: "message.timestamp.after.max.ms", Type: Long, Default: "3600000", Importance: Medium, Synonym: "log.message.timestamp.after.max.ms", rule: atLeast(0),
-		Effect: "honoured for the newest record of a batch",
+		Effect: "honoured",
 		Doc:    "How far a record's timestamp may be after the broker's time, with CreateTime.",
 	},
 	{
 		Name: "message.timestamp.before.max.ms", Type: Long, Default: maxLong, Importance: Medium, Synonym: "log.message.timestamp.before.max.ms", rule: atLeast(0),
-		Effect: "honoured for the newest record of a batch",
+		Effect: "honoured",
 		Doc:    "How far a record's timestamp may be before the broker's time, with CreateTime.",
 	},
 	{
@@ -94,13 +92,11 @@ var topicConfigs = newTable([]Def{
 	},
 	{
 		Name: "min.cleanable.dirty.ratio", Type: Double, Default: "0.5", Importance: Medium, Synonym: "log.cleaner.min.cleanable.ratio", rule: between(0, 1),
-		Effect: "honoured by compaction",
-		Doc:    "The part of a log that must be uncleaned before it is compacted.",
+		Doc: "The part of a log that must be uncleaned before it is compacted.",
 	},
 	{
 		Name: "min.compaction.lag.ms", Type: Long, Default: "0", Importance: Medium, Synonym: "log.cleaner.min.compaction.lag.ms", rule: atLeast(0),
-		Effect: "honoured by compaction",
-		Doc:    "The shortest that a record stays uncompacted.",
+		Doc: "The shortest that a record stays uncompacted.",
 	},
 	{
 		Name: "min.insync.replicas", Type: Int, Default: "1", Importance: Medium, Synonym: "min.insync.replicas", rule: atLeast(1),
