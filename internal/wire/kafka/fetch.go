@@ -93,7 +93,7 @@ func (c *Conn) dispatchFetch(f *frame, r *kbin.Reader, p pending) error {
 	if err == nil {
 		q.Call = &FetchCall{p: p}
 		c.enqueue(&q.Call.p)
-		c.server.handler.Fetch(q)
+		c.handleFetch(q)
 	}
 	q.putBack()
 	c.drop(f)
@@ -102,6 +102,11 @@ func (c *Conn) dispatchFetch(f *frame, r *kbin.Reader, p pending) error {
 	}
 	c.handled()
 	return nil
+}
+
+func (c *Conn) handleFetch(q *FetchRequest) {
+	defer c.guard(&q.Call.p)
+	c.server.handler.Fetch(q)
 }
 
 // decode reads versions 4 to 18. The tagged fields are those of followers and are passed over.

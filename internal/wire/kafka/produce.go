@@ -157,9 +157,14 @@ func (c *Conn) dispatchProduce(f *frame, r *kbin.Reader, p pending) error {
 		return nil
 	}
 	c.enqueue(&q.p)
-	c.server.handler.Produce(q)
+	c.handleProduce(q)
 	c.handled()
 	return nil
+}
+
+func (c *Conn) handleProduce(q *ProduceRequest) {
+	defer c.guard(&q.p)
+	c.server.handler.Produce(q)
 }
 
 // decode reads versions 0 to 13. Twice their size is charged for elements, since slices grow by copying.

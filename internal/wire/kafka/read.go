@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"millrace/internal/api/kafkaapi"
@@ -212,6 +213,27 @@ func (c *Conn) dispatch(f *frame) error {
 // call runs a handler for a request that is in the queue.
 func (c *Conn) call(p *pending, handle func()) {
 	c.enqueue(p)
+	defer c.guard(p)
 	handle()
 	c.handled()
+}
+
+// guard is deferred around a handler: one that panics ends its connection and no more. The request's bytes are left to
+// the garbage collector, since nobody knows who still uses them; its share of the bound is given back.
+func (c *Conn) guard(p *pending) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	c.server.opts.Logger.Error("kafka: panic in a handler", "api", p.key.Name(), "version", p.version, "remote", c.RemoteAddr().String(),
+		"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	c.cut()
+	c.mu.Lock()
+	answered := p.done
+	c.mu.Unlock()
+	if !answered {
+		held := p.held
+		p.frame, p.held = nil, 0
+		c.server.freeFrame(nil, held)
+	}
 }
