@@ -1,7 +1,7 @@
 // Bench measures bin/millrace against the floor (test/bench/floor) and against kinesalite, on one
 // machine and in one run, and holds the results against the bars of the project.
 //
-//	make bench             everything, some six minutes
+//	make bench             everything, some ten minutes
 //	make bench-memory      ten minutes at full load, resident memory over time
 //	go run ./test/bench -only put-records -rounds 3
 //

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"millrace/test/load"
-	"millrace/test/process"
 )
 
 const (
@@ -21,10 +20,10 @@ const (
 	// spreadBar is what a record over 4,000 shards may cost, against one over 4.
 	spreadBar = 1.5
 
-	// spreadUnmovedMiB bounds the journal that is not moved, so that journal files are used again, as they are in the
-	// long run, from the warm-up on.
-	spreadUnmovedMiB = "256"
-	spreadWarmUp     = 4 * time.Second
+	// spreadWarmBytes are put before it is measured: the store begins to move its journal into segments when there are
+	// 256 MiB, and uses files again from then on, as in the long run. They are put for spreadWarmTime at most.
+	spreadWarmBytes = 400 << 20
+	spreadWarmTime  = 15 * time.Second
 
 	listedShards  = 10_000 // as many open ones as a stream may have
 	listingCalls  = 40
@@ -76,13 +75,11 @@ func (b *bench) spreadPuts(ctx context.Context) error {
 		}
 	}()
 	for _, n := range spreads {
-		o := b.millraceOptions(fmt.Sprint("spread-", n))
-		o.Args = append(o.Args, "--max-unmoved-mib", spreadUnmovedMiB)
-		s, err := process.Start(ctx, o)
+		s, err := b.startMillrace(ctx, fmt.Sprint("spread-", n))
 		if err != nil {
 			return err
 		}
-		p := &spread{server: &server{name: "spread", addr: s.Ready.AWS, child: s.Child}, shards: n}
+		p := &spread{server: s, shards: n}
 		all = append(all, p)
 		if err := p.prepare(ctx); err != nil {
 			return err
@@ -143,8 +140,12 @@ func (p *spread) prepare(ctx context.Context) error {
 		}
 		p.requests = append(p.requests, list)
 	}
-	if _, err := load.Run(p.server.child.PID(), p.conns, p.requests, spreadWarmUp); err != nil {
-		return err
+	for begun, put := time.Now(), 0; put < spreadWarmBytes && time.Since(begun) < spreadWarmTime; {
+		r, err := load.Run(p.server.child.PID(), p.conns, p.requests, warmUp)
+		if err != nil {
+			return err
+		}
+		put += r.Calls * spreadPerCall * recordSize
 	}
 	p.before, err = load.Usage(p.server.child.PID())
 	return err
