@@ -2,9 +2,7 @@ package kinesis
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -14,9 +12,7 @@ import (
 	"millrace/internal/api"
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/clock"
-	"millrace/internal/core/fault"
 	"millrace/internal/core/store"
-	"millrace/internal/core/store/embedded"
 	"millrace/internal/core/store/storetest"
 )
 
@@ -39,17 +35,6 @@ func chooseSeed(t *testing.T) uint64 {
 	}
 	t.Logf("seed %d", *seed)
 	return *seed
-}
-
-// wallClock is the store's clock, which is set at times. The service counts by differences, which do not change when a
-// clock is set.
-type wallClock struct {
-	clock.Clock
-	skew *atomic.Int64 // ms
-}
-
-func (c wallClock) Now() time.Time {
-	return c.Clock.Now().Add(time.Duration(c.skew.Load()) * time.Millisecond)
 }
 
 // chronicle is a service, the ledger of what was done to it, and how to go on after a stop.
@@ -77,61 +62,6 @@ func TestRandomHistoriesAgreeWithTheLedger(t *testing.T) {
 			h.reopen = func(bool) store.Store { return h.st }
 			h.play(first+i, 150)
 		})
-	}
-}
-
-// The same on a disk that loses and tears what was not synced.
-func TestRandomHistoriesOnACrashingDiskAgreeWithTheLedger(t *testing.T) {
-	first := chooseSeed(t)
-	for i := range uint64(max(1, historyCount()/20)) {
-		emptyPools()
-		synctest.Test(t, func(t *testing.T) {
-			h := newHistory(t, first+i)
-			d := &disk{t: t, r: h.r, clock: h.clock(), fs: fault.NewTorn()}
-			h.st, h.reopen, h.trims = d.open(), d.reopen, true
-			defer d.close()
-			h.play(first+i, 150)
-		})
-		emptyPools()
-	}
-}
-
-// emptyPools makes the store's pools forget what they hold: channels of one bubble must not be used in another, nor
-// outside of one. What is in a sync.Pool survives one collection.
-func emptyPools() {
-	runtime.GC()
-	runtime.GC()
-}
-
-// disk is an embedded store on a disk that crashes.
-type disk struct {
-	t     *testing.T
-	r     *rand.Rand
-	clock clock.Clock
-	fs    *fault.TornFS
-	st    *embedded.Store
-}
-
-func (d *disk) open() store.Store {
-	var err error
-	d.st, err = embedded.Open(embedded.Options{Dir: "data", FS: d.fs, BallastBytes: -1, Clock: d.clock, RootKey: storetest.RootKey, Fatal: func(error) {}})
-	if err != nil {
-		d.t.Fatalf("open: %v", err)
-	}
-	return d.st
-}
-
-func (d *disk) reopen(crash bool) store.Store {
-	if crash {
-		d.fs = d.fs.Crash(d.r) // what the old store does on the old disk from here on counts for nothing
-	}
-	d.close()
-	return d.open()
-}
-
-func (d *disk) close() {
-	if err := d.st.Close(); err != nil {
-		d.t.Errorf("close: %v", err)
 	}
 }
 
@@ -426,66 +356,6 @@ func (h *chronicle) delete(p place, k *knownStream) {
 	}
 	k.status, k.consumers = kinesisapi.StreamStatusDeleting, nil
 	h.readers = slices.DeleteFunc(h.readers, func(r *cursor) bool { return r.place == p })
-}
-
-// retain changes how long records are kept.
-func (h *chronicle) retain(p place, k *knownStream) {
-	hours := 24 + h.r.IntN(48)
-	var err error
-	if int64(hours) >= k.hours {
-		_, err = h.svc.IncreaseStreamRetentionPeriod(h.ctx(), &kinesisapi.IncreaseStreamRetentionPeriodInput{StreamName: &p.stream, RetentionPeriodHours: int32(hours)})
-	} else {
-		_, err = h.svc.DecreaseStreamRetentionPeriod(h.ctx(), &kinesisapi.DecreaseStreamRetentionPeriodInput{StreamName: &p.stream, RetentionPeriodHours: int32(hours)})
-	}
-	if k.status != kinesisapi.StreamStatusActive {
-		wantCode(h.t, "retention", err, "ResourceInUseException")
-		return
-	}
-	if err != nil {
-		h.t.Errorf("%v from %d to %d hours: %v", p, k.hours, hours, err)
-	}
-	k.hours = int64(hours)
-}
-
-// encrypt starts or stops encryption; what is put after the answer goes by it.
-func (h *chronicle) encrypt(p place, k *knownStream) {
-	var err error
-	on, key := h.r.IntN(3) > 0, "alias/aws/kinesis"
-	if on {
-		_, err = h.svc.StartStreamEncryption(h.ctx(), &kinesisapi.StartStreamEncryptionInput{StreamName: &p.stream, EncryptionType: kinesisapi.EncryptionTypeKms, KeyId: key})
-	} else {
-		_, err = h.svc.StopStreamEncryption(h.ctx(), &kinesisapi.StopStreamEncryptionInput{StreamName: &p.stream, EncryptionType: kinesisapi.EncryptionTypeKms, KeyId: key})
-	}
-	if k.status != kinesisapi.StreamStatusActive {
-		wantCode(h.t, "encryption", err, "ResourceInUseException")
-		return
-	}
-	if err != nil {
-		h.t.Errorf("%v: encryption %v: %v", p, on, err)
-		return
-	}
-	k.status, k.wanted, k.count, k.asked = kinesisapi.StreamStatusUpdating, nil, len(k.open()), h.now()
-	k.encrypted = on
-}
-
-// consumers registers a consumer, or deregisters one.
-func (h *chronicle) consumers(p place, k *knownStream) {
-	arn := p.arn()
-	if len(k.consumers) > 3 || len(k.consumers) > 0 && h.r.IntN(3) == 0 {
-		name := k.consumers[0]
-		if _, err := h.svc.DeregisterStreamConsumer(h.ctx(), &kinesisapi.DeregisterStreamConsumerInput{StreamARN: &arn, ConsumerName: &name}); err != nil {
-			h.t.Errorf("DeregisterStreamConsumer %s: %v", name, err)
-		}
-		k.consumers, k.deleted = k.consumers[1:], append(k.deleted, name)
-		return
-	}
-	h.name++
-	name := fmt.Sprint("consumer-", h.name)
-	if _, err := h.svc.RegisterStreamConsumer(h.ctx(), &kinesisapi.RegisterStreamConsumerInput{StreamARN: arn, ConsumerName: name}); err != nil {
-		h.t.Errorf("RegisterStreamConsumer %v: %v", p, err)
-		return
-	}
-	k.consumers = append(k.consumers, name)
 }
 
 func wantCode(tb testing.TB, what string, err error, code string) {
