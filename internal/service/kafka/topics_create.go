@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"millrace/internal/api/kafkaapi"
@@ -254,22 +255,25 @@ func assigned(in *kafkaapi.CreateTopicsRequestCreatableTopic) (partitions int, r
 
 // checkAssignment holds one partition's assignment by hand against Kafka's rules.
 func checkAssignment(brokers []int32, width int) error {
-	switch {
-	case len(brokers) == 0:
+	if len(brokers) == 0 {
 		return refuse(kafkaapi.InvalidReplicaAssignment, "The manual partition assignment includes an empty replica list.")
-	case len(brokers) != width || width > maxReplicas:
-		return refuse(kafkaapi.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes a partition with %d replica(s), "+
-			"but this is not consistent with previous partitions, which have %d replica(s).", len(brokers), width))
+	}
+	if len(brokers) > maxReplicas {
+		return refuse(kafkaapi.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes more than %d replicas.", maxReplicas))
 	}
 	for i, id := range brokers {
+		if slices.Contains(brokers[:i], id) {
+			return refuse(kafkaapi.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes the broker %d more than once.", id))
+		}
+	}
+	for _, id := range brokers {
 		if id < 0 {
 			return refuse(kafkaapi.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes broker %d, but no such broker is registered.", id))
 		}
-		for _, other := range brokers[:i] {
-			if other == id {
-				return refuse(kafkaapi.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes the broker %d more than once.", id))
-			}
-		}
+	}
+	if len(brokers) != width {
+		return refuse(kafkaapi.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes a partition with %d replica(s), "+
+			"but this is not consistent with previous partitions, which have %d replica(s).", len(brokers), width))
 	}
 	return nil
 }

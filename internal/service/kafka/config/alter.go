@@ -163,10 +163,10 @@ func (s Set) checkBroker(name string, id bool) error {
 		return nil
 	case d.Dynamic == Fixed:
 		return refuse("Cannot update these configs dynamically: [" + name + "]")
-	case d.Dynamic == PerBroker && !id:
-		return refuse("Cannot update these configs at default cluster level, broker id must be specified: [" + name + "]")
 	case strings.HasPrefix(name, "ssl."):
 		return refuse("These security configs can be dynamically updated only per-listener using the listener prefix: [" + name + "]")
+	case d.Dynamic == PerBroker && !id:
+		return refuse("Cannot update these configs at default cluster level, broker id must be specified: [" + name + "]")
 	}
 	value, ok := s[name]
 	if !ok {

@@ -187,7 +187,7 @@ func TestValuesAreToldWithSourceAndSynonyms(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"cleanup.policy":                          "compact 1 cleanup.policy=compact@1 log.cleanup.policy=delete@5",
-		"retention.ms":                            "1000000 3 log.retention.ms=1000000@3",
+		"retention.ms":                            "1000000 3 log.retention.ms=1000000@3 log.retention.hours=168@5",
 		"max.message.bytes":                       "2000000 2 message.max.bytes=2000000@2 message.max.bytes=1048588@5",
 		"segment.ms":                              "604800000 5",
 		"min.cleanable.dirty.ratio":               "0.5 5 log.cleaner.min.cleanable.ratio=0.5@5",
@@ -200,7 +200,7 @@ func TestValuesAreToldWithSourceAndSynonyms(t *testing.T) {
 	broker := b.DescribeBroker()
 	for name, want := range map[string]string{
 		"num.partitions":        "3 4 num.partitions=3@4 num.partitions=1@5",
-		"log.retention.ms":      "1000000 3 log.retention.ms=1000000@3",
+		"log.retention.ms":      "1000000 3 log.retention.ms=1000000@3 log.retention.hours=168@5",
 		"log.roll.ms":           "null 5",
 		"ssl.keystore.password": "null 4 ssl.keystore.password=null@4",
 		"plugin":                "null 2 plugin=null@2",

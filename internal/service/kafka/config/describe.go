@@ -30,7 +30,7 @@ func (b *Broker) DescribeBroker() []Entry {
 	entries := make([]Entry, 0, len(brokerConfigs.defs))
 	for i := range brokerConfigs.defs {
 		d := &brokerConfigs.defs[i]
-		entries = append(entries, entryOf(d, b.values(d)))
+		entries = append(entries, entryOf(d, b.synonyms(d)))
 	}
 	for _, place := range []struct {
 		set    Set

@@ -74,6 +74,19 @@ func (b *Broker) values(d *Def) []Synonym {
 	return found
 }
 
+// synonyms are all values of a broker's config and then those of the same in larger units, which Kafka tells only when
+// the config itself has a value.
+func (b *Broker) synonyms(d *Def) []Synonym {
+	found := b.values(d)
+	if len(found) == 0 {
+		return nil
+	}
+	for _, l := range longer[d.Name] {
+		found = append(found, b.values(FindBroker(l.name))...)
+	}
+	return found
+}
+
 // Value is a broker's config in force; false when it is not in the table or null.
 func (b *Broker) Value(name string) (string, bool) {
 	d := FindBroker(name)
@@ -132,7 +145,7 @@ func (b *Broker) resolved(d *Def, own Set) (value string, source Source, synonym
 		synonyms = append(synonyms, Synonym{d.Name, &v, SourceTopic})
 	}
 	if d.Synonym != "" {
-		synonyms = append(synonyms, b.values(FindBroker(d.Synonym))...)
+		synonyms = append(synonyms, b.synonyms(FindBroker(d.Synonym))...)
 	}
 	if len(synonyms) > 0 {
 		return *synonyms[0].Value, synonyms[0].Source, synonyms
