@@ -25,57 +25,58 @@ import (
 )
 
 // listen serves a broker on a port of its own and returns the address.
-func listen(t testing.TB, b *Broker) string {
-	t.Helper()
+func listen(tb testing.TB, b *Broker) string {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s := wire.NewServer(b, wire.Options{})
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l, wire.ListenerOptions{}) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("shutdown: %v", err)
+			tb.Errorf("shutdown: %v", err)
 		}
 		<-done
 	})
 	return l.Addr().String()
 }
 
-func client(t testing.TB, addr string, opts ...kgo.Opt) *kgo.Client {
-	t.Helper()
+func client(tb testing.TB, addr string, opts ...kgo.Opt) *kgo.Client {
+	tb.Helper()
 	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(addr), kgo.FetchMaxWait(200 * time.Millisecond)}, opts...)...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
 // deadline is how long a test waits for what comes in milliseconds.
-func deadline(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
+func deadline(tb testing.TB) context.Context {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	tb.Cleanup(cancel)
 	return ctx
 }
 
 // consume reads n records.
-func consume(t testing.TB, c *kgo.Client, n int) []*kgo.Record {
-	t.Helper()
-	ctx := deadline(t)
+func consume(tb testing.TB, c *kgo.Client, n int) []*kgo.Record {
+	tb.Helper()
+	ctx := deadline(tb)
 	var got []*kgo.Record
 	for len(got) < n {
 		f := c.PollFetches(ctx)
 		for _, e := range f.Errors() {
-			t.Fatalf("after %d of %d records: %+v", len(got), n, e)
+			tb.Fatalf("after %d of %d records: %+v", len(got), n, e)
 		}
 		got = append(got, f.Records()...)
 	}
 	if len(got) > n {
-		t.Fatalf("records: got %d, want %d", len(got), n)
+		tb.Fatalf("records: got %d, want %d", len(got), n)
 	}
 	return got
 }

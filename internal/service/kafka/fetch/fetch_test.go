@@ -26,18 +26,18 @@ type rig struct {
 	codes map[int32]kafkaapi.Code // what resolving a partition answers instead
 }
 
-func newRig(t testing.TB, s store.Store, parts int, change ...func(*Options)) *rig {
-	t.Helper()
-	r := &rig{TB: t, s: s, codes: map[int32]kafkaapi.Code{}}
+func newRig(tb testing.TB, s store.Store, parts int, change ...func(*Options)) *rig {
+	tb.Helper()
+	r := &rig{TB: tb, s: s, codes: map[int32]kafkaapi.Code{}}
 	if parts > 0 {
-		r.ids = logtest.Partitions(t, s, parts)
+		r.ids = logtest.Partitions(tb, s, parts)
 	}
 	opts := Options{Store: s, Resolve: r.resolve}
 	for _, c := range change {
 		c(&opts)
 	}
 	r.f = New(opts)
-	t.Cleanup(func() { _ = r.f.Close() })
+	tb.Cleanup(func() { _ = r.f.Close() })
 	return r
 }
 
@@ -64,14 +64,15 @@ func onEach(t *testing.T, parts int, fn func(r *rig)) {
 }
 
 // append appends one batch of values.
-func (r *rig) append(part int, values ...string) store.Offset {
+func (r *rig) append(part int, values ...string) {
 	r.Helper()
-	return logtest.Append(r, r.s, r.ids[part], logtest.Values(logtest.Fields{}, 0, values...))
+	logtest.Append(r, r.s, r.ids[part], logtest.Values(logtest.Fields{}, 0, values...))
 }
 
-func (r *rig) appendTxn(part int, producer int64, seq int32, values ...string) {
+// appendTxn appends a batch of a producer's transaction to partition 0.
+func (r *rig) appendTxn(producer int64, seq int32, values ...string) {
 	r.Helper()
-	logtest.Append(r, r.s, r.ids[part], logtest.Values(logtest.Fields{Producer: producer, Sequence: seq, Transactional: true}, 0, values...))
+	logtest.Append(r, r.s, r.ids[0], logtest.Values(logtest.Fields{Producer: producer, Sequence: seq, Transactional: true}, 0, values...))
 }
 
 // ask is a fetch without a session of partition 0 from offset on.
@@ -202,7 +203,7 @@ func TestOffsetsAreToldWithTheAnswer(t *testing.T) {
 		logtest.Producer(r, r.s, 7, 0)
 		r.append(0, "a", "b")
 		r.append(0, "c")
-		r.appendTxn(0, 7, 0, "d")
+		r.appendTxn(7, 0, "d")
 		logtest.Update(r, r.s, func(tx store.Tx) error { return tx.TrimPartition(r.ids[0], 2) })
 		for _, q := range []*Request{ask(2), ask(4), ask(3, committed)} {
 			p := r.fetch(q).Parts[0]
@@ -236,7 +237,7 @@ func TestReaderOfCommittedRecordsNeverPassesTheLastStableOffset(t *testing.T) {
 	onEach(t, 1, func(r *rig) {
 		logtest.Producer(r, r.s, 7, 0)
 		r.append(0, "a")
-		r.appendTxn(0, 7, 0, "b")
+		r.appendTxn(7, 0, "b")
 		r.append(0, "c")
 		r.wantAnswer(r.fetch(ask(0, committed)), "0@0:a")
 		r.wantAnswer(r.fetch(ask(1, committed)), "0")
@@ -251,8 +252,8 @@ func TestAbortedListIsOfExactlyWhatIsReturned(t *testing.T) {
 	onEach(t, 1, func(r *rig) {
 		for i := range int64(3) { // aborted transactions at 0-2, 3-5, 6-8: two records and a marker each
 			logtest.Producer(r, r.s, store.ProducerID(7+i), 0)
-			r.appendTxn(0, 7+i, 0, "a")
-			r.appendTxn(0, 7+i, 1, "b")
+			r.appendTxn(7+i, 0, "a")
+			r.appendTxn(7+i, 1, "b")
 			logtest.End(r, r.s, store.ProducerID(7+i), 0, false)
 		}
 		for _, c := range []struct {
@@ -283,7 +284,7 @@ func TestAbortedListIsOfExactlyWhatIsReturned(t *testing.T) {
 func TestNoAbortedListForReadersOfUncommittedRecords(t *testing.T) {
 	onEach(t, 1, func(r *rig) {
 		logtest.Producer(r, r.s, 7, 0)
-		r.appendTxn(0, 7, 0, "a")
+		r.appendTxn(7, 0, "a")
 		logtest.End(r, r.s, 7, 0, false)
 		if p := r.fetch(ask(0)).Parts[0]; p.Aborted != nil || p.Bytes == 0 {
 			r.Fatalf("got %d bytes, aborted %v; want records and none", p.Bytes, p.Aborted)
@@ -295,7 +296,7 @@ func TestFetchOfOnlyAbortedOrControlRecordsLetsThePositionAdvance(t *testing.T) 
 	onEach(t, 1, func(r *rig) {
 		logtest.Producer(r, r.s, 7, 0)
 		for i := range int32(3) {
-			r.appendTxn(0, 7, i, "x")
+			r.appendTxn(7, i, "x")
 			logtest.End(r, r.s, 7, 0, false)
 		}
 		position := int64(0)
@@ -377,7 +378,7 @@ func TestReaderOfCommittedRecordsIsWokenWhenATransactionEnds(t *testing.T) {
 		logtest.Producer(r, r.s, 7, 0)
 		done := r.start(ask(0, wait(time.Minute), committed))
 		r.untilWaiting(1)
-		r.appendTxn(0, 7, 0, "a")
+		r.appendTxn(7, 0, "a")
 		select {
 		case a := <-done:
 			r.Fatalf("answered %q while the transaction is open", show(a))
@@ -487,6 +488,26 @@ func TestIncrementalFetchAnswersOnlyWhatHasChanged(t *testing.T) {
 		a := <-done
 		defer a.Free()
 		r.wantAnswer(a, "4@0:b")
+	})
+}
+
+func TestPartitionThatComesBackIsToldAgain(t *testing.T) {
+	onEach(t, 2, func(r *rig) {
+		id := r.sessionOf(2)
+		r.setCode(1, kafkaapi.UnknownTopicOrPartition)
+		q := next(id, 1, time.Millisecond)
+		want(q, 1, 0)
+		r.wantAnswer(r.fetch(q), "1!UNKNOWN_TOPIC_OR_PARTITION")
+		r.wantAnswer(r.fetch(next(id, 2, time.Millisecond)), "1!UNKNOWN_TOPIC_OR_PARTITION")
+		r.setCode(1, kafkaapi.None)
+		r.wantAnswer(r.fetch(next(id, 3, time.Millisecond)), "1")
+		r.wantAnswer(r.fetch(next(id, 4, time.Millisecond)), "")
+		done := r.start(next(id, 5, time.Minute))
+		r.untilWaiting(1)
+		r.append(1, "a")
+		a := <-done
+		defer a.Free()
+		r.wantAnswer(a, "1@0:a")
 	})
 }
 

@@ -136,12 +136,14 @@ func (t *timers) wakeAll() {
 // deadlines implements heap.Interface. at is the place in it, from 1.
 type deadlines []*Request
 
-func (d deadlines) Len() int           { return len(d) }
-func (d deadlines) Less(i, j int) bool { return d[i].deadline.Before(d[j].deadline) }
+func (d *deadlines) Len() int           { return len(*d) }
+func (d *deadlines) Less(i, j int) bool { return (*d)[i].deadline.Before((*d)[j].deadline) }
 
-func (d deadlines) Swap(i, j int) {
-	d[i], d[j] = d[j], d[i]
-	d[i].at, d[j].at = i+1, j+1
+// Swap implements heap.Interface.
+func (d *deadlines) Swap(i, j int) {
+	h := *d
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i+1, j+1
 }
 
 // Push implements heap.Interface.

@@ -24,52 +24,52 @@ func EachStore(t *testing.T, fn func(t *testing.T, s store.Store)) {
 }
 
 // InMemory opens an embedded store in memory, with journal files so small that they are soon written ahead.
-func InMemory(t testing.TB) store.Store {
-	t.Helper()
-	return open(t, embedded.Options{Dir: "data", FS: vfs.NewMem(), JournalFileBytes: 1 << 20})
+func InMemory(tb testing.TB) store.Store {
+	tb.Helper()
+	return open(tb, embedded.Options{Dir: "data", FS: vfs.NewMem(), JournalFileBytes: 1 << 20})
 }
 
 // OnDisk opens an embedded store in a folder of the test, with its defaults.
-func OnDisk(t testing.TB) store.Store {
-	t.Helper()
-	return open(t, embedded.Options{Dir: t.TempDir()})
+func OnDisk(tb testing.TB) store.Store {
+	tb.Helper()
+	return open(tb, embedded.Options{Dir: tb.TempDir()})
 }
 
-func open(t testing.TB, opts embedded.Options) store.Store {
-	t.Helper()
+func open(tb testing.TB, opts embedded.Options) store.Store {
+	tb.Helper()
 	opts.BallastBytes = -1
-	opts.Fatal = func(err error) { t.Errorf("fatal: %v", err) }
+	opts.Fatal = func(err error) { tb.Errorf("fatal: %v", err) }
 	s, err := embedded.Open(opts)
 	if err != nil {
-		t.Fatalf("open store: %v", err)
+		tb.Fatalf("open store: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("close store: %v", err)
+			tb.Errorf("close store: %v", err)
 		}
 	})
 	return s
 }
 
 // Update commits what has to succeed.
-func Update(t testing.TB, s store.Store, fn func(tx store.Tx) error) {
-	t.Helper()
-	if _, err := s.Update(t.Context(), fn); err != nil {
-		t.Fatalf("update: %v", err)
+func Update(tb testing.TB, s store.Store, fn func(tx store.Tx) error) {
+	tb.Helper()
+	if _, err := s.Update(tb.Context(), fn); err != nil {
+		tb.Fatalf("update: %v", err)
 	}
 }
 
 // Partition makes an empty partition.
-func Partition(t testing.TB, s store.Store) store.PartitionID {
-	t.Helper()
-	return Partitions(t, s, 1)[0]
+func Partition(tb testing.TB, s store.Store) store.PartitionID {
+	tb.Helper()
+	return Partitions(tb, s, 1)[0]
 }
 
 // Partitions makes n empty partitions in one commit.
-func Partitions(t testing.TB, s store.Store, n int) []store.PartitionID {
-	t.Helper()
+func Partitions(tb testing.TB, s store.Store, n int) []store.PartitionID {
+	tb.Helper()
 	ids := make([]store.PartitionID, n)
-	Update(t, s, func(tx store.Tx) error {
+	Update(tb, s, func(tx store.Tx) error {
 		for i := range ids {
 			id, err := tx.NextID("partition")
 			if err != nil {
@@ -86,26 +86,26 @@ func Partitions(t testing.TB, s store.Store, n int) []store.PartitionID {
 }
 
 // Producer makes a producer or raises its epoch.
-func Producer(t testing.TB, s store.Store, id store.ProducerID, epoch int16) {
-	t.Helper()
-	Update(t, s, func(tx store.Tx) error { return tx.InitProducer(id, epoch) })
+func Producer(tb testing.TB, s store.Store, id store.ProducerID, epoch int16) {
+	tb.Helper()
+	Update(tb, s, func(tx store.Tx) error { return tx.InitProducer(id, epoch) })
 }
 
 // End ends a producer's transaction.
-func End(t testing.TB, s store.Store, id store.ProducerID, epoch int16, commit bool) {
-	t.Helper()
-	Update(t, s, func(tx store.Tx) error {
+func End(tb testing.TB, s store.Store, id store.ProducerID, epoch int16, commit bool) {
+	tb.Helper()
+	Update(tb, s, func(tx store.Tx) error {
 		_, err := tx.EndTransaction(id, epoch, commit, store.MaxTxParts)
 		return err
 	})
 }
 
 // Append appends one batch and returns its base offset.
-func Append(t testing.TB, s store.Store, id store.PartitionID, b []byte) store.Offset {
-	t.Helper()
-	res, err := s.Append(t.Context(), []store.AppendRequest{{Partition: id, Batch: b}})
+func Append(tb testing.TB, s store.Store, id store.PartitionID, b []byte) store.Offset {
+	tb.Helper()
+	res, err := s.Append(tb.Context(), []store.AppendRequest{{Partition: id, Batch: b}})
 	if err != nil || res[0].Err != nil {
-		t.Fatalf("append to partition %d: %v, %+v", id, err, res)
+		tb.Fatalf("append to partition %d: %v, %+v", id, err, res)
 	}
 	return res[0].Base
 }

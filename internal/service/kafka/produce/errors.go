@@ -39,4 +39,4 @@ func codeOf(err error) (kafkaapi.Code, string) {
 
 // ClosedText is what a producer is told when a shard of a stream was split or merged.
 const ClosedText = "The topic is a Kinesis stream with a closed shard (it was split or merged). Kafka's partitioners cannot skip a closed partition: " +
-	"write to the stream by Kinesis, or set kinesis.produce=reroute."
+	"write to the stream by Kinesis."

@@ -223,7 +223,7 @@ func TestIdempotentProducerRaisesItsEpochByItself(t *testing.T) {
 
 func TestProducerThatWasForgottenGoesOn(t *testing.T) {
 	onEach(t, func(r *rig) {
-		c, _ := r.withTxns("tx")
+		c, _ := r.withTxns()
 		pr, code := c.InitIdempotent(r.Context())
 		if code != kafkaapi.None {
 			r.Fatalf("init producer: %v", code)
@@ -243,7 +243,7 @@ func TestProducerThatWasForgottenGoesOn(t *testing.T) {
 
 func TestProducerIDThatWasNeverGivenOutIsUnknown(t *testing.T) {
 	onEach(t, func(r *rig) {
-		r.withTxns("tx")
+		r.withTxns()
 		b := logtest.Values(logtest.Fields{Producer: 1 << 40}, r.now(), "a")
 		r.wantCode(r.send(rules(), b), kafkaapi.UnknownProducerID)
 	})
@@ -442,7 +442,7 @@ func TestPipelinedBatchesKeepTheirOrderWhenAProducerIsNew(t *testing.T) {
 }
 
 // withTxns gives the rig a coordinator, with a transactional producer.
-func (r *rig) withTxns(id string) (*txn.Coordinator, txn.Producer) {
+func (r *rig) withTxns() (*txn.Coordinator, txn.Producer) {
 	r.Helper()
 	c, err := txn.New(r.Context(), txn.Options{Store: r.s})
 	if err != nil {
@@ -450,15 +450,15 @@ func (r *rig) withTxns(id string) (*txn.Coordinator, txn.Producer) {
 	}
 	r.Cleanup(func() { _ = c.Close() })
 	r.p = New(Options{Store: r.s, Txns: c})
-	pr, code := c.Init(r.Context(), txn.InitRequest{ID: id, Timeout: time.Minute})
+	pr, code := c.Init(r.Context(), txn.InitRequest{ID: "tx", Timeout: time.Minute})
 	if code != kafkaapi.None {
 		r.Fatalf("init producer: %v", code)
 	}
 	return c, pr
 }
 
-func (r *rig) transactional(version int16, pr txn.Producer, seq int32) Part {
-	b := logtest.Values(logtest.Fields{Producer: int64(pr.ID), Epoch: pr.Epoch, Sequence: seq, Transactional: true}, r.now(), "a")
+func (r *rig) transactional(version int16, pr txn.Producer) Part {
+	b := logtest.Values(logtest.Fields{Producer: int64(pr.ID), Epoch: pr.Epoch, Transactional: true}, r.now(), "a")
 	return r.send(rules(), b, func(q *Request) {
 		q.Version, q.Transactional, q.TransactionalID = version, true, "tx"
 	})
@@ -466,8 +466,8 @@ func (r *rig) transactional(version int16, pr txn.Producer, seq int32) Part {
 
 func TestTransactionBeginsWithItsFirstAppendFromVersion12On(t *testing.T) {
 	onEach(t, func(r *rig) {
-		_, pr := r.withTxns("tx")
-		r.wantBase(r.transactional(12, pr, 0), 0)
+		_, pr := r.withTxns()
+		r.wantBase(r.transactional(12, pr), 0)
 		h, err := r.s.Head(r.Context(), r.id)
 		if err != nil || h.LastStable != 0 || h.Next != 1 {
 			r.Fatalf("head: got %+v, %v; want an open transaction from 0", h, err)
@@ -477,30 +477,30 @@ func TestTransactionBeginsWithItsFirstAppendFromVersion12On(t *testing.T) {
 
 func TestAppendToAPartitionThatIsNotPartOfTheTransactionFailsBeforeVersion12(t *testing.T) {
 	onEach(t, func(r *rig) {
-		c, pr := r.withTxns("tx")
-		got := r.transactional(9, pr, 0)
+		c, pr := r.withTxns()
+		got := r.transactional(9, pr)
 		r.wantCode(got, kafkaapi.InvalidTxnState)
 		if code := c.AddPartitions(r.Context(), txn.Ident{ID: "tx", Producer: pr.ID, Epoch: pr.Epoch}, []store.PartitionID{r.id}); code != kafkaapi.None {
 			r.Fatalf("add partitions: %v", code)
 		}
-		r.wantBase(r.transactional(9, pr, 0), 0)
+		r.wantBase(r.transactional(9, pr), 0)
 	})
 }
 
 func TestZombieCannotAppendToAPartitionItNeverTouched(t *testing.T) {
 	onEach(t, func(r *rig) {
-		c, old := r.withTxns("tx")
+		c, old := r.withTxns()
 		if _, code := c.Init(r.Context(), txn.InitRequest{ID: "tx", Timeout: time.Minute}); code != kafkaapi.None {
 			r.Fatalf("init producer: %v", code)
 		}
-		r.wantCode(r.transactional(12, old, 0), kafkaapi.InvalidProducerEpoch)
+		r.wantCode(r.transactional(12, old), kafkaapi.InvalidProducerEpoch)
 		r.wantNext(0)
 	})
 }
 
 func TestBatchesOfTwoTransactionalProducersInOneRequestAreRefused(t *testing.T) {
 	onEach(t, func(r *rig) {
-		_, pr := r.withTxns("tx")
+		_, pr := r.withTxns()
 		q := NewRequest()
 		q.Version, q.Acks, q.Transactional, q.TransactionalID = 12, -1, true, "tx"
 		for _, id := range []store.ProducerID{pr.ID, pr.ID + 1} {

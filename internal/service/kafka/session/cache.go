@@ -242,18 +242,22 @@ func (c *Cache) drop(s *Session) {
 // evictables is a heap of sessions old enough to be given up for larger ones, the smallest first.
 type evictables []*Session
 
-func (h evictables) Len() int { return len(h) }
+func (h *evictables) Len() int { return len(*h) }
 
-func (h evictables) Less(i, j int) bool {
-	if h[i].size != h[j].size {
-		return h[i].size < h[j].size
+// Less implements heap.Interface.
+func (h *evictables) Less(i, j int) bool {
+	a, b := (*h)[i], (*h)[j]
+	if a.size != b.size {
+		return a.size < b.size
 	}
-	return h[i].id < h[j].id
+	return a.id < b.id
 }
 
-func (h evictables) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].heapAt, h[j].heapAt = i, j
+// Swap implements heap.Interface.
+func (h *evictables) Swap(i, j int) {
+	all := *h
+	all[i], all[j] = all[j], all[i]
+	all[i].heapAt, all[j].heapAt = i, j
 }
 
 // Push implements heap.Interface.

@@ -62,14 +62,14 @@ func (w *world) request(s step) Request {
 		req.SessionID = ids[int(s.a)%len(ids)]
 		req.Epoch = w.model.sessions[req.SessionID].epoch
 	}
-	switch {
-	case s.c == 254:
+	switch s.c {
+	case 254:
 		req.Epoch++
-	case s.c == 253:
+	case 253:
 		req.SessionID += 1000
-	case s.c == 252:
+	case 252:
 		req.Epoch = EpochFinal
-	case s.c == 251:
+	case 251:
 		req.Epoch = EpochFull
 	}
 	for n := range w.next {
@@ -205,13 +205,14 @@ func (m *model) finish(s *modelSession, req *Request, id int32, c *Cache) {
 	})
 }
 
-func run(t testing.TB, data []byte) {
-	w := &world{rig: newRig(t, 3), model: model{map[int32]*modelSession{}}}
+func run(tb testing.TB, data []byte) {
+	tb.Helper()
+	w := &world{rig: newRig(tb, 3), model: model{map[int32]*modelSession{}}}
 	for ; len(data) >= 4; data = data[4:] {
 		w.do(step{data[0], data[1], data[2], data[3]})
 	}
 	if sessions, _ := w.cache.Len(); sessions > 3 || sessions != len(w.model.sessions) {
-		t.Fatalf("sessions at the end: got %d, want %d, at most 3", sessions, len(w.model.sessions))
+		tb.Fatalf("sessions at the end: got %d, want %d, at most 3", sessions, len(w.model.sessions))
 	}
 }
 

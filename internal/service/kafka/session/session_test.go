@@ -21,8 +21,9 @@ type rig struct {
 	ids   int32
 }
 
-func newRig(t testing.TB, slots int) *rig {
-	r := &rig{t: t, clock: clock.NewManual(time.Unix(1000, 0)), watch: &fakeWatch{}}
+func newRig(tb testing.TB, slots int) *rig {
+	tb.Helper()
+	r := &rig{t: tb, clock: clock.NewManual(time.Unix(1000, 0)), watch: &fakeWatch{}}
 	r.cache = NewCache(Options{Watcher: r.watch, Clock: r.clock, Slots: slots, Random: func() int32 { r.ids++; return r.ids }})
 	return r
 }
@@ -125,10 +126,10 @@ func (r *rig) finish(p *Poll) int32 {
 	return p.Finish()
 }
 
-func wantLooked(t testing.TB, got []int32, want ...int32) {
-	t.Helper()
+func wantLooked(tb testing.TB, got []int32, want ...int32) {
+	tb.Helper()
 	if !slices.Equal(got, want) {
-		t.Fatalf("looked at: got %v, want %v", got, want)
+		tb.Fatalf("looked at: got %v, want %v", got, want)
 	}
 }
 
