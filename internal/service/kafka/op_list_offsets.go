@@ -79,7 +79,8 @@ func namedTwice(req *kafkaapi.ListOffsetsRequest) map[topicPartition]bool {
 
 // listOffset answers one partition.
 func (b *Broker) listOffset(c *Call, t *topic, p *kafkaapi.ListOffsetsRequestListOffsetsPartition, committed bool,
-	out *kafkaapi.ListOffsetsResponseListOffsetsPartitionResponse) kafkaapi.Code {
+	out *kafkaapi.ListOffsetsResponseListOffsetsPartitionResponse,
+) kafkaapi.Code {
 	if p.Timestamp < 0 && (p.Timestamp <= -int64(len(specialSince)) || c.Version < specialSince[-p.Timestamp]) {
 		return kafkaapi.UnsupportedVersion
 	}
@@ -142,7 +143,8 @@ func (b *Broker) epochAtStart(ctx context.Context, id store.PartitionID, head *s
 
 // listByTime answers with the first record of a time, or the one with the largest.
 func (b *Broker) listByTime(ctx context.Context, id store.PartitionID, ms int64, end store.Offset,
-	out *kafkaapi.ListOffsetsResponseListOffsetsPartitionResponse) kafkaapi.Code {
+	out *kafkaapi.ListOffsetsResponseListOffsetsPartitionResponse,
+) kafkaapi.Code {
 	if id == 0 {
 		return kafkaapi.None
 	}

@@ -31,7 +31,8 @@ func (b *Broker) offsetForLeaderEpoch(c *Call, req *kafkaapi.OffsetForLeaderEpoc
 }
 
 func (b *Broker) epochEnd(ctx context.Context, t *topic, p *kafkaapi.OffsetForLeaderEpochRequestOffsetForLeaderPartition,
-	out *kafkaapi.OffsetForLeaderEpochResponseEpochEndOffset) kafkaapi.Code {
+	out *kafkaapi.OffsetForLeaderEpochResponseEpochEndOffset,
+) kafkaapi.Code {
 	id, head, code := b.headOf(ctx, t, p.Partition, p.CurrentLeaderEpoch)
 	switch {
 	case code != kafkaapi.None:
