@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millrace/internal/api/kafkaapi"
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
+	"millrace/internal/core/store/embedded"
 	"millrace/internal/core/store/storetest"
 )
 
@@ -445,5 +449,73 @@ func TestStreamsAreDeletedByKinesis(t *testing.T) {
 	}
 	if !slices.Equal(f.deleted, []string{"000000000000/us-east-1/free", "111122223333/eu-west-1/held"}) {
 		t.Errorf("Kinesis was asked for %q", f.deleted)
+	}
+}
+
+func TestOneOfManyWhoMakeATopicAtOnceWins(t *testing.T) {
+	b := open(t, storetest.NewModel())
+	var wg sync.WaitGroup
+	codes := make([]kafkaapi.Code, 8)
+	for i := range codes {
+		wg.Go(func() {
+			n := b.newTopicOf(new(topicOf("same", int32(i+1))))
+			b.createTopics(t.Context(), []*newTopic{n}, false)
+			codes[i], _ = b.explain("make a topic", n.err)
+			if _, code := b.topic(t.Context(), "same"); code != kafkaapi.None {
+				t.Errorf("%d does not see the topic: %s", i, code)
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(codes)
+	if codes[0] != kafkaapi.None || codes[1] != kafkaapi.TopicAlreadyExists || codes[7] != kafkaapi.TopicAlreadyExists {
+		t.Errorf("got %v, want one success", codes)
+	}
+}
+
+func TestTopicOfTenThousandPartitionsIsGrownKeptAndDeleted(t *testing.T) {
+	fs := vfs.NewMem()
+	start := func() (*Broker, func()) {
+		s, err := embedded.Open(embedded.Options{Dir: "m", FS: fs, BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := New(Options{Store: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b, func() {
+			if err := errors.Join(b.Close(), s.Close()); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		}
+	}
+	b, stop := start()
+	mustCreate(t, b, topicOf("large", 9_000))
+	r := ask[*kafkaapi.CreatePartitionsResponse](t, b, 3, &kafkaapi.CreatePartitionsRequest{
+		Topics: []kafkaapi.CreatePartitionsRequestCreatePartitionsTopic{{Name: "large", Count: 10_000}},
+	}).Results[0]
+	if r.ErrorCode != kafkaapi.None {
+		t.Fatalf("more partitions: %s", refused(r.ErrorCode, r.ErrorMessage))
+	}
+	if got := alterOne(t, b, resourceTopic, "large", 0, "retention.ms", "77"); got != "" {
+		t.Fatalf("another retention: %s", got)
+	}
+	stop()
+	b, stop = start()
+	defer stop()
+	topic, code := b.topic(t.Context(), "large")
+	if code != kafkaapi.None || len(topic.partitions) != 10_000 || topic.config.RetentionMillis != 77 {
+		t.Fatalf("after a restart: %s, %+v", code, topic)
+	}
+	last := topic.partitions[9_999].id
+	if h, err := b.store.Head(t.Context(), last); err != nil || h.Retention != (store.Retention{Millis: 77}) {
+		t.Errorf("the last partition: %+v, %v", h, err)
+	}
+	if d := ask[*kafkaapi.DeleteTopicsResponse](t, b, 5, &kafkaapi.DeleteTopicsRequest{TopicNames: []string{"large"}}).Responses[0]; d.ErrorCode != kafkaapi.None {
+		t.Fatalf("delete: %s", refused(d.ErrorCode, d.ErrorMessage))
+	}
+	if _, err := b.store.Head(t.Context(), last); !errors.Is(err, store.ErrNoPartition) {
+		t.Errorf("the last partition after the deletion: %v", err)
 	}
 }
