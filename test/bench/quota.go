@@ -135,7 +135,10 @@ func (q quotaLoad) every() time.Duration {
 // count adds what an answer says was accepted.
 func (q quotaLoad) count(accepted map[string]float64, answer []byte, sizes []int) error {
 	var out struct {
-		Records []struct{ ShardId, ErrorCode string } //nolint:revive // AWS's name
+		Records []struct {
+			ShardID   string `json:"ShardId"`
+			ErrorCode string
+		}
 	}
 	if err := json.Unmarshal(answer, &out); err != nil {
 		return err
@@ -144,9 +147,9 @@ func (q quotaLoad) count(accepted map[string]float64, answer []byte, sizes []int
 		switch {
 		case r.ErrorCode != "":
 		case q.bytes:
-			accepted[r.ShardId] += float64(sizes[i])
+			accepted[r.ShardID] += float64(sizes[i])
 		default:
-			accepted[r.ShardId]++
+			accepted[r.ShardID]++
 		}
 	}
 	return nil

@@ -219,7 +219,7 @@ func (s *server) listAll(c load.Conn) error {
 	in, found := map[string]any{"StreamName": streamName}, 0
 	for {
 		var out struct {
-			Shards    []struct{ ShardId string } //nolint:revive // AWS's name
+			Shards    []struct{}
 			NextToken string
 		}
 		if err := s.call(c, "ListShards", in, &out); err != nil {

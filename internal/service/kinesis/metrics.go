@@ -176,7 +176,8 @@ func (t *streamTraffic) values(ns int64) [19]Value {
 		many.of(manyBytes), many.latency(ns), many.of(many.success.Load()),
 		many.of(stored + failed + throttled), many.of(stored), many.of(failed), many.of(throttled),
 		get.of(t.gotBytes.Load()), t.age.value(ns, get.success.Load()), get.latency(ns), get.of(t.gotRecords.Load()), get.of(get.success.Load()),
-		get.of(t.readsRefused.Load()), {Count: calls, Sum: float64(t.writesRefused.Load())},
+		get.of(t.readsRefused.Load()),
+		{Count: calls, Sum: float64(t.writesRefused.Load())},
 	}
 }
 
@@ -185,8 +186,10 @@ func (c *consumerTraffic) values(ns int64) [6]Value {
 	events := c.events.Load()
 	return [...]Value{
 		c.subscribe.of(c.rateExceeded.Load()), c.subscribe.of(c.subscribe.success.Load()),
-		{Count: events, Sum: float64(c.bytes.Load())}, c.behind.value(ns, events),
-		{Count: events, Sum: float64(c.records.Load())}, {Count: events, Sum: float64(c.eventsWritten.Load())},
+		{Count: events, Sum: float64(c.bytes.Load())},
+		c.behind.value(ns, events),
+		{Count: events, Sum: float64(c.records.Load())},
+		{Count: events, Sum: float64(c.eventsWritten.Load())},
 	}
 }
 
@@ -195,7 +198,8 @@ func (t *shardTraffic) values(ns int64) [7]Value {
 	age := t.age.largest(ns)
 	return [...]Value{
 		count(t.inBytes.Load()), count(t.inRecords.Load()), count(t.outBytes.Load()), count(t.outRecords.Load()),
-		count(t.writesRefused.Load()), count(t.readsRefused.Load()), {Count: 1, Sum: float64(age), Max: float64(age)},
+		count(t.writesRefused.Load()), count(t.readsRefused.Load()),
+		{Count: 1, Sum: float64(age), Max: float64(age)},
 	}
 }
 

@@ -61,8 +61,16 @@ func TestHistoryIsKeptWhenItIsWorthIt(t *testing.T) {
 		bytes   float64
 		want    bool
 	}{
-		{0, 0, false}, {1, 100, true}, {2, 105, false}, {3, 50, false}, {4, 111, true}, {5, 115, false},
-		{1440, 0, false}, {1441, 10, true}, {1442, 10, false}, {30 * 1440, 0, false},
+		{0, 0, false},
+		{1, 100, true},
+		{2, 105, false},
+		{3, 50, false},
+		{4, 111, true},
+		{5, 115, false},
+		{1440, 0, false},
+		{1441, 10, true},
+		{1442, 10, false},
+		{30 * 1440, 0, false},
 	} {
 		at := now + s.minutes*60_000
 		if got := h.note(at, load{bytes: s.bytes}, kept); got != s.want {
