@@ -95,22 +95,46 @@ func (b *Broker) applyRetention(ctx context.Context) error {
 	}); err != nil || same {
 		return err
 	}
-	var names []string
-	if err := b.allTopics(ctx, "", func(t *topic) bool {
-		if !t.byKinesis() {
-			names = append(names, t.name)
-		}
-		return true
-	}); err != nil {
+	if err := b.applyToAll(ctx); err != nil {
 		return err
-	}
-	for _, name := range names {
-		if err := b.applyTo(ctx, name); err != nil && !errors.Is(err, catalog.ErrNotFound) {
-			return err
-		}
 	}
 	_, err := b.store.Update(ctx, func(tx store.Tx) error { return tx.Set(configKey(kindApplied, ""), want) })
 	return err
+}
+
+// What one commit of applyToAll changes at most: 200 topics write 400 keys, and a transaction changes 10,000 partitions.
+const (
+	maxAppliedTopics     = 200
+	maxAppliedPartitions = store.MaxTxParts
+)
+
+// applyToAll puts in force for all topics what follows from their configs, many in one commit.
+func (b *Broker) applyToAll(ctx context.Context) error {
+	var batch []string
+	partitions := 0
+	var failed error
+	flush := func() {
+		if failed == nil && len(batch) > 0 {
+			_, failed = b.store.Update(ctx, func(tx store.Tx) error { return b.applyTo(tx, batch) })
+		}
+		batch, partitions = batch[:0], 0
+	}
+	err := b.allTopics(ctx, "", func(t *topic) bool {
+		if t.byKinesis() {
+			return true
+		}
+		if len(batch) == maxAppliedTopics || partitions+len(t.partitions) > maxAppliedPartitions {
+			flush()
+		}
+		batch, partitions = append(batch, t.name), partitions+len(t.partitions)
+		return failed == nil
+	})
+	if err != nil {
+		return err
+	}
+	flush()
+	b.topics.reset()
+	return failed
 }
 
 // encodeDefaults is what is kept of the retention of topics that say nothing, or only their policy: version 1, then
@@ -128,23 +152,25 @@ func encodeDefaults(broker *config.Broker) []byte {
 	return append(v, 0)
 }
 
-// applyTo puts in force what follows for one topic from its own configs, unless Kinesis has set its retention.
-func (b *Broker) applyTo(ctx context.Context, name string) error {
+// applyTo puts in force what follows for topics from their own configs, unless Kinesis has set their retention.
+func (b *Broker) applyTo(tx store.Tx, names []string) error {
 	unchanged := errors.New("kafka: unchanged")
-	err := b.changeTopic(ctx, name, false, func(tx store.Tx, c *catalog.Topic, k *kept) error {
-		t, err := b.load(tx, c)
-		if err != nil {
+	for _, name := range names {
+		err := b.changeIn(tx, name, func(tx store.Tx, c *catalog.Topic, k *kept) error {
+			t, err := b.load(tx, c)
+			if err != nil {
+				return err
+			}
+			inForce := t.broker.Topic(k.own)
+			if r := inForce.Retention(); c.Origin == catalog.OriginKafka && r != k.applied && t.own.Equal(k.own) {
+				k.applied = r
+				return setRetention(tx, t, r)
+			}
+			return unchanged
+		})
+		if err != nil && !errors.Is(err, unchanged) && !errors.Is(err, catalog.ErrNotFound) {
 			return err
 		}
-		want := t.broker.Topic(k.own)
-		if r := want.Retention(); c.Origin == catalog.OriginKafka && r != k.applied && t.own.Equal(k.own) {
-			k.applied = r
-			return setRetention(tx, t, r)
-		}
-		return unchanged
-	})
-	if errors.Is(err, unchanged) {
-		return nil
 	}
-	return err
+	return nil
 }

@@ -16,26 +16,8 @@ import (
 //
 // Errors: catalog.ErrNotFound, those of change and of the store.
 func (b *Broker) changeTopic(ctx context.Context, name string, validateOnly bool, change func(store.Tx, *catalog.Topic, *kept) error) error {
-	var changed *topic
 	_, err := b.store.Update(ctx, func(tx store.Tx) error {
-		c, err := b.topics.cat.LookupKafka(tx, name)
-		if err != nil {
-			return err
-		}
-		if _, err := b.view(tx, c); err != nil {
-			return err // also of one that is being deleted
-		}
-		k, err := b.readKept(tx, c)
-		if err != nil {
-			return err
-		}
-		if err := change(tx, c, &k); err != nil {
-			return err
-		}
-		if err := b.topics.cat.SetAttribute(tx, c, attrTopic, k.encode()); err != nil {
-			return err
-		}
-		if err := b.topics.cat.Save(tx, c); err != nil {
+		if err := b.changeIn(tx, name, change); err != nil {
 			return err
 		}
 		if validateOnly {
@@ -47,12 +29,31 @@ func (b *Broker) changeTopic(ctx context.Context, name string, validateOnly bool
 		return nil
 	}
 	if err == nil {
-		changed, err = b.current(ctx, name)
-	}
-	if err == nil {
-		b.log.Debug("topic changed", "topic", name, "revision", changed.revision)
+		_, err = b.current(ctx, name) // the copy in memory follows
 	}
 	return err
+}
+
+// changeIn is changeTopic in a transaction.
+func (b *Broker) changeIn(tx store.Tx, name string, change func(store.Tx, *catalog.Topic, *kept) error) error {
+	c, err := b.topics.cat.LookupKafka(tx, name)
+	if err != nil {
+		return err
+	}
+	if c.State == catalog.StateDeleting || c.State == catalog.StateCreating {
+		return catalog.ErrNotFound
+	}
+	k, err := b.readKept(tx, c)
+	if err != nil {
+		return err
+	}
+	if err := change(tx, c, &k); err != nil {
+		return err
+	}
+	if err := b.topics.cat.SetAttribute(tx, c, attrTopic, k.encode()); err != nil {
+		return err
+	}
+	return b.topics.cat.Save(tx, c)
 }
 
 // addPartitions gives a topic made by Kafka so many partitions.
