@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,9 @@ import (
 	wire "millrace/internal/wire/kafka"
 )
 
+// logDirs is the broker config that admin clients are shown as the folder of the logs.
+const logDirs = "log.dirs"
+
 // openKafka starts the broker, unless no listener is configured. Its listeners open with listenKafka.
 func (s *Server) openKafka(listeners []kafkaListener, users map[string]string) error {
 	if len(listeners) == 0 {
@@ -26,6 +30,11 @@ func (s *Server) openKafka(listeners []kafkaListener, users map[string]string) e
 	configs, err := s.opts.kafkaConfigs()
 	if err != nil {
 		return err
+	}
+	if _, said := configs[logDirs]; !said && !s.opts.InMemory {
+		if configs[logDirs], err = filepath.Abs(s.opts.Data); err != nil {
+			return err
+		}
 	}
 	s.broker, err = kafka.New(kafka.Options{
 		Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Users: users, Configs: configs, Streams: kinesisStreams{s.kinesis},
