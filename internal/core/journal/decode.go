@@ -92,7 +92,7 @@ func (d *decoder) entries(g *Group) {
 func (d *decoder) part() store.PartitionChange {
 	v := d.take(partBase)
 	c := store.PartitionChange{Kind: store.PartitionKind(v[0]), Partition: store.PartitionID(le.Uint64(v[1:]))}
-	if c.Kind < store.PartitionCreate || c.Kind > store.PartitionRetention {
+	if c.Kind < store.PartitionCreate || c.Kind > store.PartitionForget {
 		d.bad = true
 		return c
 	}
@@ -101,12 +101,19 @@ func (d *decoder) part() store.PartitionChange {
 	case store.PartitionCreate:
 		c.Epoch = int32(le.Uint32(v))
 		c.Retention = store.Retention{Millis: int64(le.Uint64(v[4:])), Bytes: int64(le.Uint64(v[12:]))}
-	case store.PartitionTrim:
+	case store.PartitionTrim, store.PartitionForget:
 		c.To = store.Offset(le.Uint64(v))
 	case store.PartitionEpoch:
 		c.Epoch = int32(le.Uint32(v))
 	case store.PartitionRetention:
 		c.Retention = store.Retention{Millis: int64(le.Uint64(v)), Bytes: int64(le.Uint64(v[8:]))}
+	case store.PartitionCompaction:
+		d.bad = d.bad || v[0] > 1
+		c.Compaction = store.Compaction{
+			Enabled: v[0] == 1, DeleteMillis: int64(le.Uint64(v[1:])), MinLagMillis: int64(le.Uint64(v[9:])),
+			MaxLagMillis: int64(le.Uint64(v[17:])), DirtyMin: int64(le.Uint32(v[25:])),
+			RollMillis: int64(le.Uint64(v[29:])), RollBytes: int64(le.Uint64(v[37:])),
+		}
 	case store.PartitionClose, store.PartitionDelete:
 	}
 	return c

@@ -122,6 +122,10 @@ func partSize(c *store.PartitionChange) int {
 		return partBase + 4
 	case store.PartitionRetention:
 		return partBase + 16
+	case store.PartitionForget:
+		return partBase + 8
+	case store.PartitionCompaction:
+		return partBase + 1 + 3*8 + 4 + 2*8
 	case store.PartitionClose, store.PartitionDelete:
 	}
 	return partBase
@@ -270,16 +274,31 @@ func putPart(b []byte, c *store.PartitionChange) []byte {
 		le.PutUint32(v, uint32(c.Epoch))
 		le.PutUint64(v[4:], uint64(c.Retention.Millis))
 		le.PutUint64(v[12:], uint64(c.Retention.Bytes))
-	case store.PartitionTrim:
+	case store.PartitionTrim, store.PartitionForget:
 		le.PutUint64(v, uint64(c.To))
 	case store.PartitionEpoch:
 		le.PutUint32(v, uint32(c.Epoch))
 	case store.PartitionRetention:
 		le.PutUint64(v, uint64(c.Retention.Millis))
 		le.PutUint64(v[8:], uint64(c.Retention.Bytes))
+	case store.PartitionCompaction:
+		putCompaction(v, &c.Compaction)
 	case store.PartitionClose, store.PartitionDelete:
 	}
 	return b[partSize(c):]
+}
+
+func putCompaction(v []byte, c *store.Compaction) {
+	v[0] = 0
+	if c.Enabled {
+		v[0] = 1
+	}
+	le.PutUint64(v[1:], uint64(c.DeleteMillis))
+	le.PutUint64(v[9:], uint64(c.MinLagMillis))
+	le.PutUint64(v[17:], uint64(c.MaxLagMillis))
+	le.PutUint32(v[25:], uint32(c.DirtyMin))
+	le.PutUint64(v[29:], uint64(c.RollMillis))
+	le.PutUint64(v[37:], uint64(c.RollBytes))
 }
 
 func putKey(b []byte, k *store.KeyChange) []byte {

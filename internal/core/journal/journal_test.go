@@ -145,17 +145,22 @@ func randomBytes(rng *rand.Rand, n int) []byte {
 func randomGroup(rng *rand.Rand, seq uint64) *store.Group {
 	g := &store.Group{Seq: seq, Time: rng.Int64()}
 	for range rng.IntN(5) {
-		c := store.PartitionChange{Kind: store.PartitionKind(1 + rng.IntN(6)), Partition: store.PartitionID(rng.Uint64())}
+		c := store.PartitionChange{Kind: store.PartitionKind(1 + rng.IntN(8)), Partition: store.PartitionID(rng.Uint64())}
 		r := store.Retention{Millis: rng.Int64(), Bytes: rng.Int64()}
 		switch c.Kind {
 		case store.PartitionCreate:
 			c.Epoch, c.Retention = rng.Int32(), r
-		case store.PartitionTrim:
+		case store.PartitionTrim, store.PartitionForget:
 			c.To = store.Offset(rng.Int64())
 		case store.PartitionEpoch:
 			c.Epoch = rng.Int32()
 		case store.PartitionRetention:
 			c.Retention = r
+		case store.PartitionCompaction:
+			c.Compaction = store.Compaction{
+				Enabled: rng.IntN(2) == 0, DeleteMillis: rng.Int64(), MinLagMillis: rng.Int64(), MaxLagMillis: rng.Int64(),
+				DirtyMin: int64(rng.Uint32()), RollMillis: rng.Int64(), RollBytes: rng.Int64(),
+			}
 		case store.PartitionClose, store.PartitionDelete:
 		}
 		g.Parts = append(g.Parts, c)

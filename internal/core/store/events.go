@@ -51,7 +51,7 @@ func (s *State) partChange(c *PartitionChange, g *Group) Change {
 		return ChangedDeleted
 	case PartitionEpoch:
 		return ChangedEpoch
-	case PartitionCreate, PartitionRetention:
+	case PartitionCreate, PartitionRetention, PartitionCompaction, PartitionForget:
 	}
 	return 0
 }

@@ -92,6 +92,9 @@ const (
 	PartitionDelete    PartitionKind = 4
 	PartitionEpoch     PartitionKind = 5 // Epoch
 	PartitionRetention PartitionKind = 6 // Retention
+
+	PartitionCompaction PartitionKind = 7 // Compaction
+	PartitionForget     PartitionKind = 8 // To
 )
 
 // PartitionChange is one change of one partition.
@@ -101,6 +104,8 @@ type PartitionChange struct {
 	To        Offset
 	Epoch     int32
 	Retention Retention
+
+	Compaction Compaction
 }
 
 // ProducerKind says what happens to a producer.

@@ -386,7 +386,7 @@ func (s *State) checkPart(c *PartitionChange, tx *pending) error {
 			tx.deleted = map[PartitionID]bool{}
 		}
 		tx.deleted[c.Partition] = true
-	case PartitionCreate, PartitionClose, PartitionRetention:
+	case PartitionCreate, PartitionClose, PartitionRetention, PartitionCompaction, PartitionForget:
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ type State struct {
 	time       int64
 	partitions map[PartitionID]*partition
 	producers  map[ProducerID]*producer
-	lastID     PartitionID // the largest id ever created
+	lastID     PartitionID          // the largest id ever created
+	compacted  map[PartitionID]bool // partitions with Compaction.Enabled
 
 	// Sequences of the last groups that deleted a partition and a producer: what is missing now may
 	// have been there for a snapshot before them.
@@ -55,7 +56,7 @@ type producer struct {
 
 // NewState returns the state before the first group.
 func NewState() *State {
-	return &State{partitions: map[PartitionID]*partition{}, producers: map[ProducerID]*producer{}}
+	return &State{partitions: map[PartitionID]*partition{}, producers: map[ProducerID]*producer{}, compacted: map[PartitionID]bool{}}
 }
 
 // Sequence is that of the last group decided or applied.
@@ -129,6 +130,9 @@ func (s *State) Partitions(from PartitionID, limit int) []PartitionID {
 	slices.Sort(ids)
 	return ids[:min(limit, len(ids))]
 }
+
+// Compacted lists the partitions that are compacted, in order.
+func (s *State) Compacted() []PartitionID { return sortedKeys(s.compacted) }
 
 // Aborted returns the aborted transactions that have a batch in [from, to), in order of Last.
 func (s *State) Aborted(id PartitionID, from, to Offset) []Aborted {
@@ -223,6 +227,12 @@ func (s *State) applyPart(c *PartitionChange) {
 	case PartitionRetention:
 		p.head.Retention = c.Retention
 		p.touch(FieldRetention, s.seq)
+	case PartitionCompaction:
+		s.setCompaction(c.Partition, p, c.Compaction)
+		p.touch(FieldRetention, s.seq)
+	case PartitionForget:
+		p.forgetAborted(c.To)
+		p.touch(FieldRetention, s.seq) // so that drivers keep the state anew
 	case PartitionDelete:
 		for id := range p.open {
 			if pr := s.producers[id]; pr != nil {
@@ -231,6 +241,7 @@ func (s *State) applyPart(c *PartitionChange) {
 			}
 		}
 		delete(s.partitions, c.Partition)
+		delete(s.compacted, c.Partition)
 		s.partitionsDeleted = s.seq
 	case PartitionCreate:
 	}
@@ -243,7 +254,20 @@ func (s *State) trim(p *partition, to Offset) {
 	}
 	p.head.Start = to
 	p.touch(FieldStart, s.seq)
+	p.forgetAborted(to)
+}
+
+func (p *partition) forgetAborted(to Offset) {
 	p.aborted = slices.DeleteFunc(p.aborted, func(a Aborted) bool { return a.Last < to })
+}
+
+func (s *State) setCompaction(id PartitionID, p *partition, c Compaction) {
+	p.head.Compaction = c
+	if c.Enabled {
+		s.compacted[id] = true
+	} else {
+		delete(s.compacted, id)
+	}
 }
 
 func (s *State) applyProducer(c *ProducerChange) {
@@ -374,6 +398,7 @@ func addSequence(seq, n int32) int32 {
 // Clone returns a state that is changed apart from s.
 func (s *State) Clone() *State {
 	c := *s
+	c.compacted = maps.Clone(s.compacted)
 	c.partitions = make(map[PartitionID]*partition, len(s.partitions))
 	for id, p := range s.partitions {
 		q := *p

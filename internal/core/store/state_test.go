@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -281,6 +282,57 @@ func TestEncodedStateIsGolden(t *testing.T) {
 	}
 	if got, want := fmt.Sprintf("%x", producer), "0104"; got != want {
 		t.Errorf("producer: got %s, want %s", got, want)
+	}
+}
+
+// TestEncodedStateOfACompactedPartitionIsGolden: version 2 is version 1 and seven numbers.
+func TestEncodedStateOfACompactedPartitionIsGolden(t *testing.T) {
+	b, err := hex.DecodeString(goldenPartition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewState()
+	if err := s.RestorePartition(1, b); err != nil || len(s.Compacted()) != 0 {
+		t.Fatalf("version 1: %v, compacted: %v", err, s.Compacted())
+	}
+	want := Compaction{Enabled: true, DeleteMillis: 100, MinLagMillis: 1, MaxLagMillis: 2, DirtyMin: 500_000, RollMillis: 3, RollBytes: 4}
+	g := s.Begin(1)
+	if err := s.Decide(&Request{Parts: []PartitionChange{{Kind: PartitionCompaction, Partition: 1, Compaction: want}}}, g, nil); err != nil {
+		t.Fatal(err)
+	}
+	b, _ = s.AppendPartitionState(nil, 1)
+	if got, want := fmt.Sprintf("%x", b), "02"+goldenPartition[2:]+"02c8010204c0843d0608"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	again := NewState()
+	if err := again.RestorePartition(1, b); err != nil || !slices.Equal(again.Compacted(), []PartitionID{1}) {
+		t.Fatalf("version 2: %v, compacted: %v", err, again.Compacted())
+	}
+	if h, _ := again.Head(1); h.Compaction != want {
+		t.Errorf("got %+v, want %+v", h.Compaction, want)
+	}
+}
+
+func TestForgottenAbortedTransactionsAreNotListed(t *testing.T) {
+	s := NewState()
+	b, _ := hex.DecodeString(goldenPartition)
+	if err := s.RestorePartition(1, b); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		to   Offset
+		left int
+	}{{3, 1}, {4, 0}} { // its marker is at 3
+		g := s.Begin(1)
+		if err := s.Decide(&Request{Parts: []PartitionChange{{Kind: PartitionForget, Partition: 1, To: step.to}}}, g, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Aborted(1, 0, OffsetMax); len(got) != step.left {
+			t.Errorf("forgotten up to %d: got %v, want %d", step.to, got, step.left)
+		}
+		if !s.HeadChangedSince(1, FieldAll, g.Seq-1) {
+			t.Error("a driver would not keep the state anew")
+		}
 	}
 }
 

@@ -7,8 +7,12 @@ import (
 )
 
 // The encoding of a partition's and a producer's state, as drivers keep it between groups.
-// Permanent, version 1: see docs/format/state.md. All numbers are varints unless said.
-const stateVersion = 1
+// Permanent: see docs/format/state.md. All numbers are varints unless said. Version 2 is version 1 and how a partition is
+// compacted; it is written for partitions where that is not the zero value.
+const (
+	stateVersion     = 1
+	stateVersionComp = 2
+)
 
 var errStateEncoding = errors.New("store: state is not well-formed")
 
@@ -18,8 +22,12 @@ func (s *State) AppendPartitionState(b []byte, id PartitionID) ([]byte, bool) {
 	if !ok {
 		return b, false
 	}
-	b = append(b, stateVersion)
 	h := &p.head
+	version := byte(stateVersion)
+	if h.Compaction != (Compaction{}) {
+		version = stateVersionComp
+	}
+	b = append(b, version)
 	for _, v := range []int64{int64(h.Start), int64(h.Next), int64(h.Epoch), b2i(h.Closed), h.LastAppend, h.Retention.Millis, h.Retention.Bytes} {
 		b = binary.AppendVarint(b, v)
 	}
@@ -46,7 +54,24 @@ func (s *State) AppendPartitionState(b []byte, id PartitionID) ([]byte, bool) {
 			b = binary.AppendVarint(b, v)
 		}
 	}
+	if version == stateVersionComp {
+		b = h.Compaction.append(b)
+	}
 	return b, true
+}
+
+func (c *Compaction) append(b []byte) []byte {
+	for _, v := range []int64{b2i(c.Enabled), c.DeleteMillis, c.MinLagMillis, c.MaxLagMillis, c.DirtyMin, c.RollMillis, c.RollBytes} {
+		b = binary.AppendVarint(b, v)
+	}
+	return b
+}
+
+func (d *stateDecoder) compaction() Compaction {
+	return Compaction{
+		Enabled: d.varint() != 0, DeleteMillis: d.varint(), MinLagMillis: d.varint(), MaxLagMillis: d.varint(),
+		DirtyMin: d.varint(), RollMillis: d.varint(), RollBytes: d.varint(),
+	}
 }
 
 // AppendProducerState appends a producer's state to b; false when there is no such producer.
@@ -72,7 +97,7 @@ func (s *State) Restore(seq uint64, timeMillis int64, lastID PartitionID) {
 // RestoreProducer reads what AppendProducerState wrote; before the partitions.
 func (s *State) RestoreProducer(id ProducerID, b []byte) error {
 	d := stateDecoder{b: b}
-	d.version()
+	d.version(stateVersion)
 	p := &producer{epoch: int16(d.varint()), changed: s.seq}
 	if d.end() != nil {
 		return d.err
@@ -84,7 +109,7 @@ func (s *State) RestoreProducer(id ProducerID, b []byte) error {
 // RestorePartition reads what AppendPartitionState wrote.
 func (s *State) RestorePartition(id PartitionID, b []byte) error {
 	d := stateDecoder{b: b}
-	d.version()
+	version := d.version(stateVersionComp)
 	p := &partition{}
 	h := &p.head
 	h.Start, h.Next, h.Epoch = Offset(d.varint()), Offset(d.varint()), int32(d.varint())
@@ -102,6 +127,9 @@ func (s *State) RestorePartition(id PartitionID, b []byte) error {
 	for range d.count(3) {
 		p.aborted = append(p.aborted, Aborted{ProducerID(d.varint()), Offset(d.varint()), Offset(d.varint())})
 	}
+	if version == stateVersionComp {
+		h.Compaction = d.compaction()
+	}
 	if d.end() != nil {
 		return d.err
 	}
@@ -112,6 +140,7 @@ func (s *State) RestorePartition(id PartitionID, b []byte) error {
 	p.setStable(s.seq)
 	s.partitions[id] = p
 	s.lastID = max(s.lastID, id)
+	s.setCompaction(id, p, h.Compaction)
 	s.reopen(id, p)
 	return nil
 }
@@ -152,12 +181,15 @@ type stateDecoder struct {
 	err error
 }
 
-func (d *stateDecoder) version() {
-	if len(d.b) == 0 || d.b[0] != stateVersion {
-		d.err = errStateEncoding
-		return
+// version reads the first byte, which is from 1 to most.
+func (d *stateDecoder) version(most byte) byte {
+	if len(d.b) == 0 || d.b[0] < 1 || d.b[0] > most {
+		d.b, d.err = nil, errStateEncoding
+		return 0
 	}
+	v := d.b[0]
 	d.b = d.b[1:]
+	return v
 }
 
 func (d *stateDecoder) varint() int64 {

@@ -121,6 +121,11 @@ type Tx interface {
 	// SetEpoch raises the leader epoch.
 	SetEpoch(id PartitionID, epoch int32) error
 	SetRetention(id PartitionID, retention Retention) error
+	// SetCompaction says how a partition is compacted, also one that the transaction creates.
+	SetCompaction(id PartitionID, compaction Compaction) error
+	// ForgetAborted has a partition forget the aborted transactions whose markers stand before to. It is for drivers:
+	// nothing of those transactions but the markers may be left.
+	ForgetAborted(id PartitionID, to Offset) error
 	DeletePartition(id PartitionID) error
 
 	// Append adds records in this commit. The result is filled when Update has returned nil. One

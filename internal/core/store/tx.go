@@ -243,7 +243,7 @@ func (h Head) only(fields HeadField) Head {
 		h.Epoch = 0
 	}
 	if fields&FieldRetention == 0 {
-		h.Retention = Retention{}
+		h.Retention, h.Compaction = Retention{}, Compaction{}
 	}
 	return h
 }
@@ -365,6 +365,14 @@ func (t *tx) SetEpoch(id PartitionID, epoch int32) error {
 
 func (t *tx) SetRetention(id PartitionID, retention Retention) error {
 	return t.part(PartitionChange{Kind: PartitionRetention, Partition: id, Retention: retention})
+}
+
+func (t *tx) SetCompaction(id PartitionID, compaction Compaction) error {
+	return t.part(PartitionChange{Kind: PartitionCompaction, Partition: id, Compaction: compaction})
+}
+
+func (t *tx) ForgetAborted(id PartitionID, to Offset) error {
+	return t.part(PartitionChange{Kind: PartitionForget, Partition: id, To: to})
 }
 
 func (t *tx) DeletePartition(id PartitionID) error {

@@ -58,12 +58,34 @@ type Head struct {
 	Closed     bool   // takes no more records
 	LastAppend int64  // append time of the newest batch in ms since 1970; 0 when there was none
 	Retention  Retention
+	Compaction Compaction
 }
 
 // Retention says what the store may trim by itself. Zero values keep everything.
 type Retention struct {
 	Millis int64 // batches whose append time is older may go
 	Bytes  int64 // oldest batches may go while the partition holds more stored bytes
+}
+
+// Compaction says whether and when the store drops by itself records that a later one of the same key replaces.
+// The zero value keeps them. The cluster driver keeps the setting and does not compact yet.
+//
+// Only records that no open transaction stands before are compacted. Offsets and order stay; records of aborted
+// transactions go, and so do records without a key. A tombstone (a record with a null value) and the marker of a
+// transaction of which no record is left stay for DeleteMillis after they were first compacted.
+type Compaction struct {
+	Enabled bool
+
+	DeleteMillis int64 // ms
+	MinLagMillis int64 // batches whose append time is younger are left alone
+	MaxLagMillis int64 // batches that are older are compacted whatever DirtyMin says; 0: no limit
+
+	// DirtyMin is the part of the stored bytes, in millionths, that has to be uncompacted before more is done.
+	DirtyMin int64
+
+	// RollMillis and RollBytes say when the newest batches become ready to be compacted: when the oldest of them is so
+	// old, or when they are so many bytes. 0: no limit.
+	RollMillis, RollBytes int64
 }
 
 // HeadField is a set of fields of a Head that a transaction reads and so depends on.
@@ -76,7 +98,7 @@ const (
 	FieldNext // also LastAppend: both change with every append
 	FieldStable
 	FieldEpoch
-	FieldRetention
+	FieldRetention // also Compaction
 
 	FieldAll = FieldOpen | FieldStart | FieldNext | FieldStable | FieldEpoch | FieldRetention
 )

@@ -98,7 +98,8 @@ func (s *Store) indexGroup(j *job) (gone []run) {
 			gone = append(gone, s.idx.trim(c.Partition, h.Start)...)
 		case store.PartitionDelete:
 			gone = append(gone, s.idx.remove(c.Partition)...)
-		case store.PartitionCreate, store.PartitionClose, store.PartitionEpoch, store.PartitionRetention:
+		case store.PartitionCreate, store.PartitionClose, store.PartitionEpoch, store.PartitionRetention,
+			store.PartitionCompaction, store.PartitionForget:
 		}
 	}
 	return gone

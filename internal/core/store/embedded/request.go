@@ -16,7 +16,7 @@ const (
 	appendOverhead = journal.EntrySize + 64 + store.SealOverhead
 
 	// changeOverhead bounds what a change of a key, partition or producer needs beside its bytes.
-	changeOverhead = 40
+	changeOverhead = 64
 
 	// serialEstimate stands for a transaction that will run in the sequencer and whose size is not known.
 	serialEstimate = 4 << 10

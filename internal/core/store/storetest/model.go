@@ -222,7 +222,7 @@ func (m *Model) applyPart(c *store.PartitionChange) {
 		}
 	case store.PartitionDelete:
 		delete(m.parts, c.Partition)
-	case store.PartitionCreate, store.PartitionClose, store.PartitionEpoch, store.PartitionRetention:
+	case store.PartitionCreate, store.PartitionClose, store.PartitionEpoch, store.PartitionRetention, store.PartitionCompaction, store.PartitionForget:
 	}
 }
 

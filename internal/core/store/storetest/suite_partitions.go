@@ -146,6 +146,27 @@ var partitionTests = []test{
 		e.view(func(tx store.ReadTx) (err error) { got, err = tx.Head(id, store.FieldRetention); return err })
 		wantEqual(e, "head with one field", got, store.Head{Retention: want})
 	}},
+	{"CompactionIsKept", func(e *env) {
+		id := e.partition()
+		want := store.Compaction{Enabled: true, DeleteMillis: 1, MinLagMillis: 2, MaxLagMillis: 3, DirtyMin: 500_000, RollMillis: 5, RollBytes: 6}
+		e.update(func(tx store.Tx) error { return tx.SetCompaction(id, want) })
+		wantEqual(e, "compaction", e.head(id).Compaction, want)
+		var got store.Head
+		e.view(func(tx store.ReadTx) (err error) { got, err = tx.Head(id, store.FieldRetention); return err })
+		wantEqual(e, "head with one field", got, store.Head{Compaction: want})
+		e.update(func(tx store.Tx) error { return tx.SetCompaction(id, store.Compaction{}) })
+		wantEqual(e, "compaction switched off", e.head(id).Compaction, store.Compaction{})
+	}},
+	{"CompactionIsSetWhereThePartitionIsCreated", func(e *env) {
+		var id store.PartitionID
+		e.update(func(tx store.Tx) error {
+			n, err := tx.NextID("partition")
+			id = store.PartitionID(n)
+			return errors.Join(err, tx.CreatePartition(id, 0, store.Retention{Bytes: 7}), tx.SetCompaction(id, store.Compaction{Enabled: true}))
+		})
+		wantEqual(e, "compaction", e.head(id).Compaction, store.Compaction{Enabled: true})
+		wantEqual(e, "retention", e.head(id).Retention, store.Retention{Bytes: 7})
+	}},
 	{"DeletedPartitionIsGone", func(e *env) {
 		ids := e.partitions(2)
 		e.add(0, loose(ids[0], "a"))
@@ -198,6 +219,8 @@ func missingPartition(e *env) {
 		func(tx store.Tx) error { return tx.TrimPartition(99, 0) },
 		func(tx store.Tx) error { return tx.SetEpoch(99, 1) },
 		func(tx store.Tx) error { return tx.SetRetention(99, store.Retention{}) },
+		func(tx store.Tx) error { return tx.SetCompaction(99, store.Compaction{}) },
+		func(tx store.Tx) error { return tx.ForgetAborted(99, 1) },
 		func(tx store.Tx) error { return tx.DeletePartition(99) },
 		func(tx store.Tx) error { _, err := tx.Head(99, store.FieldAll); return err },
 	} {

@@ -57,7 +57,9 @@ func partitionsStay(e *env, reopen func()) {
 	for i, id := range ids[:3] {
 		e.add(0, loose(id, "a", "b"))
 		e.add(2, plain("c").to(id))
-		e.update(func(tx store.Tx) error { return tx.SetRetention(id, store.Retention{Millis: int64(i + 1)}) })
+		e.update(func(tx store.Tx) error {
+			return errors.Join(tx.SetRetention(id, store.Retention{Millis: int64(i + 1)}), tx.SetCompaction(id, store.Compaction{Enabled: i == 1, MaxLagMillis: int64(i)}))
+		})
 	}
 	e.update(func(tx store.Tx) error {
 		return errors.Join(tx.ClosePartition(ids[0]), tx.TrimPartition(ids[1], 2), tx.SetEpoch(ids[2], 9), tx.DeletePartition(ids[3]))
