@@ -159,6 +159,52 @@ func TestReaderOfCommittedRecordsSeesWholeTransactions(t *testing.T) {
 	})
 }
 
+func TestWaitingIsNotThrottling(t *testing.T) {
+	b := open(t, storetest.NewModel())
+	mustCreate(t, b, topicOf("t", 1))
+	c := client(t, listen(t, b))
+	req := kmsg.NewPtrFetchRequest()
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.SessionEpoch = 30, 1, 1<<20, -1
+	topic, part := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
+	found, _ := b.topic(t.Context(), "t")
+	topic.Topic, topic.TopicID, part.PartitionMaxBytes = "t", found.id, 1<<20
+	topic.Partitions = append(topic.Partitions, part)
+	req.Topics = append(req.Topics, topic)
+	res, err := req.RequestWith(deadline(t), c)
+	if err != nil || res.ThrottleMillis != 0 || res.Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Fatalf("fetch that waited: got %+v, %v; want throttle time 0", res, err)
+	}
+}
+
+func TestConsumerGoesOnAfterRecordsWereDeleted(t *testing.T) {
+	logtest.EachStore(t, func(t *testing.T, s store.Store) {
+		b := open(t, s)
+		mustCreate(t, b, topicOf("t", 1))
+		addr := listen(t, b)
+		p := client(t, addr, kgo.DefaultProduceTopic("t"))
+		send := func(from, to int) {
+			for i := from; i < to; i++ {
+				if err := p.ProduceSync(deadline(t), kgo.StringRecord(fmt.Sprint(i))).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		send(0, 5)
+		c := client(t, addr, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(2)}}))
+		consume(t, c, 3)
+		send(5, 10)
+		late := client(t, addr, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(2)}}))
+		if got := deleteBefore(t, b, "t", 8); got != "8 NONE" {
+			t.Fatalf("delete records: got %s", got)
+		}
+		for i, r := range consume(t, late, 2) { // its offset is out of range, and it begins anew
+			if r.Offset != int64(8+i) {
+				t.Fatalf("record %d: got offset %d, want %d", i, r.Offset, 8+i)
+			}
+		}
+	})
+}
+
 func TestProduceVersionsThatNobodyUsesAreRefused(t *testing.T) {
 	b := open(t, storetest.NewModel())
 	mustCreate(t, b, topicOf("t", 1))

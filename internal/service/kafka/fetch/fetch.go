@@ -106,7 +106,7 @@ func (f *Fetcher) Fetch(r *Request, done func(*Request)) {
 		return
 	}
 	r.limit = max(min(r.MaxBytes, f.opts.MaxBytes), 0)
-	r.need = min(r.MinBytes, f.opts.MaxBytes)
+	r.need = min(r.MinBytes, r.limit)
 	if r.MaxWait > 0 {
 		r.deadline = f.opts.Clock.Now().Add(r.MaxWait).Truncate(tick).Add(tick)
 	}

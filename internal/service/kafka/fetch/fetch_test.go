@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -356,6 +357,43 @@ func TestFetchWaitsForMinBytes(t *testing.T) {
 		a := <-done
 		defer a.Free()
 		r.wantAnswer(a, "0@0:a@1:c 1@0:b")
+	})
+}
+
+func TestMinBytesAboveMaxBytesAreMaxBytes(t *testing.T) {
+	onEach(t, 1, func(r *rig) {
+		r.append(0, "a")
+		r.append(0, "b")
+		q := ask(0, wait(time.Minute))
+		q.MinBytes, q.MaxBytes = 1<<30, 2*69
+		r.wantAnswer(r.fetch(q), "0@0:a@1:b")
+	})
+}
+
+// holed is a store whose partitions end in a hole that compaction has left: their heads tell of records, reads find none.
+type holed struct {
+	store.Store
+	reads atomic.Int32
+}
+
+func (s *holed) Read(ctx context.Context, req store.ReadRequest) (store.ReadResult, error) {
+	s.reads.Add(1)
+	h, err := s.Head(ctx, req.Partition)
+	return store.NewReadResult(h, nil, nil, nil), err
+}
+
+func TestHoleAtTheEndNeverMakesAConsumerLoop(t *testing.T) {
+	logtest.EachStore(t, func(t *testing.T, s store.Store) {
+		h := &holed{Store: s}
+		r := newRig(t, h, 1)
+		r.append(0, "a")
+		start := time.Now()
+		for range 3 {
+			r.wantAnswer(r.fetch(ask(0, wait(20*time.Millisecond))), "0")
+		}
+		if took, n := time.Since(start), h.reads.Load(); took < 60*time.Millisecond || n > 9 {
+			t.Fatalf("3 fetches of 20ms: took %v and %d reads, want 60ms and at most 9", took, n)
+		}
 	})
 }
 
