@@ -18,6 +18,8 @@ type Options struct {
 	Env    []string // further environment, NAME=value
 	Wrap   []string // program and arguments that run the server, such as strace
 	Kafka  bool     // listen for Kafka clients too
+
+	KafkaListen []string // instead of that: several listeners, [NAME=]HOST:PORT
 }
 
 // Server is a running `millrace serve`.
@@ -71,7 +73,10 @@ func Launch(o Options) (*Server, error) {
 	}
 	args := append([]string{}, o.Wrap...)
 	args = append(args, o.Binary, "serve", "--data", o.Data, "--ready-file", readyFile(o.Data),
-		"--aws-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--kafka-listen", o.kafkaListen())
+		"--aws-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
+	for _, listener := range o.kafkaListen() {
+		args = append(args, "--kafka-listen", listener)
+	}
 	args = append(args, o.Args...)
 	child, err := StartChild(o.Data+".log", o.Env, args[0], args[1:]...)
 	if err != nil {
@@ -80,12 +85,15 @@ func Launch(o Options) (*Server, error) {
 	return &Server{Child: child}, nil
 }
 
-// kafkaListen is the address of the Kafka listener; empty switches it off.
-func (o *Options) kafkaListen() string {
-	if o.Kafka {
-		return "127.0.0.1:0"
+// kafkaListen are the addresses of the Kafka listeners; an empty one switches them off.
+func (o *Options) kafkaListen() []string {
+	switch {
+	case len(o.KafkaListen) > 0:
+		return o.KafkaListen
+	case o.Kafka:
+		return []string{"127.0.0.1:0"}
 	}
-	return ""
+	return []string{""}
 }
 
 // Start starts a server and waits until it serves.

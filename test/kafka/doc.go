@@ -1,0 +1,25 @@
+// Package kafka runs unchanged Kafka clients against the built binary. Its tests carry the build tag system, since they
+// need `make build`, the parts that tools/parts prepares, and kcat:
+//
+//	go test -tags system ./test/kafka
+//
+// Seven clients play one scenario, step by step, each on topics of its own (scenario_test.go):
+//
+//	auto            a topic comes to be by a record for it
+//	topic           CreateTopics, again (refused), CreatePartitions, configs altered and described, a record above
+//	                max.message.bytes refused
+//	produce         every compression the client has; keys, binary headers, timestamps read back exactly, place by place
+//	timestamps      offsets for times
+//	group           one member reads and commits, a second joins and they share, both leave, a third goes on from what
+//	                was committed
+//	idempotent      an idempotent producer
+//	transaction     commit and abort, with offsets of a group; read_committed and read_uncommitted; a zombie is fenced
+//	delete-records  the first offset moves
+//	groups          groups listed, one deleted
+//	delete-topic    the topic is gone
+//
+// and then every batch has to be there in the compression in which it was produced.
+//
+// The Go clients and kcat are driven from here; Python and JavaScript have a program each under clients/, which prints
+// "ok STEP" for each step. A step without its line fails.
+package kafka

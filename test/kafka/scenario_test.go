@@ -1,0 +1,40 @@
+//go:build system
+
+package kafka
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"millrace/test/process"
+)
+
+func TestUnchangedClientsPlayTheScenario(t *testing.T) {
+	s := start(t, process.Options{})
+	all := []string{"none", "gzip", "snappy", "lz4", "zstd"}
+	for name, client := range map[string]struct {
+		play   func(t *testing.T, bootstrap, prefix string)
+		codecs []string // in which the client produced to PREFIX-log
+	}{
+		"kcat":         {playKcat, all},
+		"librdkafka":   {func(t *testing.T, b, p string) { play(t, steps, python(t, "librdkafka.py", b, p)) }, all},
+		"kafka-python": {func(t *testing.T, b, p string) { play(t, steps, python(t, "kafka_python.py", b, p)) }, all},
+		"aiokafka":     {func(t *testing.T, b, p string) { play(t, steps, python(t, "aio.py", b, p)) }, all},
+		"kafkajs":      {func(t *testing.T, b, p string) { play(t, steps, node(t, "client.mjs", b, p)) }, all[:4]},
+		"franz-go":     {playFranz, all},
+		"sarama":       {playSarama, all},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			prefix := "by-" + name
+			client.play(t, s.Ready.Kafka, prefix)
+			t.Run("batches stay as they were compressed", func(t *testing.T) {
+				got := codecsIn(t, s.Ready.Kafka, prefix+"-log")
+				if want := slices.Sorted(slices.Values(client.codecs)); !slices.Equal(slices.Sorted(maps.Keys(got)), want) {
+					t.Errorf("got batches of codecs %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}
