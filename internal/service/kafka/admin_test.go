@@ -74,6 +74,23 @@ func TestElectionsAndReassignmentsHaveNothingToDo(t *testing.T) {
 			t.Errorf("%s-%d to %v:\ngot  %s\nwant %s", c.topic, c.index, c.replicas, got, c.want)
 		}
 	}
+	three := topicOf("three", 1)
+	three.ReplicationFactor = 3
+	mustCreate(t, b, three)
+	for _, may := range []bool{false, true} {
+		res := ask[*kafkaapi.AlterPartitionReassignmentsResponse](t, b, 1, &kafkaapi.AlterPartitionReassignmentsRequest{
+			AllowReplicationFactorChange: may,
+			Topics: []kafkaapi.AlterPartitionReassignmentsRequestReassignableTopic{{
+				Name: "three", Partitions: []kafkaapi.AlterPartitionReassignmentsRequestReassignablePartition{{Replicas: []int32{0}}},
+			}},
+		})
+		topic, _ := b.topic(t.Context(), "three")
+		p := res.Responses[0].Partitions[0]
+		want := map[bool]string{false: "INVALID_REPLICATION_FACTOR: The replication factor is changed from 3 to 1; 3", true: "; 1"}[may]
+		if got := fmt.Sprint(refused(p.ErrorCode, p.ErrorMessage), "; ", topic.replicas); got != want {
+			t.Errorf("to one replica, allowed %v: got %s, want %s", may, got, want)
+		}
+	}
 	if res := ask[*kafkaapi.ListPartitionReassignmentsResponse](t, b, 0, &kafkaapi.ListPartitionReassignmentsRequest{}); len(res.Topics) != 0 {
 		t.Errorf("reassignments: got %+v", res.Topics)
 	}
