@@ -193,10 +193,10 @@ func TestConsumerGoesOnAfterRecordsWereDeleted(t *testing.T) {
 		c := client(t, addr, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(2)}}))
 		consume(t, c, 3)
 		send(5, 10)
-		late := client(t, addr, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(2)}}))
 		if got := deleteBefore(t, b, "t", 8); got != "8 NONE" {
 			t.Fatalf("delete records: got %s", got)
 		}
+		late := client(t, addr, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(2)}}))
 		for i, r := range consume(t, late, 2) { // its offset is out of range, and it begins anew
 			if r.Offset != int64(8+i) {
 				t.Fatalf("record %d: got offset %d, want %d", i, r.Offset, 8+i)

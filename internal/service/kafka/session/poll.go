@@ -24,9 +24,10 @@ func (p *Poll) Lock() bool {
 
 // Unlock lets other fetches of the session go on.
 func (p *Poll) Unlock() {
-	p.s.poll.Unlock()
-	if p.s.evicted.Load() {
-		p.s.endEvicted()
+	s := p.s
+	s.poll.Unlock() // from here on the fetch may be somebody else's
+	if s.evicted.Load() {
+		s.endEvicted()
 	}
 }
 
