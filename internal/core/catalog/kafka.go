@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"slices"
 
 	"millrace/internal/core/store"
 )
@@ -36,7 +37,7 @@ func (c *Catalog) Elsewhere(tx store.ReadTx, names []string) (map[string]*Topic,
 	for _, place := range places {
 		keys := make([][]byte, len(names))
 		for i, name := range names {
-			keys[i] = append(place[:len(place):len(place)], name...)
+			keys[i] = append(slices.Clip(place), name...)
 		}
 		values, err := tx.GetMany(keys)
 		if err != nil {

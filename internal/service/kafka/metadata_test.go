@@ -11,15 +11,15 @@ import (
 	"millrace/internal/core/store/storetest"
 )
 
-// metadata asks for topics by name, as a client of version v that lets them be made.
-func metadata(t *testing.T, b *Broker, v int16, names ...string) *kafkaapi.MetadataResponse {
+// metadata asks for topics by name, as a client that lets them be made.
+func metadata(t *testing.T, b *Broker, names ...string) *kafkaapi.MetadataResponse {
 	t.Helper()
 	req := kafkaapi.NewMetadataRequest()
 	req.Topics = []kafkaapi.MetadataRequestTopic{}
 	for _, name := range names {
 		req.Topics = append(req.Topics, kafkaapi.MetadataRequestTopic{Name: &name})
 	}
-	return ask[*kafkaapi.MetadataResponse](t, b, v, &req)
+	return ask[*kafkaapi.MetadataResponse](t, b, 9, &req)
 }
 
 // told are the topics of an answer: name, error, partitions.
@@ -37,7 +37,7 @@ func told(m *kafkaapi.MetadataResponse) []string {
 
 func TestMetadataTellsTheBrokerAtTheListenerOfTheClient(t *testing.T) {
 	b := open(t, storetest.NewModel())
-	m := metadata(t, b, 9)
+	m := metadata(t, b)
 	if len(m.Brokers) != 1 || m.Brokers[0].NodeID != 0 || m.Brokers[0].Host != "localhost" || m.Brokers[0].Port != 9092 || m.Brokers[0].Rack != nil {
 		t.Errorf("brokers: got %+v", m.Brokers)
 	}
@@ -114,7 +114,7 @@ func TestMetadataMakesTopicsWhereClientAndBrokerAllowIt(t *testing.T) {
 	}
 	b := open(map[string]string{"num.partitions": "3"})
 	long := strings.Repeat("n", 250)
-	got := told(metadata(t, b, 9, "new", "new", "b a d", "__consumer_offsets", "ddb.table", long, "ne_w", "ne.w"))
+	got := told(metadata(t, b, "new", "new", "b a d", "__consumer_offsets", "ddb.table", long, "ne_w", "ne.w"))
 	want := []string{
 		"new NONE 3", "new NONE 3", "b a d INVALID_TOPIC_EXCEPTION 0", "__consumer_offsets UNKNOWN_TOPIC_OR_PARTITION 0",
 		"ddb.table UNKNOWN_TOPIC_OR_PARTITION 0", long + " INVALID_TOPIC_EXCEPTION 0", "ne_w NONE 3", "ne.w UNKNOWN_TOPIC_OR_PARTITION 0",
@@ -127,7 +127,7 @@ func TestMetadataMakesTopicsWhereClientAndBrokerAllowIt(t *testing.T) {
 	if got := told(m); got[0] != "asked UNKNOWN_TOPIC_OR_PARTITION 0" {
 		t.Errorf("a client that does not let it be made: got %q", got)
 	}
-	if got := told(metadata(t, open(map[string]string{"auto.create.topics.enable": "false"}), 9, "asked")); got[0] != "asked UNKNOWN_TOPIC_OR_PARTITION 0" {
+	if got := told(metadata(t, open(map[string]string{"auto.create.topics.enable": "false"}), "asked")); got[0] != "asked UNKNOWN_TOPIC_OR_PARTITION 0" {
 		t.Errorf("a broker that does not: got %q", got)
 	}
 }
@@ -136,13 +136,13 @@ func TestMetadataIsCurrentWhateverAnotherBrokerDid(t *testing.T) {
 	s := storetest.NewModel()
 	a, b := open(t, s), open(t, s)
 	mustCreate(t, a, topicOf("t", 1))
-	if got := told(metadata(t, b, 9, "t")); got[0] != "t NONE 1" {
+	if got := told(metadata(t, b, "t")); got[0] != "t NONE 1" {
 		t.Fatalf("got %q", got)
 	}
 	ask[*kafkaapi.CreatePartitionsResponse](t, a, 3, &kafkaapi.CreatePartitionsRequest{
 		Topics: []kafkaapi.CreatePartitionsRequestCreatePartitionsTopic{{Name: "t", Count: 4}},
 	})
-	if got := told(metadata(t, b, 9, "t")); got[0] != "t NONE 4" {
+	if got := told(metadata(t, b, "t")); got[0] != "t NONE 4" {
 		t.Errorf("after partitions were added: got %q", got)
 	}
 	ask[*kafkaapi.DeleteTopicsResponse](t, a, 5, &kafkaapi.DeleteTopicsRequest{TopicNames: []string{"t"}})
@@ -151,7 +151,7 @@ func TestMetadataIsCurrentWhateverAnotherBrokerDid(t *testing.T) {
 		t.Errorf("after it was deleted: got %q", got)
 	}
 	mustCreate(t, a, topicOf("t", 2))
-	if got := told(metadata(t, b, 9, "t")); got[0] != "t NONE 2" {
+	if got := told(metadata(t, b, "t")); got[0] != "t NONE 2" {
 		t.Errorf("after it was made again: got %q", got)
 	}
 }
@@ -222,7 +222,9 @@ func TestAnswersAreWrittenInEveryVersion(t *testing.T) {
 		&kafkaapi.DeleteTopicsRequest{TopicNames: []string{"none"}, Topics: []kafkaapi.DeleteTopicsRequestDeleteTopicState{{Name: &none}}},
 		&kafkaapi.CreatePartitionsRequest{Topics: []kafkaapi.CreatePartitionsRequestCreatePartitionsTopic{{Name: "t", Count: 5}, {Name: "none"}}, ValidateOnly: true},
 		&kafkaapi.DescribeConfigsRequest{Resources: []kafkaapi.DescribeConfigsRequestDescribeConfigsResource{
-			{ResourceType: resourceTopic, ResourceName: "t"}, {ResourceType: resourceBroker, ResourceName: "0"}, {ResourceType: resourceTopic, ResourceName: "none"},
+			{ResourceType: resourceTopic, ResourceName: "t"},
+			{ResourceType: resourceBroker, ResourceName: "0"},
+			{ResourceType: resourceTopic, ResourceName: "none"},
 			{ResourceType: resourceGroup, ResourceName: "g"},
 		}, IncludeSynonyms: true, IncludeDocumentation: true},
 		&kafkaapi.AlterConfigsRequest{Resources: []kafkaapi.AlterConfigsRequestAlterConfigsResource{{ResourceType: resourceTopic, ResourceName: "t"}, {}}, ValidateOnly: true},

@@ -72,13 +72,12 @@ func (b *Broker) entries(ctx context.Context, kind int8, name string) ([]config.
 		if name == "" {
 			return broker.DescribeCluster(), nil
 		}
-		if _, err := brokerID(name); err != nil {
+		if err := checkBrokerID(name); err != nil {
 			return nil, err
 		}
 		return broker.DescribeBroker(), nil
 	case resourceLogger:
-		_, err := brokerID(name)
-		return nil, err
+		return nil, checkBrokerID(name)
 	case resourceClientMetrics:
 		if name == "" {
 			return nil, refuse(kafkaapi.InvalidRequest, "Client metrics subscription name must not be empty")
@@ -93,18 +92,18 @@ func (b *Broker) entries(ctx context.Context, kind int8, name string) ([]config.
 	return nil, refuse(kafkaapi.InvalidRequest, "Unsupported resource type: "+strconv.Itoa(int(kind)))
 }
 
-// brokerID is the id that a broker's resource is named by.
+// checkBrokerID refuses the name of a broker's resource that is not this broker's id.
 //
 // Errors: *refusal.
-func brokerID(name string) (uint32, error) {
+func checkBrokerID(name string) error {
 	id, err := strconv.Atoi(name)
 	if err != nil {
-		return 0, refuse(kafkaapi.InvalidRequest, "Broker id must be an integer, but it is: "+name)
+		return refuse(kafkaapi.InvalidRequest, "Broker id must be an integer, but it is: "+name)
 	}
 	if id != nodeID {
-		return 0, refuse(kafkaapi.InvalidRequest, "Unexpected broker id, expected "+strconv.Itoa(nodeID)+" or empty string, but received "+name)
+		return refuse(kafkaapi.InvalidRequest, "Unexpected broker id, expected "+strconv.Itoa(nodeID)+" or empty string, but received "+name)
 	}
-	return nodeID, nil
+	return nil
 }
 
 // described is one config as it goes over the wire.

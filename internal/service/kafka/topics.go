@@ -236,7 +236,7 @@ func (b *Broker) current(ctx context.Context, name string) (*topic, error) {
 // listPage is how many topics one transaction lists.
 const listPage = 1000
 
-// allTopics gives fn all topics in order of names, those from from on, until fn returns false.
+// allTopics gives fn all topics in order of names, starting at from, until fn returns false.
 //
 // Errors: those of the store.
 func (b *Broker) allTopics(ctx context.Context, from string, fn func(*topic) bool) error {

@@ -67,7 +67,7 @@ func (b *Broker) createBatch(ctx context.Context, batch []*newTopic, validateOnl
 		_, err = b.store.Update(ctx, func(tx store.Tx) error {
 			for i, n := range batch {
 				n.made, errs[i] = b.create(tx, n)
-				if r := (*refusal)(nil); errs[i] != nil && !errors.As(errs[i], &r) {
+				if _, refused := errors.AsType[*refusal](errs[i]); errs[i] != nil && !refused {
 					return errs[i]
 				}
 			}

@@ -24,8 +24,7 @@ func (b *Broker) explain(doing string, err error) (kafkaapi.Code, *string) {
 	if err == nil {
 		return kafkaapi.None, nil
 	}
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.code, &r.text
 	}
 	code := b.codeOf(doing, err)

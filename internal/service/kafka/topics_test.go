@@ -421,7 +421,7 @@ type fakeStreams struct{ deleted []string }
 func (f *fakeStreams) DeleteStream(_ context.Context, account, region, name string) error {
 	f.deleted = append(f.deleted, account+"/"+region+"/"+name)
 	if name == "held" {
-		return errors.New("Stream held has consumers registered.") //nolint:staticcheck // a text of AWS
+		return errors.New("held by its consumers")
 	}
 	return nil
 }
@@ -443,7 +443,7 @@ func TestStreamsAreDeletedByKinesis(t *testing.T) {
 	if res.Responses[0].ErrorCode != kafkaapi.None {
 		t.Errorf("got %s", refused(res.Responses[0].ErrorCode, res.Responses[0].ErrorMessage))
 	}
-	want := "POLICY_VIOLATION: Topic '111122223333.eu-west-1.held' is a stream made by Kinesis: Stream held has consumers registered."
+	want := "POLICY_VIOLATION: Topic '111122223333.eu-west-1.held' is a stream made by Kinesis: held by its consumers"
 	if got := refused(res.Responses[1].ErrorCode, res.Responses[1].ErrorMessage); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

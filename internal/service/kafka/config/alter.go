@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"slices"
 	"strings"
 )
@@ -31,6 +30,11 @@ type RequestError struct{ Text string }
 func (e *RequestError) Error() string { return e.Text }
 
 func refuse(text string) error { return &RequestError{text} }
+
+// textError is an invalid config in Kafka's words.
+type textError string
+
+func (e textError) Error() string { return string(e) }
 
 // Alter returns what changes make of a topic's own configs; s is not changed.
 //
@@ -84,7 +88,7 @@ func (s Set) apply(c Change, t *table) error {
 		if c.Op == OpSubtract {
 			verb = "SUBTRACT"
 		}
-		return errors.New("Can't " + verb + " to key " + c.Name + " because its type is not LIST.") //nolint:staticcheck // Kafka's text
+		return textError("Can't " + verb + " to key " + c.Name + " because its type is not LIST.")
 	}
 	old, ok := s[c.Name]
 	if !ok {
@@ -107,12 +111,12 @@ func (s Set) apply(c Change, t *table) error {
 // Errors: *ValueError and others whose text is for the client; all are INVALID_CONFIG.
 func (s Set) Check() error {
 	if len(s) > MaxConfigs {
-		return errors.New("Too many configs.") //nolint:staticcheck // a client's text
+		return textError("Too many configs.")
 	}
 	for _, name := range s.names() {
 		d := FindTopic(name)
 		if d == nil {
-			return errors.New("Unknown topic config name: " + name) //nolint:staticcheck // Kafka's text
+			return textError("Unknown topic config name: " + name)
 		}
 		kept, err := d.Check(s[name])
 		if err != nil {
@@ -121,12 +125,11 @@ func (s Set) Check() error {
 		s[name] = kept
 	}
 	if s["remote.storage.enable"] == "true" {
-		//nolint:staticcheck // Kafka's text
-		return errors.New("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.")
+		return textError("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.")
 	}
 	shortest, longest := s.long("min.compaction.lag.ms"), s.long("max.compaction.lag.ms")
 	if shortest > longest {
-		return errors.New("conflict topic config setting min.compaction.lag.ms (" + s["min.compaction.lag.ms"] +
+		return textError("conflict topic config setting min.compaction.lag.ms (" + s["min.compaction.lag.ms"] +
 			") > max.compaction.lag.ms (" + s["max.compaction.lag.ms"] + ")")
 	}
 	return nil
