@@ -66,8 +66,7 @@ func awaitGone(t *testing.T, c *awskinesis.Client, name string) {
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		_, err := c.DescribeStreamSummary(t.Context(), &awskinesis.DescribeStreamSummaryInput{StreamName: &name})
-		var missing *types.ResourceNotFoundException
-		if errors.As(err, &missing) {
+		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone {
 			return
 		}
 		if time.Now().After(deadline) {
