@@ -16,10 +16,15 @@ import (
 // startData starts what appends and reads.
 func (b *Broker) startData() {
 	b.answerProduce, b.answerFetch = b.produced, b.fetched
+	configs := b.topics.broker.Load()
+	slots := int(configs.Int("max.incremental.fetch.session.cache.slots"))
+	if slots == 0 {
+		slots = -1 // none
+	}
 	b.producer = produce.New(produce.Options{Store: b.store, Clock: b.opts.Clock, Txns: b.txns})
 	b.fetcher = fetch.New(fetch.Options{
 		Store: b.store, Clock: b.opts.Clock, Logger: b.log, Resolve: b.resolve,
-		SessionSlots: int(b.topics.broker.Load().Int("max.incremental.fetch.session.cache.slots")),
+		SessionSlots: slots, MaxBytes: int(configs.Int("fetch.max.bytes")),
 	})
 }
 

@@ -25,7 +25,7 @@ var brokerConfigs = newTable([]Def{
 	{Name: "controller.quorum.voters", Type: List, Default: "", Importance: High, Doc: "Members of the metadata quorum."},
 	{Name: "default.replication.factor", Type: Int, Default: "1", Importance: Medium, Effect: "what a topic is told to have when it asks for -1", Doc: "Replication factor of topics that do not say one."},
 	{Name: "delete.topic.enable", Type: Boolean, Default: "true", Importance: High, Effect: "honoured", Doc: "Whether topics can be deleted."},
-	{Name: "fetch.max.bytes", Type: Int, Default: "57671680", Importance: Medium, rule: atLeast(1024), Doc: "The most that one fetch returns."},
+	{Name: "fetch.max.bytes", Type: Int, Default: "57671680", Importance: Medium, rule: atLeast(1024), Effect: "honoured from the next start", Doc: "The most that one fetch returns."},
 	{Name: "group.coordinator.rebalance.protocols", Type: List, Default: "classic", Importance: Medium, rule: someOf("consumer", "classic", "share", "streams"), Doc: "Group protocols that are served; only classic here."},
 	{Name: "group.initial.rebalance.delay.ms", Type: Int, Default: "3000", Importance: Medium, Effect: "honoured", Doc: "How long a new group waits for more members."},
 	{Name: "group.max.session.timeout.ms", Type: Int, Default: "1800000", Importance: Medium, Effect: "honoured", Doc: "The longest session timeout of a member."},

@@ -240,6 +240,7 @@ func (r *Request) finish() {
 	}
 	clear(r.Parts[len(told):])
 	r.Parts = told
+	r.poll.Disarm() // a wake that came in between may have left it armed
 	r.AnswerID = r.poll.Finish()
 }
 

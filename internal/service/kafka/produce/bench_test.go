@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"millrace/internal/api/kafkaapi"
 	"millrace/internal/core/store"
 	"millrace/internal/core/store/storetest"
 	"millrace/internal/service/kafka/logtest"
@@ -64,7 +65,7 @@ func BenchmarkProduce(b *testing.B) {
 			for b.Loop() {
 				room <- struct{}{}
 				produceOnce(p, ru, ids, records, func(q *Request) {
-					if q.Failed() {
+					if q.Parts[0].Code != kafkaapi.None {
 						b.Errorf("refused: %+v", q.Parts[0])
 					}
 					q.Free()

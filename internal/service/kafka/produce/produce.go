@@ -57,14 +57,54 @@ func (p *Producer) Produce(ctx context.Context, r *Request, done func(*Request))
 	}
 	p.gather(r)
 	ticket, admitted := r.txn.ticket, r.txn.admitted
-	if len(r.appends) == 0 {
-		done(r)
-	} else {
-		p.opts.Store.AppendAsync(&r.ctx, r.appends, r.answer) // r may be gone when it returns
-	}
+	p.append(r) // r may be gone when it returns
 	if admitted {
 		ticket.Release()
 	}
+}
+
+// append gives what is good to the store, at once unless it is more than the store takes in one piece.
+func (p *Producer) append(r *Request) {
+	switch {
+	case len(r.appends) == 0:
+		r.done(r)
+		return
+	case r.bytes <= mostBytes && len(r.appends) <= store.MaxTxParts:
+		p.opts.Store.AppendAsync(&r.ctx, r.appends, r.answer)
+		return
+	}
+	ends := r.pieces()
+	r.left.Store(int32(len(ends)))
+	ctx, appends := &r.ctx, r.appends
+	for i, to := range ends {
+		from := 0
+		if i > 0 {
+			from = ends[i-1]
+		}
+		p.opts.Store.AppendAsync(ctx, appends[from:to], func(results []store.AppendResult, err error) {
+			r.fill(from, to, results, err)
+			if r.left.Add(-1) == 0 {
+				r.done(r)
+			}
+		})
+	}
+}
+
+// mostBytes is what is given to the store at once: below store.MaxTxBytes, with room for what it counts beside records.
+const mostBytes = store.MaxTxBytes / 2
+
+// pieces says where each piece of a request ends that is too large to be appended at once.
+func (r *Request) pieces() []int {
+	var ends []int
+	bytes, from := 0, 0
+	for i := range r.appends {
+		n := len(r.appends[i].Batch)
+		if i > from && (bytes+n > mostBytes || i-from == store.MaxTxParts) {
+			ends, bytes, from = append(ends, i), 0, i
+		}
+		bytes += n
+	}
+	return append(ends, len(r.appends))
 }
 
 const (
@@ -89,6 +129,7 @@ func (p *Producer) gather(r *Request) {
 			Batch:         part.Records,
 			LogAppendTime: part.Rules.LogAppendTime,
 		})
+		r.bytes += len(part.Records)
 	}
 }
 
@@ -151,7 +192,13 @@ func (p *Producer) admit(r *Request, part *Part, h *batch.Header) bool {
 
 // answered takes the store's answer, and gives the request back.
 func (r *Request) answered(results []store.AppendResult, err error) {
-	for i, at := range r.parts {
+	r.fill(0, len(r.parts), results, err)
+	r.done(r)
+}
+
+// fill takes the store's answer to the appends from from up to to.
+func (r *Request) fill(from, to int, results []store.AppendResult, err error) {
+	for i, at := range r.parts[from:to] {
 		part := &r.Parts[at]
 		if err != nil {
 			part.refuse(codeOf(err))
@@ -162,7 +209,6 @@ func (r *Request) answered(results []store.AppendResult, err error) {
 			r.forgetProducer(part, results[i].Err)
 		}
 	}
-	r.done(r)
 }
 
 func (p *Part) answer(res *store.AppendResult) {

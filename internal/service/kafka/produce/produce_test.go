@@ -399,6 +399,24 @@ func TestPartitionsOfARequestStandAlone(t *testing.T) {
 	})
 }
 
+func TestRequestLargerThanTheStoreTakesAtOnceIsAppendedInPieces(t *testing.T) {
+	onEach(t, func(r *rig) {
+		ids := logtest.Partitions(r, r.s, 9)
+		b := logtest.Values(logtest.Fields{}, r.now(), strings.Repeat("x", 8<<20))
+		ru := rules()
+		ru.MaxMessageBytes = 16 << 20
+		q := NewRequest()
+		q.Version, q.Acks = 11, -1
+		for _, id := range append(ids, ids[:5]...) {
+			part := q.Add()
+			part.Partition, part.Rules, part.Records = id, ru, b
+		}
+		for i, part := range r.produce(q) {
+			r.wantBase(part, int64(i/len(ids)))
+		}
+	})
+}
+
 // refusing is a store whose appends fail as a whole.
 type refusing struct {
 	store.Store

@@ -3,6 +3,7 @@ package produce
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"millrace/internal/api/kafkaapi"
@@ -23,7 +24,9 @@ type Request struct {
 	Tag             any // the caller's
 
 	appends []store.AppendRequest
-	parts   []int32 // beside appends: whose they are
+	parts   []int32      // beside appends: whose they are
+	bytes   int          // of all batches in appends
+	left    atomic.Int32 // pieces that are not answered yet, of a request that is appended in several
 	txn     admission
 	ctx     deadline
 	p       *Producer
@@ -74,7 +77,9 @@ func (r *Request) Free() {
 	if cap(parts) > keepParts {
 		parts, appends, at = nil, nil, nil
 	}
-	*r = Request{Parts: parts, appends: appends, parts: at, answer: r.answer}
+	r.Version, r.Acks, r.Timeout, r.TransactionalID, r.Transactional, r.Tag = 0, 0, 0, "", false, nil
+	r.Parts, r.appends, r.parts, r.bytes = parts, appends, at, 0
+	r.txn, r.ctx, r.p, r.done = admission{}, deadline{}, nil, nil
 	requests.Put(r)
 }
 
@@ -96,17 +101,6 @@ func (r *Request) refuseAll(code kafkaapi.Code, message string) {
 			r.Parts[i].refuse(code, message)
 		}
 	}
-}
-
-// Failed tells whether any part has an error: with acks=0 the connection is closed then, as Kafka does, so that the
-// client looks for what has changed.
-func (r *Request) Failed() bool {
-	for i := range r.Parts {
-		if r.Parts[i].Code != kafkaapi.None {
-			return true
-		}
-	}
-	return false
 }
 
 // deadline is a context that ends with its parent, or, for whoever asks Err, at a time. It needs no timer and no
