@@ -117,8 +117,5 @@ var brokerConfigs = newTable([]Def{
 	{Name: "unclean.leader.election.enable", Type: Boolean, Default: "false", Importance: High, Dynamic: ClusterWide, Doc: "Default of topics' unclean.leader.election.enable."},
 })
 
-// Brokers are the configs of brokers, in order of names. The caller does not change them.
-func Brokers() []Def { return brokerConfigs.defs }
-
 // FindBroker returns a broker's config by name, nil when there is none in the table.
 func FindBroker(name string) *Def { return brokerConfigs.byName[name] }

@@ -66,7 +66,7 @@ func TestValuesOfTopicConfigsAreTakenAndRefusedAsKafkaDoes(t *testing.T) {
 }
 
 func TestDefaultsKeepTheirOwnRules(t *testing.T) {
-	for _, defs := range [][]Def{Topics(), Brokers()} {
+	for _, defs := range [][]Def{topicConfigs.defs, brokerConfigs.defs} {
 		for _, d := range defs {
 			if d.Doc == "" || d.Importance == "" {
 				t.Errorf("%s has no document or no importance", d.Name)
@@ -79,7 +79,7 @@ func TestDefaultsKeepTheirOwnRules(t *testing.T) {
 			}
 		}
 	}
-	for _, d := range Topics() {
+	for _, d := range topicConfigs.defs {
 		if d.Synonym != "" && FindBroker(d.Synonym) == nil {
 			t.Errorf("%s has a synonym that is no broker config: %s", d.Name, d.Synonym)
 		}
@@ -182,8 +182,8 @@ func TestValuesAreToldWithSourceAndSynonyms(t *testing.T) {
 		Static:  Set{"num.partitions": "3", "ssl.keystore.password": "secret"},
 	}
 	topic := b.DescribeTopic(Set{"cleanup.policy": "compact"})
-	if len(topic) != len(Topics()) {
-		t.Errorf("a topic has %d configs, want %d", len(topic), len(Topics()))
+	if len(topic) != len(topicConfigs.defs) {
+		t.Errorf("a topic has %d configs, want %d", len(topic), len(topicConfigs.defs))
 	}
 	for name, want := range map[string]string{
 		"cleanup.policy":                          "compact 1 cleanup.policy=compact@1 log.cleanup.policy=delete@5",

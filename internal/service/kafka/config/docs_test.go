@@ -19,7 +19,7 @@ func TestDocumentSaysWhatEachConfigDoes(t *testing.T) {
 	for _, part := range []struct {
 		text string
 		defs []Def
-	}{{topics, Topics()}, {brokers, Brokers()}} {
+	}{{topics, topicConfigs.defs}, {brokers, brokerConfigs.defs}} {
 		for _, d := range part.defs {
 			want := "`" + d.Name + "`"
 			if d.Effect != "" {

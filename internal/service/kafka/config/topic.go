@@ -151,8 +151,5 @@ var topicConfigs = newTable([]Def{
 	},
 })
 
-// Topics are the configs of topics, in order of names. The caller does not change them.
-func Topics() []Def { return topicConfigs.defs }
-
 // FindTopic returns a topic's config by name, nil when there is none.
 func FindTopic(name string) *Def { return topicConfigs.byName[name] }
