@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -117,6 +118,35 @@ func BenchmarkWake(b *testing.B) {
 		})
 		logtest.Append(b, r.s, r.ids[0], batch)
 		offset = <-done
+		epoch++
+	}
+}
+
+// BenchmarkCatchUp reads a partition of 64 MiB from its start on, in answers of 1 MiB of batches of 16 KiB, each batch
+// held to its sum: the most of it is older than the tail cache.
+func BenchmarkCatchUp(b *testing.B) {
+	r := newRig(b, logtest.OnDisk(b), 1)
+	batch := logtest.Values(logtest.Fields{}, 0, slices.Repeat([]string{strings.Repeat("x", 1024)}, 16)...)
+	end := int64(0)
+	for range 64 << 20 / len(batch) {
+		end = int64(logtest.Append(b, r.s, r.ids[0], batch)) + 16
+	}
+	id, epoch, offset := r.sessionOf(1), int32(1), int64(0)
+	b.SetBytes(1 << 20)
+	b.ReportAllocs()
+	for b.Loop() {
+		q := next(id, epoch, 0)
+		want(q, 0, offset)
+		r.f.Fetch(q, func(a *Request) {
+			if a.Bytes == 0 {
+				b.Fatalf("at %d: got %q", offset, show(a))
+			}
+			last := a.Parts[0].Batches
+			if offset = int64(last[len(last)-1].Next); offset == end {
+				offset = 0
+			}
+			a.Free()
+		})
 		epoch++
 	}
 }
