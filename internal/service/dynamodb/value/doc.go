@@ -31,8 +31,8 @@
 //
 // # Errors
 //
-// What a client can get wrong is an [Error], whose text is AWS's; the service answers it as a
-// ValidationException. What bytes on disk can get wrong is ErrCorrupt.
+// What a client can get wrong is an [*Error] with AWS's text, which has two wordings; the service
+// answers it as a ValidationException. What bytes on disk can get wrong is ErrCorrupt.
 //
 // Sources: DynamoDB developer guide, "Data types", "Item sizes and formats", "Constraints" (read 2026-11);
 // answers of the service where the guide is silent or wrong, as the functions say.

@@ -1,36 +1,123 @@
 package value
 
 import (
+	"encoding/base64"
 	"errors"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 )
 
-// Error is what a client got wrong, with AWS's text; the service answers it as a ValidationException.
-type Error string
+// Error is what a client got wrong in a value; the service answers it as a ValidationException.
+//
+// AWS checks values in two layers with different texts. PutItem, UpdateItem and DeleteItem (there
+// behind "1 validation error detected: "), GetItem, BatchGetItem and Query have the current one;
+// BatchWriteItem, TransactWriteItems, TransactGetItems and Scan an older one, which also puts
+// "ExpressionAttributeValues contains invalid value: … for key :x" around those of expressions. The service
+// knows the operation and takes Error or Older.
+//
+// Sources: texts recorded in four regions, 2026-10 (paritysuite/dynamodb-conformance,
+// tests/tier3/error-messages/valueLayers.test.ts, read 2026-11), older ones in the tests of dynalite.
+type Error struct {
+	text  string
+	older string // "" where both layers agree
+}
 
-// Error is AWS's text.
-func (e Error) Error() string { return string(e) }
+// NewError makes an Error whose text is the same in both layers.
+func NewError(text string) *Error { return &Error{text: text} }
 
-// Texts of AWS on values. Sources: recorded answers of the service in the tests of dynalite (read
-// 2026-11), and of later conformance suites where they are newer.
-const (
-	ErrNumberEmpty     Error = "The parameter cannot be converted to a numeric value"
-	ErrNumberOverflow  Error = "Number overflow. Attempting to store a number with magnitude larger than supported range"
-	ErrNumberUnderflow Error = "Number underflow. Attempting to store a number with magnitude smaller than supported range"
-	ErrNumberDigits    Error = "Attempting to store more than 38 significant digits in a Number"
+// Error is the text of the current layer.
+func (e *Error) Error() string { return e.text }
 
-	ErrEmptyStringSet    Error = "One or more parameter values were invalid: An string set  may not be empty"
-	ErrEmptyNumberSet    Error = "One or more parameter values were invalid: An number set  may not be empty"
-	ErrEmptyBinarySet    Error = "One or more parameter values were invalid: Binary sets should not be empty"
-	ErrDuplicateNumbers  Error = "Input collection contains duplicates"
-	ErrDuplicateBinaries Error = "One or more parameter values were invalid: Input collection contains duplicates."
-	ErrNotNull           Error = "One or more parameter values were invalid: Null attribute value types must have the value of true"
-	ErrNesting           Error = "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
+// Older is the text of the older layer.
+func (e *Error) Older() string {
+	if e.older != "" {
+		return e.older
+	}
+	return e.text
+}
+
+// Errors of values that do not depend on what the value is.
+var (
+	ErrNumberOverflow   = NewError("Number overflow. Attempting to store a number with magnitude larger than supported range")
+	ErrNumberUnderflow  = NewError("Number underflow. Attempting to store a number with magnitude smaller than supported range")
+	ErrNumberDigits     = NewError("Attempting to store more than 38 significant digits in a Number")
+	ErrEmptyStringSet   = NewError(invalid + "An string set  may not be empty")
+	ErrEmptyNumberSet   = NewError(invalid + "An number set  may not be empty")
+	ErrEmptyBinarySet   = NewError(invalid + "Binary sets should not be empty")
+	ErrDuplicateNumbers = &Error{invalid + "Input collection contains duplicates.", "Input collection contains duplicates"}
+	ErrNotNull          = NewError(invalid + "Null attribute value types must have the value of true")
+	ErrNesting          = NewError("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
+	ErrNoKind           = NewError("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+	ErrManyKinds        = NewError("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 )
 
-// ErrCorrupt says that bytes are no stored item or value, or were cut.
+const (
+	invalid    = "One or more parameter values were invalid: "
+	notNumeric = "The parameter cannot be converted to a numeric value"
+)
+
+// ErrCorrupt says that bytes are no stored item, value or key, or were cut.
 var ErrCorrupt = errors.New("value: stored bytes are corrupt")
 
-func duplicateStrings(elems []string) Error {
-	return Error("One or more parameter values were invalid: Input collection [" + strings.Join(elems, ", ") + "] contains duplicates.")
+// errNotNumber says that s is no number. Only the older layer leaves the colon away when s is empty.
+func errNotNumber(s string) *Error {
+	e := NewError(notNumeric + ": " + s)
+	if s == "" {
+		e.older = notNumeric
+	}
+	return e
+}
+
+// errExponent says that the first digit of s stands at a place that 32 bits do not hold. The older layer reads
+// numbers as java.math.BigDecimal does, whose exponent has 32 bits, and then lets the place of the first digit wrap.
+func errExponent(s string, exp, place int64) *Error {
+	e := &Error{text: ErrNumberOverflow.text, older: notNumeric + ": " + s}
+	if exp < 0 {
+		e.text = ErrNumberUnderflow.text
+	}
+	if exp == int64(int32(exp)) {
+		e.older = ErrNumberUnderflow.text
+		if place < math.MinInt32 {
+			e.older = ErrNumberOverflow.text
+		}
+	}
+	return e
+}
+
+// errDuplicate quotes the elements of a set in which one comes twice.
+//
+// The current layer lists them in the order of their bytes up to the first that is there already, then this one,
+// then the rest as it came; the older one as they came.
+func errDuplicate(kind Kind, elems []string) *Error {
+	current := slices.Clone(elems)
+	for i, s := range elems {
+		if slices.Contains(elems[:i], s) {
+			slices.Sort(current[:i])
+			break
+		}
+	}
+	if kind == KindBS {
+		quote := func(s string) string { return strconv.Quote(base64.StdEncoding.EncodeToString([]byte(s))) }
+		plain := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+		const end = "]of type BS contains duplicates."
+		return &Error{
+			invalid + "Input collection [" + join(current, ",", quote) + end,
+			invalid + "Input collection [" + join(elems, ", ", plain) + end,
+		}
+	}
+	quote := func(s string) string { return `"` + s + `"` }
+	return &Error{
+		invalid + "Input collection [" + join(current, ", ", quote) + "] contains duplicates.",
+		invalid + "Input collection [" + strings.Join(elems, ", ") + "] contains duplicates.",
+	}
+}
+
+func join(elems []string, sep string, show func(string) string) string {
+	shown := make([]string, len(elems))
+	for i, s := range elems {
+		shown[i] = show(s)
+	}
+	return strings.Join(shown, sep)
 }

@@ -100,7 +100,7 @@ func List(elems []Value) Value {
 
 // StringSet makes an SS. It takes elems over and sorts them.
 //
-// Errors: ErrEmptyStringSet, and the text for duplicates, which quotes all elements in the order given.
+// Errors: ErrEmptyStringSet, and one for duplicates, which quotes the elements.
 func StringSet(elems []string) (Value, error) {
 	if len(elems) == 0 {
 		return Value{}, ErrEmptyStringSet
@@ -110,7 +110,7 @@ func StringSet(elems []string) (Value, error) {
 
 // BinarySet makes a BS; each element is the bytes of a binary. It takes elems over and sorts them.
 //
-// Errors: ErrEmptyBinarySet, ErrDuplicateBinaries.
+// Errors: ErrEmptyBinarySet, and one for duplicates, which quotes the elements.
 func BinarySet(elems []string) (Value, error) {
 	if len(elems) == 0 {
 		return Value{}, ErrEmptyBinarySet
@@ -121,17 +121,13 @@ func BinarySet(elems []string) (Value, error) {
 func stringsOf(kind Kind, elems []string) (Value, error) {
 	given := elems
 	if !slices.IsSorted(elems) {
-		given = slices.Clone(elems) // for the text
+		given = slices.Clone(elems) // for the text of an error
 		slices.Sort(elems)
 	}
 	for i := 1; i < len(elems); i++ {
-		if elems[i-1] != elems[i] {
-			continue
+		if elems[i-1] == elems[i] {
+			return Value{}, errDuplicate(kind, given)
 		}
-		if kind == KindBS {
-			return Value{}, ErrDuplicateBinaries
-		}
-		return Value{}, duplicateStrings(given)
 	}
 	return sortedStrings(kind, elems), nil
 }
