@@ -33,7 +33,7 @@ func ParseNumberBytes(b []byte) (Number, error) {
 type numberParts struct {
 	neg         bool
 	whole, frac string // digits before and after the point
-	exp         int
+	exp         int64
 }
 
 func splitNumber(s string) (p numberParts, ok bool) {
@@ -76,7 +76,7 @@ func (p *numberParts) readExponent(s string) bool {
 	return err == nil
 }
 
-// place is the exponent of the first digit, as far as 64 bits hold it.
+// place is one more than the exponent of the first digit, as far as 64 bits hold it.
 func (p numberParts) place() int64 {
 	whole := trimLeft(p.whole)
 	d := len(whole)
