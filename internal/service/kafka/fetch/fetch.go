@@ -29,8 +29,11 @@ type Options struct {
 
 	MaxBytes     int   // of one answer, whatever the client asks for: fetch.max.bytes; default 55 MiB
 	MaxHeldBytes int64 // of all answers on their way; default 256 MiB
-	SessionSlots int   // max.incremental.fetch.session.cache.slots; default 1,000
-	Workers      int   // goroutines that look again after a wait; they end when nothing is to be done. Default 16
+	// MaxWaiting is how many requests wait at once: 100 MB with what they hold. Beyond it the one whose time is over first is
+	// answered early. Default 50,000: five times the connections, since dead ones count until their wait ends.
+	MaxWaiting   int
+	SessionSlots int // max.incremental.fetch.session.cache.slots; default 1,000
+	Workers      int // goroutines that look again after a wait; they end when nothing is to be done. Default 16
 }
 
 func (o Options) withDefaults() Options {
@@ -45,6 +48,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxHeldBytes <= 0 {
 		o.MaxHeldBytes = 256 << 20
+	}
+	if o.MaxWaiting <= 0 {
+		o.MaxWaiting = 50_000
 	}
 	if o.Workers <= 0 {
 		o.Workers = 16
@@ -74,6 +80,7 @@ func New(opts Options) *Fetcher {
 		budget:   budget{free: opts.MaxHeldBytes, all: opts.MaxHeldBytes},
 	}
 	f.ctx, f.stop = context.WithCancel(context.Background())
+	f.timers.most = opts.MaxWaiting
 	f.timers.kick = make(chan struct{}, 1)
 	f.workers.most = opts.Workers
 	f.running.Go(func() { f.timers.run(f.ctx, opts.Clock) })
@@ -108,14 +115,14 @@ func (f *Fetcher) Fetch(r *Request, done func(*Request)) {
 	r.limit = max(min(r.MaxBytes, f.opts.MaxBytes), 0)
 	r.need = min(r.MinBytes, r.limit)
 	if r.MaxWait > 0 {
-		r.deadline = f.opts.Clock.Now().Add(r.MaxWait).Truncate(tick).Add(tick)
+		r.deadline = f.opts.Clock.Now().Add(min(r.MaxWait, maxWait)).Truncate(tick).Add(tick)
 	}
 	r.run()
 }
 
 // over tells whether a request is to be answered now, with whatever there is.
 func (r *Request) over() bool {
-	return r.MaxWait <= 0 || r.f.ctx.Err() != nil || !r.f.opts.Clock.Now().Before(r.deadline)
+	return r.MaxWait <= 0 || r.expired.Load() || r.f.ctx.Err() != nil || r.f.sessions.Crowded() || !r.f.opts.Clock.Now().Before(r.deadline)
 }
 
 // run looks until the request is answered or waits.
@@ -132,5 +139,9 @@ func (r *Request) run() {
 	}
 }
 
-// tick is what deadlines are rounded up to, so that many which end at about the same time wake one goroutine once.
-const tick = time.Millisecond
+const (
+	// tick is what deadlines are rounded up to, so that many which end at about the same time wake one goroutine once.
+	tick = time.Millisecond
+	// maxWait is the longest wait: a connection that waits is not read, so that its end is seen only with the answer.
+	maxWait = 5 * time.Minute
+)

@@ -640,6 +640,26 @@ func TestAnswersOnTheirWayAreBoundedAndEachGetsItsTurn(t *testing.T) {
 	})
 }
 
+func TestRequestsThatWaitAreBounded(t *testing.T) {
+	logtest.EachStore(t, func(t *testing.T, s store.Store) {
+		r := newRig(t, s, 1, func(o *Options) { o.MaxWaiting = 2 })
+		first := r.start(ask(0, wait(time.Minute)))
+		r.untilWaiting(1)
+		second := r.start(ask(0, wait(2*time.Minute)))
+		r.untilWaiting(2)
+		third := r.start(ask(0, wait(3*time.Minute)))
+		a := <-first
+		defer a.Free()
+		r.wantAnswer(a, "0")
+		r.append(0, "a")
+		for _, done := range []chan *Request{second, third} {
+			a := <-done
+			defer a.Free()
+			r.wantAnswer(a, "0@0:a")
+		}
+	})
+}
+
 func TestCloseAnswersWhoWaits(t *testing.T) {
 	onEach(t, 1, func(r *rig) {
 		done := r.start(ask(0, wait(time.Hour)))

@@ -39,9 +39,11 @@ type Request struct {
 
 	taken []*session.Partition
 	state atomic.Int32
-	at    int      // in the heap of timers, from 1; 0: not there
-	next  *Request // in a queue
-	want  int64    // of the budget, while it waits for it
+	// expired: it is to be answered before its time
+	expired atomic.Bool
+	at      int      // in the heap of timers, from 1; 0: not there
+	next    *Request // in a queue
+	want    int64    // of the budget, while it waits for it
 }
 
 // The states of a request: it runs, or it waits for the session, the clock or the end, whichever is first.
@@ -119,6 +121,7 @@ func (r *Request) reset(fresh *Request) {
 	r.limit, r.need, r.deadline, r.held, r.want = 0, 0, time.Time{}, 0, 0
 	r.taken, r.at, r.next = fresh.taken, 0, nil
 	r.state.Store(running)
+	r.expired.Store(false)
 }
 
 // drop gives back all that was read.

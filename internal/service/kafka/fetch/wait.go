@@ -45,6 +45,12 @@ func (r *Request) woken() {
 	}
 }
 
+// expire wakes a request before its time, to be answered. The caller holds timers.mu.
+func (r *Request) expire() {
+	r.expired.Store(true)
+	r.woken()
+}
+
 // resume goes on with a request that was woken.
 func (r *Request) resume() {
 	r.f.timers.remove(r)
@@ -54,6 +60,7 @@ func (r *Request) resume() {
 
 // timers is a heap of the requests that wait, by deadline.
 type timers struct {
+	most int           // requests in the heap
 	kick chan struct{} // has a token when the first deadline has changed
 
 	mu     sync.Mutex
@@ -67,6 +74,9 @@ func (t *timers) add(r *Request) bool {
 	defer t.mu.Unlock()
 	if t.closed {
 		return false
+	}
+	if len(t.heap) >= t.most {
+		heap.Pop(&t.heap).(*Request).expire()
 	}
 	heap.Push(&t.heap, r)
 	if r.at == 1 {

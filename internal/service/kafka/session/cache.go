@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"millrace/internal/api/kafkaapi"
@@ -29,9 +30,12 @@ const (
 // Options of a cache. The zero value works, apart from Watcher.
 type Options struct {
 	Watcher Watcher
-	Clock   clock.Clock  // default: the real one
-	Slots   int          // sessions kept at once; default 1,000, negative: none
-	Random  func() int32 // for session ids, from 0 up; default: math/rand
+	Clock   clock.Clock // default: the real one
+	Slots   int         // sessions kept at once; default 1,000, negative: none
+	// MaxPartitions bounds the partitions of all sessions and waiting fetches, each some 250 bytes; default 2,000,000.
+	// Beyond it no session is opened, and one that grows ends.
+	MaxPartitions int
+	Random        func() int32 // for session ids, from 0 up; default: math/rand
 }
 
 func (o Options) withDefaults() Options {
@@ -41,6 +45,9 @@ func (o Options) withDefaults() Options {
 	if o.Slots == 0 {
 		o.Slots = defaultSlots
 	}
+	if o.MaxPartitions <= 0 {
+		o.MaxPartitions = 2_000_000
+	}
 	if o.Random == nil {
 		o.Random = rand.Int32
 	}
@@ -49,9 +56,10 @@ func (o Options) withDefaults() Options {
 
 // Cache holds the sessions of all clients, at most Slots of them. Safe for concurrent use.
 type Cache struct {
-	opts Options
+	opts  Options
+	parts atomic.Int64 // partitions of all sessions, also of those that belong to one fetch alone
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards all below
 	sessions  map[int32]*Session
 	used      list.List // of *Session, least lately used first
 	evictable evictables
@@ -87,7 +95,7 @@ func (c *Cache) Begin(p *Poll, req *Request) kafkaapi.Code {
 		if req.SessionID != 0 {
 			c.end(req.SessionID)
 		}
-		s := newSession(c.opts.Watcher, req)
+		s := newSession(c.opts.Watcher, &c.parts, req)
 		*p = Poll{s: s, cache: c, full: true, create: req.Epoch == EpochFull, committed: req.Committed}
 		return kafkaapi.None
 	}
@@ -113,12 +121,13 @@ func (c *Cache) resume(p *Poll, s *Session, req *Request) kafkaapi.Code {
 		return kafkaapi.FetchSessionTopicIDError
 	}
 	s.epoch = nextEpoch(s.epoch)
+	before := s.parts.len()
 	s.update(req)
 	if wake := s.takeWake(); wake != nil {
 		defer wake() // the fetch before still waits, on another connection: its epoch has passed
 	}
-	if s.parts.len() == 0 {
-		// All partitions were forgotten: the session ends, and the answer, which is empty, says so by id 0.
+	if s.parts.len() == 0 || s.parts.len() > before && c.Crowded() {
+		// All partitions were forgotten, or there is no room for more: the session ends, and the answer says so by id 0.
 		c.drop(s)
 		*p = Poll{s: s, cache: c, full: true, epoch: s.epoch, committed: req.Committed}
 		return kafkaapi.None
@@ -140,6 +149,9 @@ func nextEpoch(epoch int32) int32 {
 	return epoch + 1
 }
 
+// Crowded tells whether there are more partitions than allowed: then no fetch is to wait.
+func (c *Cache) Crowded() bool { return c.parts.Load() > int64(c.opts.MaxPartitions) }
+
 // Len is the number of sessions, and the number of their partitions when each was last used.
 func (c *Cache) Len() (sessions, partitions int) {
 	c.mu.Lock()
@@ -152,6 +164,9 @@ func (c *Cache) Len() (sessions, partitions int) {
 
 // add gives a session an id and a place, if there is one for it. The caller holds s.poll.
 func (c *Cache) add(s *Session) bool {
+	if c.Crowded() {
+		return false
+	}
 	now := c.opts.Clock.Now()
 	c.mu.Lock()
 	var evicted *Session

@@ -211,6 +211,13 @@ func run(tb testing.TB, data []byte) {
 	for ; len(data) >= 4; data = data[4:] {
 		w.do(step{data[0], data[1], data[2], data[3]})
 	}
+	held := 0
+	for _, s := range w.cache.sessions {
+		held += s.parts.len()
+	}
+	if n := w.cache.parts.Load(); n != int64(held) {
+		tb.Fatalf("partitions counted at the end: got %d, want %d", n, held)
+	}
 	if sessions, _ := w.cache.Len(); sessions > 3 || sessions != len(w.model.sessions) {
 		tb.Fatalf("sessions at the end: got %d, want %d, at most 3", sessions, len(w.model.sessions))
 	}

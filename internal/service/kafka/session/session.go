@@ -66,7 +66,9 @@ type Session struct {
 	epoch   int32      // that the next fetch must have
 	usesIDs bool
 	parts   keyed
-	bound   int // partitions whose id is known
+	all     *atomic.Int64 // the cache's count of partitions
+	counted int           // what of it are ours
+	bound   int           // partitions whose id is known
 	ended   bool
 	evicted atomic.Bool // to be ended by whoever holds poll, or else at once
 
@@ -94,9 +96,10 @@ type Session struct {
 	waiter    *Poll        // whose wake it is
 }
 
-func newSession(w Watcher, req *Request) *Session {
+func newSession(w Watcher, all *atomic.Int64, req *Request) *Session {
 	s := &Session{
 		watcher: w,
+		all:     all,
 		usesIDs: req.UsesIDs,
 		heapAt:  -1,
 		parts:   keyed{list: make([]*Partition, 0, len(req.Wanted))},
@@ -127,6 +130,13 @@ func (s *Session) update(req *Request) {
 			p.dirty = false
 		}
 	}
+	s.count(s.parts.len())
+}
+
+// count makes n the partitions that the cache counts for the session. The caller holds poll, or is the only one.
+func (s *Session) count(n int) {
+	s.all.Add(int64(n - s.counted))
+	s.counted = n
 }
 
 // mark makes a partition one to look at. The caller holds mu.
@@ -261,6 +271,7 @@ func (s *Session) end() {
 		return
 	}
 	s.ended = true
+	s.count(0)
 	s.cancel()
 	s.cancels, s.watched, s.watching = nil, idSet{}, false
 	if wake := s.takeWake(); wake != nil {

@@ -405,6 +405,31 @@ func TestRegistrationsStayBoundedWhenTheSubscriptionMoves(t *testing.T) {
 	}
 }
 
+func TestPartitionsOfAllSessionsAreBounded(t *testing.T) {
+	r := newRig(t, 10)
+	r.cache.opts.MaxPartitions = 4
+	a := r.open(0, 1)
+	if id := r.open(0, 1, 2); id != 0 {
+		t.Fatalf("session beyond the bound: got id %d, want 0", id)
+	}
+	b := r.open(0, 1)
+	if a == 0 || b == 0 || r.cache.Crowded() {
+		t.Fatalf("sessions within the bound: got ids %d, %d, crowded %v", a, b, r.cache.Crowded())
+	}
+	p := r.begin(Request{SessionID: a, Epoch: 1, Wanted: wanted(2)})
+	if !r.cache.Crowded() {
+		t.Fatal("beyond the bound: not crowded")
+	}
+	if id := r.finish(p); id != 0 {
+		t.Fatalf("session that grew: got id %d, want its end", id)
+	}
+	r.wantCode(Request{SessionID: a, Epoch: 2}, kafkaapi.FetchSessionIDNotFound)
+	r.finish(r.begin(Request{SessionID: b, Epoch: EpochFinal}))
+	if n := r.cache.parts.Load(); n != 0 {
+		t.Fatalf("partitions at the end: got %d, want 0", n)
+	}
+}
+
 func TestEvictedSessionEndsWhenItsFetchIsDone(t *testing.T) {
 	r := newRig(t, 1)
 	a := r.open(0)
