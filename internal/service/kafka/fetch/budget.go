@@ -14,11 +14,17 @@ type budget struct {
 	closed      bool // all go on at once
 }
 
-// take reserves n bytes for a request. On false it is called again by a worker, with the bytes.
+// modest is what a request gets at most while more than half of the budget is held: enough to keep a connection busy, so
+// that those who catch up with large answers leave room for those who read at the end.
+const modest = 4 << 20
+
+// take reserves n bytes for a request, or fewer when much is held. On false it is called again by a worker, with the bytes.
 func (b *budget) take(r *Request, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n = min(n, b.all)
+	if n = min(n, b.all); n > b.free-b.all/2 {
+		n = min(n, modest)
+	}
 	if b.first == nil && n <= b.free || b.closed {
 		b.free -= n
 		r.held = n

@@ -12,6 +12,7 @@ import (
 	"millrace/internal/api/kafkaapi"
 	"millrace/internal/core/batch"
 	"millrace/internal/core/store"
+	"millrace/internal/core/store/storetest"
 	"millrace/internal/service/kafka/logtest"
 	"millrace/internal/service/kafka/session"
 )
@@ -658,6 +659,20 @@ func TestRequestsThatWaitAreBounded(t *testing.T) {
 			r.wantAnswer(a, "0@0:a")
 		}
 	})
+}
+
+func TestAnswersGetSmallerWhenMuchIsHeld(t *testing.T) {
+	r := newRig(t, storetest.NewModel(), 1, func(o *Options) { o.MaxHeldBytes = 32 << 20 })
+	for range 12 {
+		r.append(0, strings.Repeat("x", 1<<20-100))
+	}
+	for i, want := range []int{12, 4, 4} { // of 1 MiB: all there is, and what is modest when half is held
+		q := ask(0)
+		q.MaxBytes, q.Wanted[0].MaxBytes = 16<<20, 16<<20
+		if got := len(r.fetch(q).Parts[0].Batches); got != want {
+			t.Fatalf("answer %d: got %d batches, want %d", i, got, want)
+		}
+	}
 }
 
 func TestCloseAnswersWhoWaits(t *testing.T) {

@@ -32,11 +32,12 @@ func (r *Request) look() outcome {
 	}
 	over := r.over() || r.poll.Ended()
 	r.examineAll()
-	if !r.reserve() {
+	want := r.wanted()
+	if !r.reserve(want) {
 		r.giveBack(false)
 		return later
 	}
-	r.readAll()
+	r.readAll(want)
 	if over || r.enough() {
 		r.finish()
 		return answered
@@ -135,29 +136,28 @@ func (f *Fetcher) codeOf(err error) kafkaapi.Code {
 	return kafkaapi.NotLeaderOrFollower
 }
 
-// reserve takes what the answer may hold from the budget, if there is anything to read. On false the request is called
-// again when there is room.
-func (r *Request) reserve() bool {
+// wanted is how many bytes the answer may hold by its limits; 0 when there is nothing to read.
+func (r *Request) wanted() int64 {
 	want := int64(0)
 	for i := range r.Parts {
 		if p := &r.Parts[i]; p.data {
 			want += int64(max(p.part.MaxBytes, 1))
 		}
 	}
-	if want = min(want, int64(max(r.limit, 1))); want == 0 {
-		return true
-	}
-	if r.held == 0 {
-		if !r.f.budget.take(r, want) {
-			return false
-		}
-	}
-	return true
+	return min(want, int64(max(r.limit, 1)))
 }
 
-// readAll reads what the limits allow, in order.
-func (r *Request) readAll() {
+// reserve takes what is wanted from the budget. On false the request is called again when there is room.
+func (r *Request) reserve(want int64) bool {
+	return want == 0 || r.held > 0 || r.f.budget.take(r, want)
+}
+
+// readAll reads what the limits allow, in order. want is what was asked of the budget.
+func (r *Request) readAll(want int64) {
 	left, first := r.limit, true
+	if r.held < want {
+		left = min(left, int(r.held)) // the budget gave less
+	}
 	for i := range r.Parts {
 		p := &r.Parts[i]
 		if !p.data || left <= 0 && !first {

@@ -196,7 +196,7 @@ func (r *Request) answered(results []store.AppendResult, err error) {
 	r.done(r)
 }
 
-// fill takes the store's answer to the appends from from up to to.
+// fill takes the store's answer to the appends from <= i < to.
 func (r *Request) fill(from, to int, results []store.AppendResult, err error) {
 	for i, at := range r.parts[from:to] {
 		part := &r.Parts[at]
