@@ -77,6 +77,7 @@ func (b *Broker) rulesOf(t *topic) *produce.Rules {
 	rules := &produce.Rules{
 		MaxMessageBytes: t.config.MaxMessageBytes,
 		LogAppendTime:   t.config.LogAppendTime,
+		DataKey:         t.dataKey,
 		BeforeMaxMs:     t.config.TimestampBeforeMillis,
 		AfterMaxMs:      t.config.TimestampAfterMillis,
 		Keyed:           t.config.Compact,

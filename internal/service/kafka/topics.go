@@ -36,9 +36,11 @@ type topic struct {
 	// closed says that it is a stream of Kinesis with a closed shard. Clients' partitioners cannot skip one, so Produce
 	// by Kafka to any of its partitions is refused.
 	closed bool
-	own    config.Set // what was set on the topic
-	config config.Topic
-	broker *config.Broker // under which config was resolved
+	// dataKey is what records are sealed under, 0: they are not. An old copy seals under the key before, which opens too.
+	dataKey uint64
+	own     config.Set // what was set on the topic
+	config  config.Topic
+	broker  *config.Broker // under which config was resolved
 
 	rules   atomic.Pointer[produce.Rules] // for batches, once any has come
 	checked atomic.Int64                  // ns of the clock when the copy was last known to be current

@@ -83,6 +83,9 @@ func (b *Broker) load(tx store.ReadTx, c *catalog.Topic) (*topic, error) {
 		num: c.Num, id: kafkaapi.UUID(c.ID), name: c.Kafka, origin: c.Origin, revision: c.Revision,
 		replicas: k.replicas, own: k.own, broker: b.topics.broker.Load(), partitions: make([]partition, len(parts)),
 	}
+	if t.dataKey, err = b.topics.cat.DataKey(tx, c); err != nil {
+		return nil, err
+	}
 	stored := k.applied
 	for i := range parts {
 		if parts[i].ID == 0 {

@@ -11,11 +11,12 @@ import (
 
 // Rules are what a topic asks of the batches for it. They do not change: a topic whose configs change gets new ones.
 type Rules struct {
-	MaxMessageBytes int   // max.message.bytes: of a whole batch as it is sent
-	LogAppendTime   bool  // message.timestamp.type
-	BeforeMaxMs     int64 // message.timestamp.before.max.ms
-	AfterMaxMs      int64 // message.timestamp.after.max.ms
-	Keyed           bool  // each record needs a key: cleanup.policy names compact
+	MaxMessageBytes int    // max.message.bytes: of a whole batch as it is sent
+	LogAppendTime   bool   // message.timestamp.type
+	BeforeMaxMs     int64  // message.timestamp.before.max.ms
+	AfterMaxMs      int64  // message.timestamp.after.max.ms
+	Keyed           bool   // each record needs a key: cleanup.policy names compact
+	DataKey         uint64 // that records are sealed under, 0: none
 
 	// Refused is what all appends are answered with, None to take them; RefusedText goes with it.
 	Refused     kafkaapi.Code

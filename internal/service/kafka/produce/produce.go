@@ -128,6 +128,7 @@ func (p *Producer) gather(r *Request) {
 			Partition:     part.Partition,
 			Batch:         part.Records,
 			LogAppendTime: part.Rules.LogAppendTime,
+			Key:           part.Rules.DataKey,
 		})
 		r.bytes += len(part.Records)
 	}
