@@ -550,6 +550,27 @@ func TestPartitionThatComesBackIsToldAgain(t *testing.T) {
 	})
 }
 
+func TestPartitionOfATopicThatWasMadeAgainIsFollowed(t *testing.T) {
+	onEach(t, 1, func(r *rig) {
+		r.append(0, "old")
+		id := r.sessionOf(1)
+		q := next(id, 1, time.Millisecond)
+		want(q, 0, 1)
+		r.wantAnswer(r.fetch(q), "")
+		logtest.Update(r, r.s, func(tx store.Tx) error { return tx.DeletePartition(r.ids[0]) })
+		r.ids[0] = logtest.Partition(r, r.s)
+		r.wantAnswer(r.fetch(next(id, 2, time.Minute)), "0!OFFSET_OUT_OF_RANGE")
+		q = next(id, 3, time.Minute)
+		want(q, 0, 0)
+		done := r.start(q)
+		r.untilWaiting(1)
+		r.append(0, "new")
+		a := <-done
+		defer a.Free()
+		r.wantAnswer(a, "0@0:new")
+	})
+}
+
 func TestTrimmedStartIsToldToASession(t *testing.T) {
 	onEach(t, 1, func(r *rig) {
 		r.append(0, "a")
