@@ -20,6 +20,9 @@
 //
 // and then every batch has to be there in the compression in which it was produced.
 //
-// The Go clients and kcat are driven from here; Python and JavaScript have a program each under clients/, which prints
+// The Java clients play it too, with cooperative and static members besides, and a process that runs Kafka's console tools
+// one after the other calls each of them (java_test.go, tools_test.go).
+//
+// The Go clients and kcat are driven from here; Python, JavaScript and Java have a program each under clients/, which prints
 // "ok STEP" for each step. A step without its line fails.
 package kafka

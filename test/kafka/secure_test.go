@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ var mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
 // secureServer has a listener for each protocol, and one in plain text, named after it.
 func secureServer(t *testing.T) *process.Server {
 	t.Helper()
-	credentials := t.TempDir() + "/credentials"
+	credentials := filepath.Join(t.TempDir(), "credentials")
 	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", secureUser, securePassword)
 	if err := os.WriteFile(credentials, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -94,6 +95,11 @@ func TestClientsConnectByEachProtocolAndMechanism(t *testing.T) {
 			eachAccess(t, s, name, client.mechanisms, client.roundTrip)
 		})
 	}
+	t.Run("java", func(t *testing.T) {
+		t.Parallel()
+		p := startTools(t)
+		eachAccess(t, s, "java", mechanisms, func(a secureAccess) error { return secureJava(t, p, a) })
+	})
 	t.Run("who enters by one listener is not sent to another", func(t *testing.T) {
 		host, port, err := net.SplitHostPort(s.Ready.KafkaListeners["PLAINTEXT"])
 		if err != nil {
@@ -278,6 +284,31 @@ func secureKcat(a secureAccess) error {
 	out, err := exec.CommandContext(a.ctx, "kcat", append(args, "-C", "-q", "-e", "-o", "beginning")...).CombinedOutput()
 	if err != nil || string(out) != "a record\n" {
 		return fmt.Errorf("got %q (%w)", out, err)
+	}
+	return nil
+}
+
+// secureJava has a console tool create a topic.
+func secureJava(t *testing.T, p *tools, a secureAccess) error {
+	t.Helper()
+	conf := "security.protocol=" + a.protocol + "\nssl.truststore.type=PEM\nssl.truststore.location=" + a.ca + "\n"
+	if a.mechanism != "" {
+		module := "org.apache.kafka.common.security.scram.ScramLoginModule"
+		if a.mechanism == "PLAIN" {
+			module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+		}
+		conf += fmt.Sprintf("sasl.mechanism=%s\nsasl.jaas.config=%s required username=\"%s\" password=\"%s\";\n", a.mechanism, module, secureUser, a.password)
+	}
+	file := filepath.Join(t.TempDir(), "client.properties")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		return err
+	}
+	code, out := p.run(t, topicsTool, "", "--bootstrap-server", a.address, "--command-config", file, "--create", "--topic", a.topic)
+	switch {
+	case strings.Contains(out, "SaslAuthenticationException"):
+		return errRefused
+	case code != 0 || !strings.Contains(out, "Created topic "+a.topic):
+		return fmt.Errorf("got code %d and %s", code, out)
 	}
 	return nil
 }
