@@ -32,6 +32,7 @@ const (
 	tagRun       = 'r'
 
 	valueVersion = 1
+	cleanVersion = 2 // of runs that compaction has written
 )
 
 var errValue = errors.New("value is not well-formed")
@@ -68,6 +69,9 @@ func (c *checkpoint) encode() []byte {
 
 func decodeCheckpoint(b []byte) (checkpoint, error) {
 	n, err := uvarints(b, 5)
+	if err == nil && b[0] != valueVersion {
+		err = errValue
+	}
 	if err != nil {
 		return checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}
@@ -90,17 +94,28 @@ type fileID struct {
 
 func (r *run) encode() []byte {
 	b := []byte{valueVersion}
+	if r.clean {
+		b[0] = cleanVersion
+	}
 	for _, n := range []uint64{
 		uint64(r.next), uint64(r.bytes), uint64(r.batches),
 		uint64(r.firstAppend), uint64(r.lastAppend), uint64(r.maxTime),
 	} {
 		b = binary.AppendUvarint(b, n)
 	}
+	if r.clean {
+		b = binary.AppendUvarint(b, uint64(r.horizon))
+	}
 	return b
 }
 
 func decodeRun(key, value []byte) (run, error) {
-	n, err := uvarints(value, 6)
+	clean := len(value) > 0 && value[0] == cleanVersion
+	count := 6
+	if clean {
+		count++
+	}
+	n, err := uvarints(value, count)
 	if err != nil || len(key) != 27 {
 		return run{}, fmt.Errorf("run %x: %w", key, errors.Join(errValue, err))
 	}
@@ -109,14 +124,17 @@ func decodeRun(key, value []byte) (run, error) {
 		base: store.Offset(binary.BigEndian.Uint64(key[10:])),
 		file: fileID{fileKind(key[18]), binary.BigEndian.Uint64(key[19:])},
 		next: store.Offset(n[0]), bytes: int64(n[1]), batches: int64(n[2]),
-		firstAppend: int64(n[3]), lastAppend: int64(n[4]), maxTime: int64(n[5]),
+		firstAppend: int64(n[3]), lastAppend: int64(n[4]), maxTime: int64(n[5]), clean: clean,
+	}
+	if clean {
+		r.horizon = int64(n[6])
 	}
 	return r, nil
 }
 
-// uvarints decodes a version byte and count numbers, and nothing else.
+// uvarints decodes a version byte, which the caller tells apart, and count numbers, and nothing else.
 func uvarints(b []byte, count int) ([]uint64, error) {
-	if len(b) == 0 || b[0] != valueVersion {
+	if len(b) == 0 || b[0] < valueVersion || b[0] > cleanVersion {
 		return nil, errValue
 	}
 	b = b[1:]

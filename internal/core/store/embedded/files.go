@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -130,7 +131,8 @@ func parseName(name, suffix string) (uint64, bool) {
 //
 // Errors: store.ErrFull when there is no room on the disk.
 func (s *Store) room(bound int) error {
-	if int64(bound) <= s.active.room() && s.active.room() > 0 {
+	fits := int64(bound) <= s.active.room() && s.active.room() > 0
+	if fits && !s.rolls() {
 		return nil
 	}
 	if err := s.mover.wait(); err != nil {
@@ -139,6 +141,9 @@ func (s *Store) room(bound int) error {
 	next, err := s.space.next(int64(journal.PageSize + bound + bound/8 + journal.PageSize)) // and its reserve
 	if s.failure() != nil {
 		return store.ErrStopped // nothing of the group was written
+	}
+	if err != nil && fits {
+		return nil // there was no need
 	}
 	if err != nil {
 		return err
@@ -150,6 +155,28 @@ func (s *Store) room(bound int) error {
 	s.active = next
 	s.mover.signal()
 	return nil
+}
+
+// rolls tells whether compaction waits for what the active file holds.
+func (s *Store) rolls() bool {
+	return s.active.firstSeq != 0 && s.active.header.Seq <= s.mover.upTo.Load()
+}
+
+// roll has the sequencer go on in the next file, unless it already has, and the mover move what is before.
+func (s *Store) roll(ctx context.Context) error {
+	s.mu.RLock()
+	active := s.files[len(s.files)-1].header.Seq
+	s.mu.RUnlock()
+	s.mover.upTo.Store(active)
+	r := newRequest(ctx)
+	defer r.free()
+	r.fn = func(store.Tx) error { return nil }
+	r.setTx(&store.Request{})
+	if err := s.submit(r); err != nil {
+		return err
+	}
+	s.mover.signal()
+	return r.err
 }
 
 // space prepares journal files ahead, and keeps those that can be used again.

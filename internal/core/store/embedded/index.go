@@ -25,6 +25,8 @@ type partIndex struct {
 	sealings []sealing
 
 	tailBytes int64 // stored bytes of tail
+
+	compacted uint64 // how often runs were replaced by what compaction has left of them
 }
 
 // entry is one batch in the unmoved journal: 64 bytes, without pointers.
@@ -54,6 +56,11 @@ type run struct {
 	lastAppend  int64
 	maxTime     int64
 	file        fileID
+
+	// clean says that compaction has written the run: no record in it has a later one of its key up to the run's end.
+	clean bool
+	// horizon is when the first tombstone or marker of a clean run may go, ms since 1970; 0: it has none.
+	horizon int64
 }
 
 func newIndex() index { return index{parts: map[store.PartitionID]*partIndex{}} }

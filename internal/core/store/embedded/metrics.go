@@ -13,6 +13,7 @@ type Metrics struct {
 	batches, keys                                atomic.Int64
 	reads, readBytes, cacheHits, cacheMisses     atomic.Int64
 	moved, adopted                               atomic.Int64
+	compactions, compactedFrom, compactedTo      atomic.Int64
 
 	syncTime  [len(syncBounds) + 1]atomic.Int64
 	groupSize [len(sizeBounds) + 1]atomic.Int64
@@ -43,6 +44,10 @@ type Counters struct {
 	CacheHits, CacheMisses int64 // batches read from the tail cache, and from files
 	MovedFiles             int64 // journal files rewritten into segments
 	AdoptedFiles           int64 // journal files that became storage as they are
+
+	Compactions   int64 // groups of runs that compaction has written again
+	CompactedFrom int64 // bytes that they had
+	CompactedTo   int64 // bytes that were left
 
 	UnmovedBytes   int64
 	UnmovedBatches int64
@@ -78,6 +83,7 @@ func (s *Store) Counters() Counters {
 		Groups: m.groups.Load(), Requests: m.groupRequests.Load(), Batches: m.batches.Load(), KeyChanges: m.keys.Load(),
 		Reads: m.reads.Load(), ReadBytes: m.readBytes.Load(), CacheHits: m.cacheHits.Load(), CacheMisses: m.cacheMisses.Load(),
 		MovedFiles: m.moved.Load(), AdoptedFiles: m.adopted.Load(),
+		Compactions: m.compactions.Load(), CompactedFrom: m.compactedFrom.Load(), CompactedTo: m.compactedTo.Load(),
 	}
 	c.SyncSeconds.Sum = time.Duration(m.syncNanos.Load()).Seconds()
 	for i := range m.syncTime {

@@ -118,8 +118,7 @@ func (p *movePlan) move() error {
 
 func (p *movePlan) movePartition(id store.PartitionID, perFile []map[store.PartitionID][]segment.Entry) (err error) {
 	s := p.m.s
-	p.m.nextSeg++
-	file := fileID{fileSegment, p.m.nextSeg}
+	file := p.m.newSegment()
 	w, err := segment.Create(s.opts.FS, s.segmentPath(file.id), uint64(id), segment.WriterOptions{})
 	if err != nil {
 		return err
@@ -160,16 +159,19 @@ func (p *movePlan) movePartition(id store.PartitionID, perFile []map[store.Parti
 // extend writes the partition's last small segments again.
 func (p *movePlan) extend(id store.PartitionID, w *segment.Writer, buf []byte, added int64) ([]byte, error) {
 	s := p.m.s
-	s.mu.RLock()
+	s.mu.Lock()
 	var small []run
 	var start store.Offset
 	if x := s.idx.parts[id]; x != nil {
-		small = slices.Clone(extended(x.runs, added))
+		small = slices.Clone(extended(x.runs[s.claims.compacting(id, x):], added))
+	}
+	if len(small) > 0 {
+		s.claims.move(id, small[0].base)
 	}
 	if h, ok := s.applied.Head(id); ok {
 		start = h.Start
 	}
-	s.mu.RUnlock()
+	s.mu.Unlock()
 	for _, r := range small {
 		var err error
 		if buf, err = p.again(r, start, w, buf); err != nil {
@@ -182,12 +184,12 @@ func (p *movePlan) extend(id store.PartitionID, w *segment.Writer, buf []byte, a
 
 // extended are the last runs of a partition that are written again together with added bytes: small segments, each no
 // larger than what follows it, or tiny. So a byte is written again about once for each time that its segment doubles,
-// and not in each round, and a partition has few small segments at any time.
+// and not in each round, and a partition has few small segments at any time. What compaction has written is left to it.
 func extended(runs []run, added int64) []run {
 	from := len(runs)
 	for from > 0 {
 		r := &runs[from-1]
-		if r.file.kind != fileSegment || r.bytes >= smallSegment || r.bytes > max(added, tinySegment) {
+		if r.file.kind != fileSegment || r.clean || r.bytes >= smallSegment || r.bytes > max(added, tinySegment) {
 			break
 		}
 		added += r.bytes
@@ -274,7 +276,7 @@ func (p *movePlan) show() {
 	}
 	var late []run // trimmed or deleted since the round began
 	for _, r := range p.made {
-		m.uses[r.file]++
+		m.use(r.file)
 		if h, ok := s.applied.Head(r.part); ok && r.next > h.Start {
 			s.idx.part(r.part).addRun(r)
 		} else {
@@ -303,12 +305,31 @@ func (p *movePlan) show() {
 
 // free deletes the files that the last run has gone from.
 func (m *mover) free(gone []run) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, r := range gone {
 		if m.uses[r.file]--; m.uses[r.file] <= 0 {
 			delete(m.uses, r.file)
 			m.s.segments.remove(r.file)
 		}
 	}
+}
+
+// use counts one more run in a file.
+func (m *mover) use(file fileID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.uses[file]++
+}
+
+// newSegment names a segment that was never there.
+func (m *mover) newSegment() fileID { return fileID{fileSegment, m.nextSeg.Add(1)} }
+
+// unclaim ends what the round has kept compaction from.
+func (p *movePlan) unclaim() {
+	p.m.s.mu.Lock()
+	defer p.m.s.mu.Unlock()
+	p.m.s.claims.moved()
 }
 
 // undo removes files that were made for a round that failed.

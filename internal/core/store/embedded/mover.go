@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"millrace/internal/core/clock"
@@ -41,8 +42,9 @@ type mover struct {
 	err     error         // of the last round
 	round   chan struct{} // closed and renewed after each round
 
-	uses    map[fileID]int // runs in each sealed file
-	nextSeg uint64
+	uses    map[fileID]int // runs in each sealed file; mu guards it
+	nextSeg atomic.Uint64
+	upTo    atomic.Uint64 // number of a journal file: up to it files are moved however little there is
 	last    checkpoint
 	parts   map[store.PartitionID]bool // that have a state in Pebble
 	prods   map[store.ProducerID]bool
@@ -116,7 +118,8 @@ func (s *Store) unmoved() int64 {
 }
 
 func (m *mover) start() {
-	m.s.done.Add(2)
+	m.s.done.Add(3)
+	go newCompactor(m.s).run()
 	go m.run()
 	go m.retain()
 }
@@ -180,6 +183,7 @@ func (m *mover) once() (more bool, err error) {
 		return false, nil
 	}
 	plan := &movePlan{m: m, dropped: dropped, files: files}
+	defer plan.unclaim()
 	if adopt {
 		err = plan.adopt()
 	} else if len(files) > 0 {
@@ -219,7 +223,7 @@ func (m *mover) choose() (adopt bool, files []*journalFile) {
 	if m.adoptable(s.files[0]) {
 		return true, s.files[:1:1]
 	}
-	if !s.space.full() && s.unmoved() <= s.opts.MoveAfterBytes && s.idx.entries <= s.opts.MaxUnmovedEntries/2 {
+	if s.files[0].header.Seq > m.upTo.Load() && !s.space.full() && s.unmoved() <= s.opts.MoveAfterBytes && s.idx.entries <= s.opts.MaxUnmovedEntries/2 {
 		return false, nil
 	}
 	var bytes int64
@@ -278,7 +282,7 @@ func (m *mover) removeOrphans(dir, suffix string, kind fileKind) error {
 			continue
 		}
 		if kind == fileSegment {
-			m.nextSeg = max(m.nextSeg, id)
+			m.nextSeg.Store(max(m.nextSeg.Load(), id))
 		}
 		if m.uses[fileID{kind, id}] == 0 {
 			if err := s.opts.FS.Remove(s.path(dir, name)); err != nil {

@@ -45,6 +45,10 @@ type Options struct {
 	// RootKey wraps the data keys that batches are sealed with; nil: sealed batches can be neither written nor read.
 	RootKey *datakey.Root
 
+	// CompactionKeys is how many keys one pass of compaction remembers; a partition with more new ones takes several.
+	// Each is 24 bytes in a table that is three quarters full and doubles; default 786,432: 24 MiB.
+	CompactionKeys int
+
 	Faults *fault.Set // faults that tests plant; nil for none
 }
 
@@ -87,6 +91,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxOpenFiles == 0 {
 		o.MaxOpenFiles = 512
+	}
+	if o.CompactionKeys <= 0 {
+		o.CompactionKeys = 786_432
 	}
 	o.FirstFileBytes = min(o.FirstFileBytes, o.JournalFileBytes)
 	o.MoveAfterBytes = min(o.MoveAfterBytes, o.MaxUnmovedBytes/2) // else writers wait for a mover that sees no work

@@ -40,6 +40,7 @@ type reading struct {
 	s      *Store
 	req    store.ReadRequest
 	end    store.Offset // up to where the reader may see
+	at     uint64       // partIndex.compacted when the pieces were looked up
 	pieces []piece
 	bytes  int
 	sealed []*sealed
@@ -95,7 +96,7 @@ func (s *Store) read(req store.ReadRequest) (store.ReadResult, error) {
 		r.release()
 		return store.ReadResult{}, err
 	}
-	return r.result(head), nil
+	return r.result(head)
 }
 
 // find takes the head and, when the unmoved journal has what is asked for, the pieces; else it returns the run
@@ -121,6 +122,7 @@ func (r *reading) find() (store.Head, *run, error) {
 	if p == nil || r.req.From >= r.end {
 		return h, nil, nil
 	}
+	r.at = p.compacted
 	if i := p.findRun(r.req.From); i < len(p.runs) {
 		found := p.runs[i]
 		return h, &found, nil
@@ -316,7 +318,11 @@ func (r *reading) cut(i int) {
 	r.pieces = r.pieces[:i]
 }
 
-func (r *reading) result(head store.Head) store.ReadResult {
+// result also tells which of the transactions were aborted. They may be forgotten when compaction has dropped their
+// records, which r may have found before that.
+//
+// Errors: errMoved.
+func (r *reading) result(head store.Head) (store.ReadResult, error) {
 	batches := make([]store.Batch, len(r.pieces))
 	for i := range r.pieces {
 		batches[i] = r.pieces[i].batch
@@ -324,10 +330,16 @@ func (r *reading) result(head store.Head) store.ReadResult {
 	var aborted []store.Aborted
 	if r.req.Isolation == store.ReadCommitted && len(batches) > 0 {
 		r.s.mu.RLock()
+		p := r.s.idx.parts[r.req.Partition]
+		same := p != nil && p.compacted == r.at
 		aborted = r.s.applied.Aborted(r.req.Partition, batches[0].Base, batches[len(batches)-1].Next)
 		r.s.mu.RUnlock()
+		if !same {
+			r.release()
+			return store.ReadResult{}, errMoved
+		}
 	}
-	return store.NewReadResult(head, batches, aborted, r.release)
+	return store.NewReadResult(head, batches, aborted, r.release), nil
 }
 
 func (p *piece) release() {

@@ -42,11 +42,12 @@ type Store struct {
 	pubMu   sync.RWMutex
 	visible atomic.Uint64 // sequence of the last applied group
 
-	// mu guards applied, idx, files.
+	// mu guards applied, idx, files, claims.
 	mu      sync.RWMutex
 	applied *store.State
 	idx     index
 	files   []*journalFile // unmoved, in order; the last one is active
+	claims  claims
 
 	cache    *tailCache
 	keys     *datakey.Ring

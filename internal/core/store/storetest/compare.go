@@ -207,7 +207,7 @@ func randomStep(tx store.Tx, rng *rand.Rand, results *[]*store.AppendResult) (st
 		return fmt.Sprint("trim ", id, " to ", to), tx.TrimPartition(id, to)
 	case 14:
 		if rng.IntN(3) == 0 {
-			return fmt.Sprint("compaction ", id), tx.SetCompaction(id, store.Compaction{Enabled: rng.IntN(2) == 0, RollBytes: int64(rng.IntN(3))})
+			return fmt.Sprint("compaction ", id), tx.SetCompaction(id, store.Compaction{Enabled: rng.IntN(2) == 0, MinLagMillis: 1 << 40})
 		}
 		return fmt.Sprint("retention ", id), tx.SetRetention(id, store.Retention{Bytes: int64(rng.IntN(10))})
 	case 15:

@@ -148,7 +148,7 @@ var partitionTests = []test{
 	}},
 	{"CompactionIsKept", func(e *env) {
 		id := e.partition()
-		want := store.Compaction{Enabled: true, DeleteMillis: 1, MinLagMillis: 2, MaxLagMillis: 3, DirtyMin: 500_000, RollMillis: 5, RollBytes: 6}
+		want := store.Compaction{Enabled: true, DeleteMillis: 1, MinLagMillis: 1 << 40, MaxLagMillis: 1 << 41, DirtyMin: 500_000, RollMillis: 5, RollBytes: 6}
 		e.update(func(tx store.Tx) error { return tx.SetCompaction(id, want) })
 		wantEqual(e, "compaction", e.head(id).Compaction, want)
 		var got store.Head

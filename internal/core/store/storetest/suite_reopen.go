@@ -58,7 +58,7 @@ func partitionsStay(e *env, reopen func()) {
 		e.add(0, loose(id, "a", "b"))
 		e.add(2, plain("c").to(id))
 		e.update(func(tx store.Tx) error {
-			return errors.Join(tx.SetRetention(id, store.Retention{Millis: int64(i + 1)}), tx.SetCompaction(id, store.Compaction{Enabled: i == 1, MaxLagMillis: int64(i)}))
+			return errors.Join(tx.SetRetention(id, store.Retention{Millis: int64(i + 1)}), tx.SetCompaction(id, store.Compaction{Enabled: i == 1, MinLagMillis: 1<<40 + int64(i)}))
 		})
 	}
 	e.update(func(tx store.Tx) error {
