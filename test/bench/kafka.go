@@ -33,12 +33,19 @@ var kafkaScenarios = []kafkaScenario{
 	{"kafka-java", (*bench).kafkaJava},
 	{"kafka-partitions", (*bench).kafkaPartitions},
 	{"kafka-tls", (*bench).kafkaTLS},
+	{"kafka-shapes", (*bench).kafkaShapes},
+	{"kafka-groups", (*bench).kafkaManyGroups},
 }
 
 // runKafka runs the Kafka scenarios that -only names.
 func (b *bench) runKafka(ctx context.Context) error {
 	if b.wants("kafka-connections") {
 		if err := b.kafkaConnections(ctx); err != nil {
+			return err
+		}
+	}
+	if b.wants("kafka-restart") {
+		if err := b.kafkaRestart(ctx); err != nil {
 			return err
 		}
 	}
