@@ -12,6 +12,7 @@ const (
 
 	kindSegment uint32 = 1
 	kindSidecar uint32 = 2
+	kindShared  uint32 = 3
 
 	headerSize    = 64
 	footerSize    = 64
@@ -46,10 +47,10 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("segment: %s is damaged at byte %d: %s", e.File, e.Offset, e.Reason)
 }
 
-// header is the first 64 bytes of both kinds.
+// header is the first 64 bytes of all kinds.
 type header struct {
 	kind  uint32
-	owner uint64 // the partition of a segment, the data file's id of a sidecar
+	owner uint64 // the partition of a segment, the data file's id of a sidecar, the file's own number of a shared one
 }
 
 func (h *header) encode() []byte {

@@ -120,13 +120,7 @@ func (s *Sidecar) Close() error { return s.c.file.Close() }
 func (s *Sidecar) DataFile() uint64 { return s.c.owner }
 
 // Partitions is the Info of every partition, in rising order.
-func (s *Sidecar) Partitions() []Info {
-	infos := make([]Info, len(s.c.parts))
-	for i := range infos {
-		infos[i] = s.c.parts[i].info
-	}
-	return infos
-}
+func (s *Sidecar) Partitions() []Info { return s.c.infos() }
 
 // Partition returns the index of partition id; false: the data file has none of its batches.
 func (s *Sidecar) Partition(id uint64) (*Index, bool) {
@@ -154,6 +148,14 @@ type container struct {
 	source *blockSource
 	lines  []topLine
 	parts  []partLine
+}
+
+func (c *container) infos() []Info {
+	infos := make([]Info, len(c.parts))
+	for i := range infos {
+		infos[i] = c.parts[i].info
+	}
+	return infos
 }
 
 func (c *container) index(i int) Index {
@@ -244,7 +246,7 @@ func (c *container) decodeTail(b []byte) string {
 	for i := range c.parts {
 		p := &c.parts[i]
 		p.decode(b[i*partLineSize:])
-		if p.first != first || p.blocks < 1 || p.blocks > c.blocks-first || i > 0 && p.info.Partition <= c.parts[i-1].info.Partition {
+		if p.first != first || p.blocks < 1 || p.blocks > c.blocks-first || i > 0 && !c.follows(&p.info, &c.parts[i-1].info) {
 			return fmt.Sprintf("line of partition %d", p.info.Partition)
 		}
 		if reason := p.fits(c.lines[first : first+p.blocks]); reason != "" {
@@ -256,6 +258,14 @@ func (c *container) decodeTail(b []byte) string {
 		return fmt.Sprintf("%d of %d blocks belong to a partition", first, c.blocks)
 	}
 	return ""
+}
+
+// follows tells whether a partition line may stand behind another: only a shared file has several of one partition.
+func (c *container) follows(in, last *Info) bool {
+	if c.header.kind == kindShared && in.Partition == last.Partition {
+		return in.Base >= last.Next
+	}
+	return in.Partition > last.Partition
 }
 
 // fits says how l contradicts the lines of its blocks, or "".

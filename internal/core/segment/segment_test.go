@@ -396,6 +396,9 @@ func FuzzOpen(f *testing.F) {
 	}
 	b, _ := fs.UnsafeGetFileDataBuffer("x")
 	f.Add(slices.Clone(b), true)
+	writeShared(f, fs, rand.New(rand.NewPCG(3, 4)), 4)
+	b, _ = fs.UnsafeGetFileDataBuffer("s")
+	f.Add(slices.Clone(b), true)
 	f.Fuzz(func(t *testing.T, b []byte, sums bool) {
 		if sums {
 			resum(b)
@@ -403,7 +406,8 @@ func FuzzOpen(f *testing.F) {
 		fs := put(t, b)
 		_, verr := Verify(fs, "s")
 		_, serr := VerifySidecar(fs, "s", bytes.NewReader(b), "s")
-		for _, err := range []error{verr, serr} {
+		_, herr := VerifyShared(fs, "s")
+		for _, err := range []error{verr, serr, herr} {
 			var damage *CorruptError
 			if err != nil && !errors.As(err, &damage) {
 				t.Fatalf("%v is no CorruptError", err)

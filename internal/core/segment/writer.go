@@ -47,15 +47,23 @@ type Writer struct {
 // Create begins the segment of partition at path, which it replaces. The caller syncs the directory
 // after Finish.
 func Create(fs vfs.FS, path string, partition uint64, opts WriterOptions) (*Writer, error) {
+	w := &Writer{}
+	if err := w.create(fs, path, &header{kindSegment, partition}, opts); err != nil {
+		return nil, err
+	}
+	w.index.begin(partition)
+	return w, nil
+}
+
+func (w *Writer) create(fs vfs.FS, path string, h *header, opts WriterOptions) error {
 	opts = opts.withDefaults()
 	file, err := fs.Create(path, opts.Category)
 	if err != nil {
-		return nil, fmt.Errorf("create segment: %w", err)
+		return fmt.Errorf("create segment: %w", err)
 	}
-	w := &Writer{fs: fs, path: path, opts: opts, file: file, pos: headerSize}
-	w.buf = append(make([]byte, 0, opts.BufferBytes), (&header{kindSegment, partition}).encode()...)
-	w.index.begin(partition)
-	return w, nil
+	*w = Writer{fs: fs, path: path, opts: opts, file: file, pos: headerSize}
+	w.buf = append(make([]byte, 0, opts.BufferBytes), h.encode()...)
+	return nil
 }
 
 // Add appends a batch. e.Pos is set by the writer; offsets and append times must follow those of the
@@ -63,10 +71,16 @@ func Create(fs vfs.FS, path string, partition uint64, opts WriterOptions) (*Writ
 // damaged bytes is stopped here.
 func (w *Writer) Add(e Entry, stored []byte) error {
 	e.Pos = w.pos
-	if err := CheckStored(w.path, &e, stored); err != nil {
+	return w.AddFrom(w.path, &e, stored)
+}
+
+// AddFrom is Add for a batch that stands at e.Pos of the file source: damage is told as that file's. e.Pos is changed.
+func (w *Writer) AddFrom(source string, e *Entry, stored []byte) error {
+	if err := CheckStored(source, e, stored); err != nil {
 		return err
 	}
-	if err := w.index.add(&e); err != nil {
+	e.Pos = w.pos
+	if err := w.index.add(e); err != nil {
 		return err
 	}
 	w.pos += int64(len(stored))
@@ -110,27 +124,33 @@ func (w *Writer) Size() int64 { return w.pos }
 
 // Finish writes the index, syncs and closes the file. A segment without batches is an error.
 func (w *Writer) Finish() (Info, error) {
-	info := w.index.parts[0].info
-	if info.Entries == 0 {
-		return Info{}, fmt.Errorf("segment: %s has no batches", w.path)
-	}
-	if err := w.write(w.index.finish(kindSegment, w.pos)); err != nil {
+	if err := w.finish(kindSegment); err != nil {
 		return Info{}, err
+	}
+	return w.index.parts[0].info, nil
+}
+
+func (w *Writer) finish(kind uint32) error {
+	if n := len(w.index.parts); n == 0 || w.index.parts[n-1].info.Entries == 0 {
+		return fmt.Errorf("segment: %s has no batches", w.path)
+	}
+	if err := w.write(w.index.finish(kind, w.pos)); err != nil {
+		return err
 	}
 	if len(w.buf) > 0 {
 		if err := w.flush(); err != nil {
-			return Info{}, err
+			return err
 		}
 	}
 	if err := w.file.Sync(); err != nil {
-		return Info{}, fmt.Errorf("sync segment: %w", err)
+		return fmt.Errorf("sync segment: %w", err)
 	}
 	file := w.file
 	w.file = nil
 	if err := file.Close(); err != nil {
-		return Info{}, fmt.Errorf("close segment: %w", err)
+		return fmt.Errorf("close segment: %w", err)
 	}
-	return info, nil
+	return nil
 }
 
 // Abort closes and removes an unfinished file. After Finish it does nothing.

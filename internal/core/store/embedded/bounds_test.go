@@ -216,15 +216,15 @@ func TestTailCacheStaysWithinItsBound(t *testing.T) {
 
 func TestOpenFilesAreBounded(t *testing.T) {
 	o := small(fault.NewTorn())
-	o.MaxOpenFiles, o.MoveAfterBytes = 16, 64<<10
+	o.MaxOpenFiles, o.MoveAfterBytes, o.AdoptBatchBytes = 16, 64<<10, 1<<20
 	r := openRig(t, o)
 	var ids []store.PartitionID
 	for range 40 {
 		ids = append(ids, r.create(store.Retention{}))
 	}
-	for range 10 {
+	for range 3 {
 		for _, id := range ids {
-			r.fill(id, 3, 500)
+			r.fill(id, 20, 1000)
 		}
 	}
 	await(t, "40 segments", func() bool { return len(r.files(segmentsDir, ".seg")) >= 40 })

@@ -117,10 +117,18 @@ func (c *checker) sealed() error {
 
 func (c *checker) sealedFile(id fileID) error {
 	fs := c.s.opts.FS
-	if id.kind == fileSegment {
+	switch id.kind {
+	case fileSegment:
 		in, err := segment.Verify(fs, c.s.segmentPath(id.id))
 		c.add(in)
 		return err
+	case fileShared:
+		infos, err := segment.VerifyShared(fs, c.s.segmentPath(id.id))
+		for _, in := range infos {
+			c.add(in)
+		}
+		return err
+	case fileJournal:
 	}
 	name := c.s.path(journalDir, journalName(id.id))
 	data, err := fs.Open(name)

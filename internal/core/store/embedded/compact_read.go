@@ -19,9 +19,9 @@ func (p *pass) each(r *run, fn func(e, next *segment.Entry) (more bool, err erro
 		return err
 	}
 	defer p.s.segments.release(f)
-	x, ok := f.index(p.id)
+	x, ok := f.index(p.id, r.base)
 	if !ok {
-		return &store.CorruptError{File: f.path, Reason: "its index has nothing of a partition that it should hold"}
+		return f.lacks()
 	}
 	p.file.open(f.reader(), f.path)
 	cursor := x.Find(int64(max(r.base, p.start)))

@@ -33,7 +33,7 @@ type output struct {
 
 func (o *output) add(p *pass, e *segment.Entry, stored []byte) (err error) {
 	if o.w == nil {
-		o.file = p.s.mover.newSegment()
+		o.file = p.s.mover.newFile(fileSegment)
 		if o.w, err = segment.Create(p.s.opts.FS, p.s.segmentPath(o.file.id), uint64(p.id), segment.WriterOptions{}); err != nil {
 			return err
 		}
@@ -327,7 +327,7 @@ func (p *pass) show(old, made []run) {
 	s.mu.Lock()
 	if x := s.idx.parts[p.id]; x != nil {
 		x.runs = slices.DeleteFunc(slices.Clone(x.runs), func(r run) bool {
-			if !slices.ContainsFunc(old, func(o run) bool { return o.file == r.file }) {
+			if !slices.ContainsFunc(old, func(o run) bool { return o.file == r.file && o.base == r.base }) {
 				return false
 			}
 			gone = append(gone, r)
@@ -337,7 +337,7 @@ func (p *pass) show(old, made []run) {
 	}
 	h, ok := s.applied.Head(p.id)
 	for _, r := range made {
-		m.use(r.file)
+		m.use(&r)
 		if ok && r.next > h.Start {
 			s.idx.part(p.id).addRun(r)
 		} else {

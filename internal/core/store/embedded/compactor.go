@@ -11,8 +11,8 @@ import (
 const (
 	// compactEvery is how often partitions are looked at: what is to be compacted after seconds is.
 	compactEvery = time.Second
-	// rollEvery is how often at most the journal is moved for compaction's sake: each time is a file for each partition
-	// that was written to.
+	// rollEvery is how often at most the journal is moved for compaction's sake: each time makes a run for each
+	// partition that was written to.
 	rollEvery = 5 * time.Second
 	// compactRest is how long a partition is left alone after its compaction has failed, or for tombstones alone.
 	compactRest = 10 * time.Second

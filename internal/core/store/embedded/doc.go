@@ -14,7 +14,7 @@
 //	LOCK, holder         the process that has the folder
 //	journal/NNN.log      groups (core/journal); recycled
 //	keys/                Pebble, without a log of its own
-//	segments/…           sealed runs of partitions (core/segment)
+//	segments/…           sealed runs of partitions, alone or many in a file (core/segment)
 //	ballast              room that is given up when the disk is full
 //
 // # What lives where

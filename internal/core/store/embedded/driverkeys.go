@@ -31,8 +31,9 @@ const (
 	tagProducer  = 'q'
 	tagRun       = 'r'
 
-	valueVersion = 1
-	cleanVersion = 2 // of runs that compaction has written
+	valueVersion  = 1
+	cleanVersion  = 2 // of runs that compaction has written
+	sharedVersion = 3 // of runs in shared files
 )
 
 var errValue = errors.New("value is not well-formed")
@@ -82,8 +83,9 @@ func decodeCheckpoint(b []byte) (checkpoint, error) {
 type fileKind uint8
 
 const (
-	fileSegment fileKind = 1 // segments/NNN.seg
+	fileSegment fileKind = 1 // segments/NNN.seg, of one partition
 	fileJournal fileKind = 2 // journal/NNN.log with an index beside it
+	fileShared  fileKind = 3 // segments/NNN.seg, of many partitions
 )
 
 // fileID names a file that holds runs.
@@ -92,11 +94,20 @@ type fileID struct {
 	id   uint64
 }
 
-func (r *run) encode() []byte {
-	b := []byte{valueVersion}
-	if r.clean {
-		b[0] = cleanVersion
+// version is that of the run's value: a program that does not know shared files must not take one for a file that nothing
+// points to. What compaction has written is never in one.
+func (r *run) version() byte {
+	switch {
+	case r.file.kind == fileShared:
+		return sharedVersion
+	case r.clean:
+		return cleanVersion
 	}
+	return valueVersion
+}
+
+func (r *run) encode() []byte {
+	b := []byte{r.version()}
 	for _, n := range []uint64{
 		uint64(r.next), uint64(r.bytes), uint64(r.batches),
 		uint64(r.firstAppend), uint64(r.lastAppend), uint64(r.maxTime),
@@ -110,14 +121,17 @@ func (r *run) encode() []byte {
 }
 
 func decodeRun(key, value []byte) (run, error) {
-	clean := len(value) > 0 && value[0] == cleanVersion
+	if len(key) != 27 {
+		return run{}, fmt.Errorf("run %x: %w", key, errValue)
+	}
 	count := 6
+	clean := len(value) > 0 && value[0] == cleanVersion
 	if clean {
 		count++
 	}
 	n, err := uvarints(value, count)
-	if err != nil || len(key) != 27 {
-		return run{}, fmt.Errorf("run %x: %w", key, errors.Join(errValue, err))
+	if err != nil {
+		return run{}, fmt.Errorf("run %x: %w", key, err)
 	}
 	r := run{
 		part: store.PartitionID(binary.BigEndian.Uint64(key[2:])),
@@ -129,12 +143,15 @@ func decodeRun(key, value []byte) (run, error) {
 	if clean {
 		r.horizon = int64(n[6])
 	}
+	if r.version() != value[0] {
+		return run{}, fmt.Errorf("run %x: version %d: %w", key, value[0], errValue)
+	}
 	return r, nil
 }
 
 // uvarints decodes a version byte, which the caller tells apart, and count numbers, and nothing else.
 func uvarints(b []byte, count int) ([]uint64, error) {
-	if len(b) == 0 || b[0] < valueVersion || b[0] > cleanVersion {
+	if len(b) == 0 || b[0] < valueVersion || b[0] > sharedVersion {
 		return nil, errValue
 	}
 	b = b[1:]

@@ -46,7 +46,7 @@ type entry struct {
 
 func (e *entry) next() store.Offset { return e.base + store.Offset(e.count) }
 
-// run is a sealed piece of a partition: a segment, or its part of an adopted journal file.
+// run is a sealed piece of a partition: a segment, a part of a shared file, or its part of an adopted journal file.
 type run struct {
 	part        store.PartitionID
 	base, next  store.Offset
@@ -178,6 +178,20 @@ func (x *index) remove(id store.PartitionID) []run {
 func (p *partIndex) addRun(r run) {
 	at, _ := slices.BinarySearchFunc(p.runs, r.base, func(a run, base store.Offset) int { return cmp.Compare(a.base, base) })
 	p.runs = slices.Insert(p.runs, at, r)
+}
+
+// dropRun takes a run out; false: it was trimmed or deleted before.
+func (x *index) dropRun(r *run) bool {
+	p := x.parts[r.part]
+	if p == nil {
+		return false
+	}
+	at, _ := slices.BinarySearchFunc(p.runs, r.base, func(a run, base store.Offset) int { return cmp.Compare(a.base, base) })
+	if at == len(p.runs) || p.runs[at].base != r.base || p.runs[at].file != r.file {
+		return false
+	}
+	p.runs = slices.Delete(p.runs, at, at+1)
+	return true
 }
 
 // findTail returns the place of the first entry that ends after from.

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -91,130 +92,73 @@ func (p *movePlan) adopt() error {
 	return errors.Join(side.Close(), syncDir(s.opts.FS, s.path(journalDir)))
 }
 
-// move writes each partition's batches into a segment.
-func (p *movePlan) move() error {
+// move writes the batches of the files into runs, together with the partitions' last small ones where there are enough.
+func (p *movePlan) move() (err error) {
 	s := p.m.s
-	perFile := make([]map[store.PartitionID][]segment.Entry, len(p.files))
-	parts := map[store.PartitionID]bool{}
-	for i, f := range p.files {
-		perFile[i] = map[store.PartitionID][]segment.Entry{}
-		if err := p.entries(f, perFile[i]); err != nil {
-			return err
-		}
-		for id := range perFile[i] {
-			parts[id] = true
-		}
-	}
-	for id := range parts {
-		if err := p.m.ctx.Err(); err != nil {
-			return err
-		}
-		if err := p.movePartition(id, perFile); err != nil {
+	g := &gathering{byID: map[store.PartitionID]int32{}, buf: p.m.buf}
+	for _, f := range p.files {
+		if err := errors.Join(p.m.ctx.Err(), g.take(s, f)); err != nil {
 			return err
 		}
 	}
-	return syncDir(s.opts.FS, s.path(segmentsDir))
-}
-
-func (p *movePlan) movePartition(id store.PartitionID, perFile []map[store.PartitionID][]segment.Entry) (err error) {
-	s := p.m.s
-	file := p.m.newSegment()
-	w, err := segment.Create(s.opts.FS, s.segmentPath(file.id), uint64(id), segment.WriterOptions{})
+	g.sort()
+	out := &runFiles{p: p}
+	defer func() { err = withAbort(err, out) }()
+	var last *partRound
+	err = g.passes(s.opts.MoveBufferBytes, func(part *partRound, e *segment.Entry, stored []byte, file string) error {
+		if part != last {
+			last = part
+			if err := p.extend(part, out); err != nil {
+				return err
+			}
+		}
+		return out.add(file, e, stored)
+	})
+	if p.m.buf = nil; int64(cap(g.buf)) <= s.opts.MoveBufferBytes {
+		p.m.buf = g.buf
+	}
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.Abort())
-		}
-	}()
-	var buf []byte
-	var added int64
-	for i := range perFile {
-		for _, e := range perFile[i][id] {
-			added += int64(e.StoredLen)
-		}
-	}
-	if buf, err = p.extend(id, w, buf, added); err != nil {
-		return err
-	}
-	for i, f := range p.files {
-		for _, e := range perFile[i][id] {
-			if buf, err = segment.ReadStored(f.file, f.name, e, buf[:0]); err != nil {
-				return corrupt(err)
-			}
-			if err = w.Add(e, buf); err != nil {
-				return corrupt(err)
-			}
-		}
-	}
-	in, err := w.Finish()
-	if err != nil {
-		return err
-	}
-	p.made = append(p.made, runOf(id, in, file))
-	return nil
+	return out.finish()
 }
 
-// extend writes the partition's last small segments again.
-func (p *movePlan) extend(id store.PartitionID, w *segment.Writer, buf []byte, added int64) ([]byte, error) {
+func withAbort(err error, out *runFiles) error {
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, out.abort())
+}
+
+// extend begins a partition's run, with its last small ones.
+func (p *movePlan) extend(part *partRound, out *runFiles) error {
 	s := p.m.s
 	s.mu.Lock()
 	var small []run
-	var start store.Offset
-	if x := s.idx.parts[id]; x != nil {
-		small = slices.Clone(extended(x.runs[s.claims.compacting(id, x):], added))
+	total := part.bytes
+	if x := s.idx.parts[part.id]; x != nil {
+		small, total = merged(x.runs[s.claims.compacting(part.id, x):], part.bytes)
+		small = slices.Clone(small)
 	}
 	if len(small) > 0 {
-		s.claims.move(id, small[0].base)
+		s.claims.move(part.id, small[0].base)
 	}
-	if h, ok := s.applied.Head(id); ok {
-		start = h.Start
-	}
+	h, _ := s.applied.Head(part.id)
 	s.mu.Unlock()
-	for _, r := range small {
-		var err error
-		if buf, err = p.again(r, start, w, buf); err != nil {
-			return buf, err
+	if err := out.begin(part.id, total); err != nil {
+		return err
+	}
+	for i := range small {
+		if err := out.again(&small[i], h.Start); err != nil {
+			return err
 		}
 	}
 	p.replaced = append(p.replaced, small...)
-	return buf, nil
+	return nil
 }
 
-// extended are the last runs of a partition that are written again together with added bytes: small segments, each no
-// larger than what follows it, or tiny. So a byte is written again about once for each time that its segment doubles,
-// and not in each round, and a partition has few small segments at any time. What compaction has written is left to it.
-func extended(runs []run, added int64) []run {
-	from := len(runs)
-	for from > 0 {
-		r := &runs[from-1]
-		if r.file.kind != fileSegment || r.clean || r.bytes >= smallSegment || r.bytes > max(added, tinySegment) {
-			break
-		}
-		added += r.bytes
-		from--
-	}
-	return runs[from:]
-}
-
-// again writes the batches of a segment from an offset on.
-func (p *movePlan) again(r run, start store.Offset, w *segment.Writer, buf []byte) ([]byte, error) {
-	f, err := p.m.s.segments.get(r.file)
-	if err != nil {
-		return buf, err
-	}
-	defer p.m.s.segments.release(f)
-	cursor := f.seg.Find(int64(start))
-	for e, ok := cursor.Next(); ok; e, ok = cursor.Next() {
-		if buf, err = f.seg.ReadStored(e, buf[:0]); err != nil {
-			return buf, corrupt(err)
-		}
-		if err := w.Add(e, buf); err != nil {
-			return buf, corrupt(err)
-		}
-	}
-	return buf, corrupt(cursor.Err())
+func compareRuns(a, b run) int {
+	return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.base, b.base))
 }
 
 // commit makes the round durable in Pebble, and only then shows it to readers and gives the files free.
@@ -258,25 +202,19 @@ func (p *movePlan) show() {
 	m, s := p.m, p.m.s
 	gone := append([]run(nil), p.dropped...)
 	s.mu.Lock()
-	replaced := map[fileID]bool{}
-	for _, r := range p.replaced {
-		replaced[r.file] = true
-	}
-	for id, x := range s.idx.parts {
+	for id := range s.idx.parts {
 		for _, f := range p.files {
 			s.idx.dropFile(id, f.number())
 		}
-		for i := 0; i < len(x.runs); i++ {
-			if replaced[x.runs[i].file] {
-				gone = append(gone, x.runs[i])
-				x.runs = append(x.runs[:i:i], x.runs[i+1:]...)
-				i--
-			}
+	}
+	for i := range p.replaced {
+		if r := &p.replaced[i]; s.idx.dropRun(r) {
+			gone = append(gone, *r)
 		}
 	}
 	var late []run // trimmed or deleted since the round began
 	for _, r := range p.made {
-		m.use(r.file)
+		m.use(&r)
 		if h, ok := s.applied.Head(r.part); ok && r.next > h.Start {
 			s.idx.part(r.part).addRun(r)
 		} else {
@@ -300,7 +238,9 @@ func (p *movePlan) show() {
 		}
 		f.release()
 	}
-	s.space.setBulk(p.isAdopt)
+	if len(p.files) > 0 {
+		s.space.setBulk(p.isAdopt)
+	}
 }
 
 // free deletes the files that the last run has gone from.
@@ -308,22 +248,34 @@ func (m *mover) free(gone []run) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range gone {
-		if m.uses[r.file]--; m.uses[r.file] <= 0 {
+		u := m.uses[r.file]
+		if u == nil {
+			continue
+		}
+		u.live -= r.bytes
+		if u.runs--; u.runs <= 0 {
 			delete(m.uses, r.file)
 			m.s.segments.remove(r.file)
 		}
 	}
 }
 
-// use counts one more run in a file.
-func (m *mover) use(file fileID) {
+// use counts a run that a file has.
+func (m *mover) use(r *run) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.uses[file]++
+	u := m.uses[r.file]
+	if u == nil {
+		u = &fileUse{}
+		m.uses[r.file] = u
+	}
+	u.runs++
+	u.live += r.bytes
+	u.size = max(u.size, u.live)
 }
 
-// newSegment names a segment that was never there.
-func (m *mover) newSegment() fileID { return fileID{fileSegment, m.nextSeg.Add(1)} }
+// newFile names a file of runs that was never there.
+func (m *mover) newFile(kind fileKind) fileID { return fileID{kind, m.nextSeg.Add(1)} }
 
 // unclaim ends what the round has kept compaction from.
 func (p *movePlan) unclaim() {
@@ -334,16 +286,19 @@ func (p *movePlan) unclaim() {
 
 // undo removes files that were made for a round that failed.
 func (p *movePlan) undo() {
-	for _, r := range p.made {
-		fs, path := p.m.s.opts.FS, p.m.s.segmentPath(r.file.id)
-		if r.file.kind == fileJournal {
-			path = p.m.s.sidecarPath(r.file.id)
+	done := map[fileID]bool{}
+	for i := range p.made {
+		file := p.made[i].file
+		if done[file] {
+			continue
 		}
-		if err := fs.Remove(path); err != nil {
+		done[file] = true
+		path := p.m.s.sealedPath(file)
+		if file.kind == fileJournal {
+			path = p.m.s.sidecarPath(file.id) // the file itself is still the journal's
+		}
+		if err := p.m.s.opts.FS.Remove(path); err != nil {
 			p.m.s.log.Warn("remove unfinished file; the next start tries again", "path", path, "error", err)
-		}
-		if r.file.kind == fileJournal {
-			return // one for all runs
 		}
 	}
 }

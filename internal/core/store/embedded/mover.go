@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,13 +15,10 @@ import (
 )
 
 const (
-	// smallSegment: a partition's last segments under this are written again together with as much that follows, so
-	// that a partition of few records does not become thousands of files.
-	smallSegment = 1 << 20
-	// tinySegment: one under this is always written again: a file of its own costs more than its bytes.
-	tinySegment = 64 << 10
-	// moveAtOnce bounds what one round takes out of the journal, and so the memory for its entries.
-	moveAtOnce = 256 << 20
+	// moveAtOnce and moveBatches bound what one round takes out of the journal, and so the memory for its entries: 112 bytes
+	// each, 32 MiB.
+	moveAtOnce  = 256 << 20
+	moveBatches = 256 << 10
 	// retryMove is how long the mover waits after an error.
 	retryMove = time.Second
 	// adoptRunBytes is the mean size of a partition's part from which on a file is adopted: each part is a run,
@@ -42,9 +41,11 @@ type mover struct {
 	err     error         // of the last round
 	round   chan struct{} // closed and renewed after each round
 
-	uses    map[fileID]int // runs in each sealed file; mu guards it
+	uses    map[fileID]*fileUse // mu guards it
 	nextSeg atomic.Uint64
 	upTo    atomic.Uint64 // number of a journal file: up to it files are moved however little there is
+	buf     []byte        // of MoveBufferBytes, while there is more to do
+	thinNow bool          // files were moved since shared ones were thinned
 	last    checkpoint
 	parts   map[store.PartitionID]bool // that have a state in Pebble
 	prods   map[store.ProducerID]bool
@@ -52,7 +53,7 @@ type mover struct {
 
 func newMover(s *Store) *mover {
 	m := &mover{
-		s: s, wake: make(chan struct{}, 1), round: make(chan struct{}), uses: map[fileID]int{},
+		s: s, wake: make(chan struct{}, 1), round: make(chan struct{}), uses: map[fileID]*fileUse{},
 		parts: map[store.PartitionID]bool{}, prods: map[store.ProducerID]bool{},
 	}
 	m.ctx, m.quit = context.WithCancel(context.Background())
@@ -155,6 +156,7 @@ func (m *mover) run() {
 				continue
 			}
 			if !more {
+				m.buf = nil
 				m.s.space.keepBallast()
 				break
 			}
@@ -179,14 +181,24 @@ func (m *mover) once() (more bool, err error) {
 	m.dropped = nil
 	m.mu.Unlock()
 	adopt, files := m.choose()
-	if len(files) == 0 && len(dropped) == 0 {
+	var thin map[fileID]bool
+	if len(files) == 0 || m.thinNow {
+		thin = m.thinned()
+	}
+	if len(files) == 0 && len(dropped) == 0 && len(thin) == 0 {
 		return false, nil
 	}
 	plan := &movePlan{m: m, dropped: dropped, files: files}
 	defer plan.unclaim()
-	if adopt {
+	m.thinNow = false
+	switch {
+	case len(thin) > 0:
+		plan.files = nil
+		err = plan.thin(thin)
+	case adopt:
 		err = plan.adopt()
-	} else if len(files) > 0 {
+	case len(files) > 0:
+		m.thinNow = true
 		err = plan.move()
 	}
 	if err == nil {
@@ -194,9 +206,6 @@ func (m *mover) once() (more bool, err error) {
 	}
 	if errors.Is(err, errNotFlushed) {
 		return false, err // the store stops; the next start sees whether the runs are on disk
-	}
-	if errors.Is(err, errNotFlushed) && plan.applied {
-		return false, err // we stop; the next start finds the runs, or the journal that they were made from
 	}
 	if err != nil && plan.applied {
 		m.s.fail(fmt.Errorf("flush what was moved: %w", err))
@@ -209,7 +218,7 @@ func (m *mover) once() (more bool, err error) {
 		m.mu.Unlock()
 		return false, err
 	}
-	return len(plan.files) > 0 || adopt, nil
+	return len(files) > 0 || len(thin) > 0, nil
 }
 
 // choose picks the oldest files: one to adopt, or several to move once there is enough.
@@ -226,12 +235,13 @@ func (m *mover) choose() (adopt bool, files []*journalFile) {
 	if s.files[0].header.Seq > m.upTo.Load() && !s.space.full() && s.unmoved() <= s.opts.MoveAfterBytes && s.idx.entries <= s.opts.MaxUnmovedEntries/2 {
 		return false, nil
 	}
-	var bytes int64
+	var bytes, batches int64
 	for _, f := range s.files[:len(s.files)-1] {
-		if m.adoptable(f) || bytes > moveAtOnce {
+		if m.adoptable(f) || bytes > moveAtOnce || batches > 0 && batches+f.batches.Load() > moveBatches {
 			break
 		}
 		bytes += f.used.Load()
+		batches += f.batches.Load()
 		files = append(files, f)
 	}
 	return false, files
@@ -249,11 +259,11 @@ func (m *mover) recovered(check checkpoint) error {
 	m.last = check
 	for _, x := range s.idx.parts {
 		for i := range x.runs {
-			m.uses[x.runs[i].file]++
+			m.use(&x.runs[i])
 		}
 	}
-	for _, r := range m.dropped {
-		m.uses[r.file]++
+	for i := range m.dropped {
+		m.use(&m.dropped[i])
 	}
 	if err := eachKey(s.db, tagPartition, func(key, _ []byte) error {
 		m.parts[store.PartitionID(sequenceOf(key[2:]))] = true
@@ -267,10 +277,11 @@ func (m *mover) recovered(check checkpoint) error {
 	}); err != nil {
 		return err
 	}
-	return errors.Join(m.removeOrphans(segmentsDir, ".seg", fileSegment), m.removeOrphans(journalDir, ".idx", fileJournal))
+	return errors.Join(m.sizeShared(), m.removeOrphans(segmentsDir, ".seg", fileSegment, fileShared), m.removeOrphans(journalDir, ".idx", fileJournal))
 }
 
-func (m *mover) removeOrphans(dir, suffix string, kind fileKind) error {
+// removeOrphans removes the files of a folder that no run of one of the kinds is in.
+func (m *mover) removeOrphans(dir, suffix string, kinds ...fileKind) error {
 	s := m.s
 	names, err := s.opts.FS.List(s.path(dir))
 	if err != nil {
@@ -281,14 +292,33 @@ func (m *mover) removeOrphans(dir, suffix string, kind fileKind) error {
 		if !ok {
 			continue
 		}
-		if kind == fileSegment {
+		if dir == segmentsDir {
 			m.nextSeg.Store(max(m.nextSeg.Load(), id))
 		}
-		if m.uses[fileID{kind, id}] == 0 {
-			if err := s.opts.FS.Remove(s.path(dir, name)); err != nil {
-				return fmt.Errorf("remove %s, which nothing points to: %w", name, err)
-			}
+		if slices.ContainsFunc(kinds, func(k fileKind) bool { return m.uses[fileID{k, id}] != nil }) {
+			continue
 		}
+		if err := s.opts.FS.Remove(s.path(dir, name)); err != nil {
+			return fmt.Errorf("remove %s, which nothing points to: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// sizeShared looks up how large the shared files are, dead runs with them.
+func (m *mover) sizeShared() error {
+	for id, u := range m.uses {
+		if id.kind != fileShared {
+			continue
+		}
+		info, err := m.s.opts.FS.Stat(m.s.segmentPath(id.id))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // whoever reads it finds the damage
+		}
+		if err != nil {
+			return err
+		}
+		u.size = max(u.size, info.Size())
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,11 @@ func (r *rig) sealedFiles() int {
 	return len(r.files(segmentsDir, ".seg")) + len(r.files(journalDir, ".idx"))
 }
 
+// namedFiles is how many sealed files runs point to. The caller holds mu.
+func (r *rig) namedFiles() int {
+	return len(r.idx.files(fileSegment)) + len(r.idx.files(fileShared)) + len(r.idx.files(fileJournal))
+}
+
 // roll closes the active file, so that the mover takes all that is there.
 func (r *rig) roll() {
 	r.Helper()
@@ -55,7 +61,7 @@ func TestTrimmedFilesAreDeleted(t *testing.T) {
 			r := openRig(t, moving(fault.NewTorn(), adopt))
 			id := r.create(store.Retention{})
 			r.fill(id, 120, 10<<10)
-			await(t, "sealed files", func() bool { return r.sealedFiles() > 0 })
+			await(t, "sealed files", func() bool { c := r.Counters(); return c.AdoptedFiles+c.MovedFiles > 0 })
 			if err := r.readNumbered(id, 0); err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +79,7 @@ func TestTrimmedFilesAreDeleted(t *testing.T) {
 				r.fill(other, 1, 3000)
 				r.mu.RLock()
 				defer r.mu.RUnlock()
-				return len(r.idx.files(fileSegment))+len(r.idx.files(fileJournal)) >= r.sealedFiles()
+				return r.namedFiles() >= r.sealedFiles()
 			})
 			r.stop()
 			if _, err := Check(r.opts, func(string) {}); err != nil {
@@ -177,7 +183,7 @@ func TestFilesThatNothingNamesAreRemovedAtStart(t *testing.T) {
 	}
 }
 
-func TestSmallSegmentsAreExtended(t *testing.T) {
+func TestSmallRunsAreMerged(t *testing.T) {
 	r := openRig(t, moving(fault.NewTorn(), false))
 	id := r.create(store.Retention{})
 	for range 12 {
@@ -187,8 +193,8 @@ func TestSmallSegmentsAreExtended(t *testing.T) {
 	r.mu.RLock()
 	runs := len(r.idx.parts[id].runs)
 	r.mu.RUnlock()
-	if runs != 1 {
-		t.Errorf("120 small records are in %d segments, want 1", runs)
+	if runs > mergeRuns {
+		t.Errorf("120 small records are in %d runs, want %d at most", runs, mergeRuns)
 	}
 	if err := r.readNumbered(id, 0); err != nil {
 		t.Error(err)
@@ -198,41 +204,47 @@ func TestSmallSegmentsAreExtended(t *testing.T) {
 		t.Errorf("stat %+v, %v", st, err)
 	}
 	r.stop()
-	if n := len(r.files(segmentsDir, ".seg")); n > 3 {
-		t.Errorf("%d segments are left of those that were replaced", n)
+	if n := len(r.files(segmentsDir, ".seg")); n > thinFiles+mergeRuns {
+		t.Errorf("%d files are left of those that were replaced", n)
 	}
 }
 
-func TestSegmentsAreWrittenAgainAsOftenAsTheyDouble(t *testing.T) {
-	const piece = 20 << 10
-	var runs []run
-	var written, most int
-	rounds := smallSegment / piece * 4
-	for i := range rounds {
-		last := extended(runs, piece)
-		next := run{bytes: piece, file: fileID{fileSegment, uint64(i)}}
-		for _, r := range last {
-			next.bytes += r.bytes
-		}
-		written += int(next.bytes)
-		runs = append(runs[:len(runs)-len(last)], next)
-		small := 0
-		for _, r := range runs {
-			if r.bytes < smallSegment {
-				small++
+func TestRunsAreWrittenAgainOnceForEachClass(t *testing.T) {
+	for _, piece := range []int64{100, 5 << 10, 20 << 10, 70 << 10} {
+		var runs []run
+		var written int64
+		most, rounds := 0, 4*smallRun/piece
+		for i := range rounds {
+			last, total := merged(runs, piece)
+			written += total
+			runs = append(runs[:len(runs)-len(last)], run{bytes: total, file: fileID{fileShared, uint64(i)}})
+			small := 0
+			for _, r := range runs {
+				if r.bytes < smallRun {
+					small++
+				}
 			}
+			most = max(most, small)
 		}
-		most = max(most, small)
+		classes := sizeClass(smallRun) - sizeClass(piece)
+		bar := float64(1 + classes)
+		if piece < 4<<10 {
+			bar += float64(4<<10/piece) / (mergeRuns - 1) // the first class is not four times anything
+		}
+		if times := float64(written) / float64(rounds*piece); times > bar {
+			t.Errorf("%d pieces of %d bytes: each was written %.1f times, want %.1f at most", rounds, piece, times, bar)
+		}
+		if most > (mergeRuns-1)*(classes+1) {
+			t.Errorf("%d pieces of %d bytes: up to %d small runs, want %d at most", rounds, piece, most, (mergeRuns-1)*(classes+1))
+		}
 	}
-	if times := float64(written) / float64(rounds*piece); times > 5 || most > 6 {
-		t.Errorf("%d pieces of 20 KiB: each byte was written %.1f times and there were up to %d small segments, want 5 and 6 at most", rounds, times, most)
+	adopted := slices.Repeat([]run{{bytes: 100, file: fileID{fileJournal, 1}}}, 2*mergeRuns)
+	if got, _ := merged(adopted, 100); len(got) != 0 {
+		t.Errorf("adopted files are written again: %v", got)
 	}
-	adopted := []run{{bytes: 100, file: fileID{fileJournal, 1}}}
-	if got := extended(adopted, piece); len(got) != 0 {
-		t.Errorf("an adopted file is written again: %v", got)
-	}
-	if got := extended([]run{{bytes: smallSegment, file: fileID{fileSegment, 1}}}, 10*smallSegment); len(got) != 0 {
-		t.Errorf("a segment that is large enough is written again: %v", got)
+	large := slices.Repeat([]run{{bytes: smallRun, file: fileID{fileShared, 1}}}, 2*mergeRuns)
+	if got, _ := merged(large, 10*smallRun); len(got) != 0 {
+		t.Errorf("runs that are large enough are written again: %v", got)
 	}
 }
 
@@ -321,7 +333,7 @@ func TestFailedMoveIsTriedAgain(t *testing.T) {
 	}
 	r.stop()
 	r.mu.RLock()
-	named := len(r.idx.files(fileSegment))
+	named := r.namedFiles()
 	r.mu.RUnlock()
 	if n := len(r.files(segmentsDir, ".seg")); n != named {
 		t.Errorf("%d segments are there, %d are named", n, named)

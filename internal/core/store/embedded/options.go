@@ -31,6 +31,10 @@ type Options struct {
 	// MaxUnmovedEntries bounds the batches in the unmoved journal, each 64 bytes of memory; default 1,000,000.
 	MaxUnmovedEntries int64
 
+	// MoveBufferBytes is what the mover gathers batches of many partitions in while it works. It reads the journal once for each
+	// time that this goes into what it moves; default 64 MiB.
+	MoveBufferBytes int64
+
 	TailCacheBytes  int64 // newest groups kept in memory for readers; default 16 MiB
 	MaxQueuedBytes  int64 // of requests that wait for their group, beyond which callers wait; default 64 MiB
 	MemtableBytes   int64 // of Pebble; default 16 MiB
@@ -78,6 +82,7 @@ func (o Options) withDefaults() Options {
 		{&o.MaxUnmovedBytes, 1 << 30},
 		{&o.MoveAfterBytes, 256 << 20},
 		{&o.MaxUnmovedEntries, 1_000_000},
+		{&o.MoveBufferBytes, 64 << 20},
 		{&o.TailCacheBytes, 16 << 20},
 		{&o.MaxQueuedBytes, 64 << 20},
 		{&o.MemtableBytes, 16 << 20},

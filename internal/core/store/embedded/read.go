@@ -204,9 +204,9 @@ func (r *reading) fromRun(found *run) error {
 		return err
 	}
 	r.sealed = append(r.sealed, f)
-	x, ok := f.index(r.req.Partition)
+	x, ok := f.index(r.req.Partition, found.base)
 	if !ok {
-		return &store.CorruptError{File: f.path, Reason: "its index has nothing of a partition that it should hold"}
+		return f.lacks()
 	}
 	cursor := x.Find(int64(r.req.From))
 	for e, ok := cursor.Next(); ok && r.more(store.Offset(e.Base), e.StoredLen); e, ok = cursor.Next() {
@@ -400,9 +400,9 @@ func (s *Store) seek(id store.PartitionID, ms int64, by store.SeekBy) (store.Off
 			return 0, false, err
 		}
 		defer s.segments.release(f)
-		x, ok := f.index(id)
+		x, ok := f.index(id, in.base)
 		if !ok {
-			return 0, false, &store.CorruptError{File: f.path, Reason: "its index has nothing of a partition that it should hold"}
+			return 0, false, f.lacks()
 		}
 		seek := x.SeekAppendTime
 		if by == store.SeekTimestamp {
@@ -498,9 +498,9 @@ func (s *Store) seekSizeIn(in *run, left, size int64) (store.Offset, error) {
 		return 0, err
 	}
 	defer s.segments.release(f)
-	x, ok := f.index(in.part)
+	x, ok := f.index(in.part, in.base)
 	if !ok {
-		return 0, &store.CorruptError{File: f.path, Reason: "its index has nothing of a partition that it should hold"}
+		return 0, f.lacks()
 	}
 	cursor := x.Find(int64(in.base))
 	for e, ok := cursor.Next(); ok; e, ok = cursor.Next() {

@@ -13,36 +13,52 @@ import (
 	"millrace/internal/core/store"
 )
 
-// sealed is an open file with runs: a segment, or a journal file with its sidecar.
+// sealed is an open file with runs: a segment, a shared file, or a journal file with its sidecar.
 type sealed struct {
-	id   fileID
-	path string // of the data
-	seg  *segment.Reader
-	side *segment.Sidecar
-	data vfs.File // of a journal file
+	id     fileID
+	path   string // of the data
+	seg    *segment.Reader
+	shared *segment.Shared
+	side   *segment.Sidecar
+	data   vfs.File // of a journal file
 
 	users  int  // readers that have it
 	doomed bool // to be deleted when the last reader is done
 	lru    *list.Element
 }
 
-func (f *sealed) index(id store.PartitionID) (*segment.Index, bool) {
-	if f.seg != nil {
+// index looks up the run of a partition that begins at base.
+func (f *sealed) index(id store.PartitionID, base store.Offset) (*segment.Index, bool) {
+	switch {
+	case f.seg != nil:
 		return &f.seg.Index, f.seg.Info().Partition == uint64(id)
+	case f.shared != nil:
+		return f.shared.Run(uint64(id), int64(base))
 	}
 	return f.side.Partition(uint64(id))
 }
 
+// lacks is the damage of a file that has no index of a run.
+func (f *sealed) lacks() error {
+	return &store.CorruptError{File: f.path, Reason: "its index has nothing of a partition that it should hold"}
+}
+
 func (f *sealed) reader() io.ReaderAt {
-	if f.seg != nil {
+	switch {
+	case f.seg != nil:
 		return f.seg
+	case f.shared != nil:
+		return f.shared
 	}
 	return f.data
 }
 
 func (f *sealed) close() error {
-	if f.seg != nil {
+	switch {
+	case f.seg != nil:
 		return f.seg.Close()
+	case f.shared != nil:
+		return f.shared.Close()
 	}
 	return errors.Join(f.side.Close(), f.data.Close())
 }
@@ -102,6 +118,10 @@ func (c *fileCache) openFile(id fileID) (*sealed, error) {
 		path := c.s.segmentPath(id.id)
 		r, err := segment.Open(fs, path, segment.ReaderOptions{})
 		return &sealed{id: id, path: path, seg: r}, err
+	case fileShared:
+		path := c.s.segmentPath(id.id)
+		r, err := segment.OpenShared(fs, path, segment.ReaderOptions{})
+		return &sealed{id: id, path: path, shared: r}, err
 	case fileJournal:
 		side, err := segment.OpenSidecar(fs, c.s.sidecarPath(id.id), segment.ReaderOptions{})
 		if err != nil {
@@ -164,7 +184,7 @@ func (c *fileCache) delete(id fileID) {
 	fs := c.s.opts.FS
 	var err error
 	switch id.kind {
-	case fileSegment:
+	case fileSegment, fileShared:
 		err = fs.Remove(c.s.segmentPath(id.id))
 	case fileJournal:
 		err = errors.Join(fs.Remove(c.s.sidecarPath(id.id)), fs.Remove(c.s.path(journalDir, journalName(id.id))))

@@ -82,7 +82,7 @@ func newSim(seed uint64, faults *fault.Set) *sim {
 	m.opts = Options{
 		Dir: "store", JournalFileBytes: file, FirstFileBytes: 32 << 10, MoveAfterBytes: file * int64(1+rng.IntN(2)), MaxUnmovedBytes: 4 * file,
 		TailCacheBytes: 2 << 20, MemtableBytes: 256 << 10, BlockCacheBytes: 256 << 10, BallastBytes: -1, MaxOpenFiles: 32,
-		AdoptBatchBytes: 4 << 10, RootKey: storetest.RootKey, Logger: slog.New(slog.DiscardHandler), Faults: faults,
+		AdoptBatchBytes: 4 << 10, MoveBufferBytes: file / 3, RootKey: storetest.RootKey, Logger: slog.New(slog.DiscardHandler), Faults: faults,
 		Fatal: func(error) {}, // only after failSyncs: else the store says so in its answers
 	}
 	for w := range m.profile.workers {
