@@ -23,6 +23,9 @@
 // The Java clients play it too, with cooperative and static members besides, and a process that runs Kafka's console tools
 // one after the other calls each of them (java_test.go, tools_test.go).
 //
+// Kafka Streams counts words with exactly_once_v2 while its process is killed and loses its folder; Kafka Connect,
+// distributed and with exactly-once sources, moves a file through a topic into another file and goes on after a kill.
+//
 // The Go clients and kcat are driven from here; Python, JavaScript and Java have a program each under clients/, which prints
 // "ok STEP" for each step. A step without its line fails.
 package kafka

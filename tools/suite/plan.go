@@ -31,6 +31,7 @@ var plan = []part{
 	{"simulation", false, 6 * time.Minute, simulation},
 	{"planted", false, 2 * time.Minute, planted},
 	{"clients", false, 5 * time.Minute, clients},
+	{"kafka", false, 8 * time.Minute, kafka},
 	{"crash", false, 5 * time.Minute, crash},
 }
 
@@ -117,6 +118,11 @@ func race(ctx context.Context, r *runner) error {
 // clients runs unchanged AWS clients against the binary.
 func clients(ctx context.Context, r *runner) error {
 	return r.goTest(ctx, "-count=1", "-tags", "system", "./test/sdk")
+}
+
+// kafka runs unchanged Kafka clients against the binary, and kills it under transactions.
+func kafka(ctx context.Context, r *runner) error {
+	return r.goTest(ctx, "-count=1", "-tags", "system", "./test/kafka")
 }
 
 // crash kills the binary under load and counts its syncs.
