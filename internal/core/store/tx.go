@@ -59,6 +59,7 @@ type tx struct {
 	req      *Request
 	writes   map[string][]byte // value, nil for deleted
 	heads    map[PartitionID]int
+	changed  map[PartitionID]bool // partitions in req.Parts: each counts once
 	view     bool
 	conflict bool
 	err      error // an error that fn must not swallow: a limit
@@ -340,7 +341,14 @@ func (t *tx) NextID(counter string) (uint64, error) {
 }
 
 func (t *tx) part(c PartitionChange) error {
-	if t.req.parts++; t.req.parts > MaxTxParts {
+	if t.changed == nil {
+		t.changed = map[PartitionID]bool{}
+	}
+	if !t.changed[c.Partition] {
+		t.changed[c.Partition] = true
+		t.req.parts++
+	}
+	if t.req.parts > MaxTxParts || len(t.req.Parts) >= 4*MaxTxParts {
 		return t.fail(ErrTooLarge)
 	}
 	t.req.Parts = append(t.req.Parts, c)

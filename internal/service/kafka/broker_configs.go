@@ -137,19 +137,45 @@ func (b *Broker) applyToAll(ctx context.Context) error {
 	return failed
 }
 
-// encodeDefaults is what is kept of the retention of topics that say nothing, or only their policy: version 1, then
-// ms and bytes of a topic that deletes, and whether topics delete.
+// encodeDefaults is what is kept of what holds for topics that say nothing, or only their policy: version 2, then
+// ms and bytes of a topic that deletes, what a topic that compacts is compacted by, and whether topics delete and compact.
 func encodeDefaults(broker *config.Broker) []byte {
 	t := broker.Topic(config.Set{})
-	deletes := t.Delete
-	t.Delete = true
-	r := t.Retention()
-	v := binary.BigEndian.AppendUint64([]byte{numberVersion}, uint64(r.Millis))
-	v = binary.BigEndian.AppendUint64(v, uint64(r.Bytes))
-	if deletes {
-		return append(v, 1)
+	var policy byte
+	if t.Delete {
+		policy |= 1
 	}
-	return append(v, 0)
+	if t.Compact {
+		policy |= 2
+	}
+	t.Delete, t.Compact = true, true
+	r, c := t.Retention(), t.Compaction()
+	v := []byte{defaultsVersion}
+	for _, n := range []int64{r.Millis, r.Bytes, c.DeleteMillis, c.MinLagMillis, c.MaxLagMillis, c.DirtyMin, c.RollMillis, c.RollBytes} {
+		v = binary.BigEndian.AppendUint64(v, uint64(n))
+	}
+	return append(v, policy)
+}
+
+// applyIn puts in force what follows for one topic. It returns unchanged when nothing does.
+func applyIn(tx store.Tx, t *topic, k *kept, unchanged error) error {
+	if t.byKinesis() {
+		return unchanged
+	}
+	inForce, same := t.broker.Topic(k.own), unchanged
+	if r := inForce.Retention(); r != k.applied && t.own.Equal(k.own) {
+		k.applied, same = r, nil
+		if err := setRetention(tx, t, r); err != nil {
+			return err
+		}
+	}
+	if with := inForce.Compaction(); with != t.compaction {
+		same = nil
+		if err := setCompaction(tx, t, with); err != nil {
+			return err
+		}
+	}
+	return same
 }
 
 // applyTo puts in force what follows for topics from their own configs, unless Kinesis has set their retention.
@@ -161,12 +187,7 @@ func (b *Broker) applyTo(tx store.Tx, names []string) error {
 			if err != nil {
 				return err
 			}
-			inForce := t.broker.Topic(k.own)
-			if r := inForce.Retention(); c.Origin == catalog.OriginKafka && r != k.applied && t.own.Equal(k.own) {
-				k.applied = r
-				return setRetention(tx, t, r)
-			}
-			return unchanged
+			return applyIn(tx, t, k, unchanged)
 		})
 		if err != nil && !errors.Is(err, unchanged) && !errors.Is(err, catalog.ErrNotFound) {
 			return err

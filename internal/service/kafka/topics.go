@@ -40,7 +40,9 @@ type topic struct {
 	dataKey uint64
 	own     config.Set // what was set on the topic
 	config  config.Topic
-	broker  *config.Broker // under which config was resolved
+	// compaction is what is in force in the store, for the last partition.
+	compaction store.Compaction
+	broker     *config.Broker // under which config was resolved
 
 	rules   atomic.Pointer[produce.Rules] // for batches, once any has come
 	checked atomic.Int64                  // ns of the clock when the copy was last known to be current

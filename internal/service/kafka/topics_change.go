@@ -76,7 +76,15 @@ func (b *Broker) addPartitions(ctx context.Context, name string, count int, assi
 		if err != nil {
 			return err
 		}
-		return b.topics.cat.AddPartitions(tx, c, parts, h.Retention)
+		if err := b.topics.cat.AddPartitions(tx, c, parts, h.Retention); err != nil || !h.Compaction.Enabled {
+			return err
+		}
+		for i := range parts {
+			if err := tx.SetCompaction(parts[i].ID, h.Compaction); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -130,7 +138,12 @@ func (b *Broker) changeConfigs(ctx context.Context, name string, validateOnly bo
 		k.own = own
 		if r := inForce.Retention(); r != before.config.Retention() || r != k.applied {
 			k.applied = r
-			return setRetention(tx, before, r)
+			if err := setRetention(tx, before, r); err != nil {
+				return err
+			}
+		}
+		if with := inForce.Compaction(); with != before.compaction {
+			return setCompaction(tx, before, with)
 		}
 		return nil
 	})
@@ -139,7 +152,7 @@ func (b *Broker) changeConfigs(ctx context.Context, name string, validateOnly bo
 // changeStream returns what is kept of new configs of a stream made by Kinesis. Its hours are the truth about its
 // retention: they are shown and not kept here.
 //
-// Errors: *refusal when the configs ask for another retention.
+// Errors: *refusal when the configs ask for another retention, or for compaction.
 func changeStream(before *topic, own config.Set) (config.Set, error) {
 	own = own.Clone()
 	for _, name := range []string{"retention.ms", "retention.bytes"} {
@@ -155,6 +168,9 @@ func changeStream(before *topic, own config.Set) (config.Set, error) {
 		return nil, refuse(kafkaapi.PolicyViolation, "Topic '"+before.name+"' is a stream made by Kinesis: "+
 			"IncreaseStreamRetentionPeriod and DecreaseStreamRetentionPeriod change its retention.")
 	}
+	if inForce.Compact && !before.config.Compact {
+		return nil, refuse(kafkaapi.PolicyViolation, "Topic '"+before.name+"' is a stream made by Kinesis: it cannot be compacted.")
+	}
 	delete(own, "retention.ms")
 	delete(own, "retention.bytes")
 	return own, nil
@@ -167,6 +183,19 @@ func setRetention(tx store.Tx, t *topic, r store.Retention) error {
 			continue
 		}
 		if err := tx.SetRetention(p.id, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setCompaction says for all partitions of a topic made by Kafka how they are compacted.
+func setCompaction(tx store.Tx, t *topic, c store.Compaction) error {
+	for _, p := range t.partitions {
+		if p.id == 0 {
+			continue
+		}
+		if err := tx.SetCompaction(p.id, c); err != nil {
 			return err
 		}
 	}

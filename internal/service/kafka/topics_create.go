@@ -155,12 +155,15 @@ func (b *Broker) write(tx store.Tx, n *newTopic) (*topic, error) {
 	}
 	t := &topic{
 		num: c.Num, id: kafkaapi.UUID(c.ID), name: c.Kafka, origin: c.Origin, revision: c.Revision, replicas: n.replicas,
-		own: n.own, config: inForce, broker: broker, partitions: make([]partition, len(parts)),
+		own: n.own, config: inForce, compaction: inForce.Compaction(), broker: broker, partitions: make([]partition, len(parts)),
 	}
 	for i := range parts {
 		t.partitions[i].id = parts[i].ID
 	}
-	return t, nil
+	if !t.compaction.Enabled {
+		return t, nil
+	}
+	return t, setCompaction(tx, t, t.compaction)
 }
 
 // firstSecond is when the partitions of a new topic count as made (ms since 1970): in a later second than the last

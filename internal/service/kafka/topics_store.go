@@ -101,7 +101,7 @@ func (b *Broker) load(tx store.ReadTx, c *catalog.Topic) (*topic, error) {
 		}
 		t.partitions[i] = partition{parts[i].ID, h.Epoch}
 		t.closed = t.closed || h.Closed
-		stored = h.Retention
+		stored, t.compaction = h.Retention, h.Compaction
 	}
 	if t.byKinesis() || stored != k.applied {
 		t.own = retained(t.own, stored)
@@ -132,14 +132,15 @@ func retained(own config.Set, r store.Retention) config.Set {
 //	23 01 id:4     configs set for a broker, for all with id ffffffff: as package config stores them
 //	23 02 name     01 number:8   the topic made by Kafka whose name is this, but for _ in place of each "."
 //	23 03 name     01 ms:8       a topic of the name was deleted then
-//	23 04          01 ms:8 bytes:8   retention of topics that do not say one, as it was last put in force
+//	23 04          02 …          retention and compaction of topics that do not say theirs, as they were last put in force
 const (
 	kindBroker  = 0x01
 	kindAlike   = 0x02
 	kindDeleted = 0x03
 	kindApplied = 0x04
 
-	numberVersion = 1
+	numberVersion   = 1
+	defaultsVersion = 2
 )
 
 func configKey(kind byte, rest string) []byte {

@@ -345,7 +345,15 @@ func (s *Service) addKafkaPartitions(tx store.Tx, st *stream, count int) error {
 	for i := range parts {
 		parts[i].Created = tx.Now()
 	}
-	return s.cat.AddPartitions(tx, st.topic, parts, h.Retention)
+	if err := s.cat.AddPartitions(tx, st.topic, parts, h.Retention); err != nil || !h.Compaction.Enabled {
+		return err
+	}
+	for i := range parts { // as those that are there
+		if err := tx.SetCompaction(parts[i].ID, h.Compaction); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endReshard makes the stream ACTIVE again.

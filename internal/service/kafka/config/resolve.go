@@ -217,6 +217,29 @@ func (t *Topic) Retention() store.Retention {
 	return store.Retention{Millis: limit(t.RetentionMillis), Bytes: limit(t.RetentionBytes)}
 }
 
+// Compaction is how the store compacts the topic's partitions. Segments are what of a log is not looked at yet: here it is
+// what is not moved out of the journal.
+func (t *Topic) Compaction() store.Compaction {
+	if !t.Compact {
+		return store.Compaction{}
+	}
+	limit := func(n int64) int64 {
+		if n == math.MaxInt64 {
+			return 0
+		}
+		return n
+	}
+	return store.Compaction{
+		Enabled:      true,
+		DeleteMillis: t.DeleteRetentionMillis,
+		MinLagMillis: t.MinCompactionLagMillis,
+		MaxLagMillis: limit(t.MaxCompactionLagMillis),
+		DirtyMin:     int64(t.MinCleanableDirtyRatio * 1e6),
+		RollMillis:   t.SegmentMillis,
+		RollBytes:    t.SegmentBytes,
+	}
+}
+
 // names are the names in the set, in order.
 func (s Set) names() []string { return slices.Sorted(maps.Keys(s)) }
 

@@ -9,7 +9,7 @@ const maxLong = "9223372036854775807"
 var topicConfigs = newTable([]Def{
 	{
 		Name: "cleanup.policy", Type: List, Default: "delete", Importance: Medium, Synonym: "log.cleanup.policy", rule: someOf("compact", "delete"),
-		Effect: "delete trims by retention; compact keeps everything and wants a key in each record",
+		Effect: "delete trims by retention; compact keeps the newest record of each key and wants a key in each record",
 		Doc:    "What happens to old records: delete, compact, both, or nothing when empty.",
 	},
 	{
@@ -31,7 +31,8 @@ var topicConfigs = newTable([]Def{
 	},
 	{
 		Name: "delete.retention.ms", Type: Long, Default: "86400000", Importance: Medium, Synonym: "log.cleaner.delete.retention.ms", rule: atLeast(0),
-		Doc: "How long tombstones and transaction markers stay in a compacted topic after they were cleaned.",
+		Effect: "honoured: how long tombstones and transaction markers stay after they were first compacted",
+		Doc:    "How long tombstones and transaction markers stay in a compacted topic after they were cleaned.",
 	},
 	{
 		Name: "file.delete.delay.ms", Type: Long, Default: "60000", Importance: Medium, Synonym: "log.segment.delete.delay.ms", rule: atLeast(0),
@@ -67,7 +68,8 @@ var topicConfigs = newTable([]Def{
 	},
 	{
 		Name: "max.compaction.lag.ms", Type: Long, Default: maxLong, Importance: Medium, Synonym: "log.cleaner.max.compaction.lag.ms", rule: atLeast(1),
-		Doc: "The longest that a record waits before it can be compacted.",
+		Effect: "honoured, by append time",
+		Doc:    "The longest that a record waits before it can be compacted.",
 	},
 	{
 		Name: "max.message.bytes", Type: Int, Default: "1048588", Importance: Medium, Synonym: "message.max.bytes", rule: atLeast(0),
@@ -92,11 +94,13 @@ var topicConfigs = newTable([]Def{
 	},
 	{
 		Name: "min.cleanable.dirty.ratio", Type: Double, Default: "0.5", Importance: Medium, Synonym: "log.cleaner.min.cleanable.ratio", rule: between(0, 1),
-		Doc: "The part of a log that must be uncleaned before it is compacted.",
+		Effect: "honoured",
+		Doc:    "The part of a log that must be uncleaned before it is compacted.",
 	},
 	{
 		Name: "min.compaction.lag.ms", Type: Long, Default: "0", Importance: Medium, Synonym: "log.cleaner.min.compaction.lag.ms", rule: atLeast(0),
-		Doc: "The shortest that a record stays uncompacted.",
+		Effect: "honoured, by append time",
+		Doc:    "The shortest that a record stays uncompacted.",
 	},
 	{
 		Name: "min.insync.replicas", Type: Int, Default: "1", Importance: Medium, Synonym: "min.insync.replicas", rule: atLeast(1),
@@ -131,7 +135,8 @@ var topicConfigs = newTable([]Def{
 	},
 	{
 		Name: "segment.bytes", Type: Int, Default: "1073741824", Importance: Medium, Synonym: "log.segment.bytes", rule: atLeast(1 << 20),
-		Doc: "Size of a log's files.",
+		Effect: "bytes that the newest records of a compacted partition may have before they are compacted too",
+		Doc:    "Size of a log's files.",
 	},
 	{
 		Name: "segment.index.bytes", Type: Int, Default: "10485760", Importance: Medium, Synonym: "log.index.size.max.bytes", rule: atLeast(4),
@@ -143,7 +148,8 @@ var topicConfigs = newTable([]Def{
 	},
 	{
 		Name: "segment.ms", Type: Long, Default: "604800000", Importance: Medium, Synonym: "log.roll.ms", rule: atLeast(1),
-		Doc: "Age after which a log begins a new file.",
+		Effect: "age that the newest records of a compacted partition may have before they are compacted too",
+		Doc:    "Age after which a log begins a new file.",
 	},
 	{
 		Name: "unclean.leader.election.enable", Type: Boolean, Default: "false", Importance: Medium, Synonym: "unclean.leader.election.enable",
