@@ -153,7 +153,8 @@ func (b *Builder) setElem(start uint32, size int) {
 // Close ends a container and returns its size as AWS counts it. Of attributes with one name the one written last
 // stays.
 //
-// Errors: of a set, that it is empty or has an element twice.
+// Errors: an *Error of a set that is empty or has an element twice. The container is closed all the same; its bytes
+// are of no use then.
 func (b *Builder) Close(c Container) (size int, err error) {
 	entries := b.entries[c.first:]
 	start := c.start
@@ -167,6 +168,7 @@ func (b *Builder) Close(c Container) (size int, err error) {
 	switch c.kind {
 	case KindSS, KindNS, KindBS:
 		if err := b.checkSet(c.kind, entries); err != nil {
+			b.entries = b.entries[:c.first]
 			return 0, err
 		}
 	case KindNone, KindM:
@@ -188,8 +190,15 @@ func (b *Builder) Close(c Container) (size int, err error) {
 	return size, nil
 }
 
-// Bytes is what was written since Reset, valid until the next call.
+// Bytes is what was written since Reset. A piece of it that is finished stays as it is until Reset: several items
+// and values may be written one after the other.
 func (b *Builder) Bytes() []byte { return b.buf }
+
+// Len is how many bytes were written since Reset.
+func (b *Builder) Len() int { return len(b.buf) }
+
+// Truncate drops what was written after the first n bytes: a value whose element is still open.
+func (b *Builder) Truncate(n int) { b.buf = b.buf[:n] }
 
 // Value writes v.
 func (b *Builder) Value(v Value) int {
