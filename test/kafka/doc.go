@@ -26,6 +26,10 @@
 // Kafka Streams counts words with exactly_once_v2 while its process is killed and loses its folder; Kafka Connect,
 // distributed and with exactly-once sources, moves a file through a topic into another file and goes on after a kill.
 //
+// Kinesis and Kafka meet on one topic (mixed_test.go): boto3 puts plain records and such as the KPL packs, kcat reads them; a
+// transactional producer writes, and the AWS SDK reads what was committed; headers survive; a stream with a closed
+// shard refuses what Kafka produces, with its reason.
+//
 // The Go clients and kcat are driven from here; Python, JavaScript and Java have a program each under clients/, which prints
 // "ok STEP" for each step. A step without its line fails.
 package kafka

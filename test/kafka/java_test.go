@@ -75,12 +75,21 @@ func java(t *testing.T, class string, args ...string) program {
 
 func TestJavaClientsPlayTheScenario(t *testing.T) {
 	t.Parallel()
-	s := start(t, process.Options{})
+	s := start(t, process.Options{Args: []string{"--kinesis-quotas", "off"}})
 	want := slices.Concat(steps, []string{"cooperative", "static"})
 	play(t, want, java(t, "Client", s.Ready.Kafka, "by-java"))
 	t.Run("batches stay as they were compressed", func(t *testing.T) {
 		if got := codecsIn(t, s.Ready.Kafka, "by-java-log"); len(got) != 5 {
 			t.Errorf("got batches of codecs %v, want all five", got)
+		}
+	})
+	t.Run("the AWS SDK reads what is committed", func(t *testing.T) {
+		for topic, count := range map[string]int{"by-java-log": 150, "by-java-txn": 40} {
+			got := kinesisReads(t, s, topic)
+			sameRecords(t, topic, got, kafkaReads(t, s, topic))
+			if len(got) != count {
+				t.Errorf("%s: got %d records, want %d", topic, len(got), count)
+			}
 		}
 	})
 }

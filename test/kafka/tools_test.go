@@ -143,4 +143,13 @@ func TestConsoleToolsOfKafkaWork(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a stream with a closed shard says why it takes nothing", func(t *testing.T) {
+		putWithBoto3(t, s, "resharded", 1, []keyed{{"key", "before the split"}})
+		split(t, s, "resharded")
+		_, out := p.run(t, producePerfTool, "", "--bootstrap-server", s.Ready.Kafka, "--topic", "resharded",
+			"--num-records", "1", "--record-size", "10", "--throughput", "-1") // the console producer tells only its log
+		if !strings.Contains(out, "PolicyViolationException") || !strings.Contains(out, "closed shard") {
+			t.Errorf("got %s, want POLICY_VIOLATION and the reason", out)
+		}
+	})
 }
