@@ -79,7 +79,7 @@ func (b *bench) warmKafka(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.deepWindow(ctx, topic, 2, kafkaWarm/4, nil); err != nil {
+	if _, err := s.deepWindow(ctx, topic, 2, kafkaWarm/4); err != nil {
 		return err
 	}
 	if _, err := s.loopWindow(ctx, topic, 16, kafkaWarm/2); err != nil {
@@ -171,7 +171,8 @@ func kafkaRatio(a, base []kafkaSample, figure func(kafkaSample) float64) float64
 
 // client connects to a server's Kafka listener.
 func (s *server) client(opts ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.addr), kgo.ClientID("bench")}, opts...)...)
+	all := append([]kgo.Opt{kgo.SeedBrokers(s.addr), kgo.ClientID("bench")}, s.kafka...)
+	return kgo.NewClient(append(all, opts...)...)
 }
 
 // makeTopic makes a topic without retention by time or size of its own.

@@ -27,14 +27,14 @@ const (
 	besideBytes   = 300 << 20
 )
 
-// deepWindow has producers with deep queues, one for each partition, for d. more are options of all clients.
-func (s *server) deepWindow(ctx context.Context, topic string, producers int, d time.Duration, more []kgo.Opt) (kafkaSample, error) {
+// deepWindow has producers with deep queues, one for each partition, for d.
+func (s *server) deepWindow(ctx context.Context, topic string, producers int, d time.Duration) (kafkaSample, error) {
 	clients := make([]*kgo.Client, producers)
 	for i := range clients {
-		c, err := s.client(append([]kgo.Opt{
+		c, err := s.client(
 			kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(kafkaQueue),
-			kgo.MaxBufferedBytes(64 << 20), kgo.ProducerBatchMaxBytes(1_000_000), kgo.ProducerBatchCompression(kgo.NoCompression()),
-		}, more...)...)
+			kgo.MaxBufferedBytes(64<<20), kgo.ProducerBatchMaxBytes(1_000_000), kgo.ProducerBatchCompression(kgo.NoCompression()),
+		)
 		if err != nil {
 			return kafkaSample{}, err
 		}
@@ -82,7 +82,7 @@ func (b *bench) kafkaDeep(ctx context.Context, t *kafkaTrio) error {
 		if err != nil {
 			return kafkaSample{}, err
 		}
-		got, err := s.deepWindow(ctx, topic, 4, b.settings.window, nil)
+		got, err := s.deepWindow(ctx, topic, 4, b.settings.window)
 		return got, errors.Join(err, s.dropTopic(ctx, topic))
 	})
 	if err != nil {
@@ -277,18 +277,14 @@ func (b *bench) kafkaTLS(ctx context.Context, t *kafkaTrio) error {
 		return err
 	}
 	defer stop(s)
-	dial := []kgo.Opt{kgo.DialTLSConfig(&tls.Config{InsecureSkipVerify: true})} //nolint:gosec // a benchmark on loopback
-	c, err := s.client(dial...)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+	s.kafka = []kgo.Opt{kgo.DialTLSConfig(&tls.Config{InsecureSkipVerify: true})} //nolint:gosec // a benchmark on loopback
 	samples, err := b.interleave([]*server{t.millrace, s}, func(on *server, round int) (kafkaSample, error) {
-		var more []kgo.Opt
-		if on == s {
-			more = dial
+		topic, err := on.makeTopic(ctx, "tls-"+strconv.Itoa(round), 4)
+		if err != nil {
+			return kafkaSample{}, err
 		}
-		return on.deepWindow(ctx, "tls-"+strconv.Itoa(round), 4, b.settings.window, append(more, kgo.AllowAutoTopicCreation()))
+		got, err := on.deepWindow(ctx, topic, 4, b.settings.window)
+		return got, errors.Join(err, on.dropTopic(ctx, topic))
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"millrace/test/process"
 )
 
@@ -19,6 +21,8 @@ type server struct {
 	addr  string // HOST:PORT of the listener that is measured
 	http  string // HOST:PORT of its metrics; empty for the peers
 	child *process.Child
+
+	kafka []kgo.Opt // that Kafka clients of it need
 }
 
 // bench is one run: its folder, its settings and what it has found.
