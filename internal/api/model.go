@@ -23,7 +23,12 @@ const (
 	KindMap                   // map[K]T
 	KindStruct                // *T; T inside lists and maps
 	KindStream                // iter.Seq2[*T, error]: events of a streaming answer
+	KindJSON                  // JSON; nil when absent
 )
+
+// JSON is a value that stays text: of a request the piece of the body, which is JSON; of an answer what is to stand
+// there. The service reads and writes it.
+type JSON []byte
 
 // Shape describes one type of a service model. Shapes of a service are made once and never change.
 type Shape struct {

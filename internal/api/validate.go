@@ -122,7 +122,7 @@ func (v *validator) member(m *Member, field reflect.Value, missing Missing) {
 
 // open says that every value of the shape is allowed.
 func (s *Shape) open() bool {
-	return s.Kind.scalar() && !s.HasMin && !s.HasMax && s.Pattern == "" && s.Enum == nil
+	return s.Kind == KindJSON || s.Kind.scalar() && !s.HasMin && !s.HasMax && s.Pattern == "" && s.Enum == nil
 }
 
 func nillable(v reflect.Value) bool {
@@ -180,7 +180,7 @@ func (v *validator) entries(s *Shape, val reflect.Value) {
 			return
 		}
 		e := val.MapIndex(k)
-		if !s.Elem.Kind.scalar() && s.Elem.Kind != KindBlob {
+		if !s.Elem.Kind.scalar() && s.Elem.Kind != KindBlob && s.Elem.Kind != KindJSON {
 			v.push(step{name: k.String(), entry: true})
 			v.value(s.Elem, addressable(e))
 			v.pop()
@@ -221,7 +221,7 @@ func (s *Shape) broken(val reflect.Value) []string {
 		out = s.rangeTexts(out, val.Int() < s.Min, val.Int() > s.Max)
 	case KindFloat32, KindFloat64:
 		out = s.rangeTexts(out, val.Float() < float64(s.Min), val.Float() > float64(s.Max))
-	case KindBool, KindTimestamp, KindStruct, KindStream: // have no constraints
+	case KindBool, KindTimestamp, KindStruct, KindStream, KindJSON: // have no constraints
 	}
 	return out
 }
@@ -320,6 +320,8 @@ func javaText(s *Shape, val reflect.Value) string {
 		return val.String()
 	case KindBlob:
 		return fmt.Sprintf("java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]", val.Len(), val.Len())
+	case KindJSON:
+		return string(val.Bytes())
 	case KindStruct:
 		return fmt.Sprintf("%s@%x", s.Java, javaHash(s.Name))
 	case KindList:

@@ -23,7 +23,7 @@ func TestPackageOfASmallModel(t *testing.T) {
 	}
 	u, err := newUnit(service{
 		pkg: "smallapi", cbor: true, bodyLimits: map[string]int64{"PutThing": 1024},
-		enumOrder: map[string][]string{"Shade": {"dark-blue", "RED"}}, optional: []string{"PutThingRequest.Count"},
+		enumOrder: map[string][]string{"Shade": {"dark-blue", "RED"}}, optional: []string{"PutThingRequest.Count"}, raw: []string{"Free"},
 	}, "testdata", m)
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +46,16 @@ func TestPackageOfASmallModel(t *testing.T) {
 		if !bytes.Equal(files[name], want) {
 			t.Errorf("%s differs from %s; run with -rewrite and read the diff\n%s", name, path, files[name])
 		}
+	}
+}
+
+func TestRawShapeThatTheModelDoesNotHaveIsRefused(t *testing.T) {
+	m, err := modelFromFile("testdata/small.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newUnit(service{pkg: "smallapi", raw: []string{"Nothing"}}, "testdata", m); err == nil || !strings.Contains(err.Error(), "Nothing") {
+		t.Errorf("got %v, want an error that names the shape", err)
 	}
 }
 

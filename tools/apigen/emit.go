@@ -126,7 +126,7 @@ func (u *unit) emitTypes(p *printer) error {
 		}
 	}
 	for _, name := range u.reached {
-		if u.m.Shapes[name].Type == "structure" {
+		if u.m.Shapes[name].Type == "structure" && !u.raw(name) {
 			u.emitStruct(p, name, u.dataMembers(u.m.Shapes[name]))
 		}
 	}
@@ -170,6 +170,9 @@ func (u *unit) emitField(p *printer, mem member, required bool) {
 	typ := u.fieldType(mem, required)
 	if strings.Contains(typ, "time.") {
 		p.uses("time")
+	}
+	if strings.Contains(typ, "api.") {
+		p.uses("millrace/internal/api")
 	}
 	if strings.Contains(typ, "iter.") {
 		p.uses("iter")

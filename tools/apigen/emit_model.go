@@ -75,6 +75,9 @@ func (u *unit) emitModel(p *printer) error {
 }
 
 func (u *unit) shapeLiteral(t tableShape) (string, error) {
+	if u.m.Shapes[t.name] != nil && u.raw(t.name) {
+		return fmt.Sprintf("api.Shape{Name: %q, Kind: api.KindJSON}", t.name), nil
+	}
 	kind, err := kindOf(t.s)
 	if err != nil {
 		return "", fmt.Errorf("shape %s: %w", t.name, err)

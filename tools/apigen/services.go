@@ -23,6 +23,10 @@ type service struct {
 	// AWS prints a Java set, whose order is not the model's; these are recorded answers.
 	enumOrder map[string][]string
 
+	// raw lists shapes whose values stay JSON text (api.JSON), as do maps of them: the service reads and writes these by
+	// hand.
+	raw []string
+
 	// optional lists members, as Shape.Member, that the model calls required and AWS leaves out of some answers.
 	optional []string
 }
@@ -41,4 +45,18 @@ var services = []service{
 		// DataRetrievalUtil.isValidResult).
 		optional: []string{"SubscribeToShardEvent.ContinuationSequenceNumber"},
 	},
+	{
+		pkg: "dynamodbapi", model: "dynamodb/2012-08-10", raw: []string{"AttributeValue"},
+		bodyLimits: dynamodbLimits,
+	},
+	{pkg: "dynamodbstreamsapi", model: "dynamodbstreams/2012-08-10", raw: []string{"AttributeValue"}},
+}
+
+// dynamodbLimits are the largest bodies of operations that carry items. Batches and transactions may have 16 MiB of
+// JSON, everything else as well: an item of 400 KB can be six times as long when it is all escapes, beside its expressions. Source:
+// DynamoDB developer guide, "Constraints" (read 2026-11).
+var dynamodbLimits = map[string]int64{
+	"BatchExecuteStatement": 16 << 20, "BatchGetItem": 16 << 20, "BatchWriteItem": 16 << 20, "DeleteItem": 16 << 20,
+	"ExecuteStatement": 16 << 20, "ExecuteTransaction": 16 << 20, "GetItem": 16 << 20, "PutItem": 16 << 20, "Query": 16 << 20,
+	"Scan": 16 << 20, "TransactGetItems": 16 << 20, "TransactWriteItems": 16 << 20, "UpdateItem": 16 << 20,
 }

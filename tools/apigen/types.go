@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,7 +29,7 @@ func newUnit(svc service, source string, m *model) (*unit, error) {
 		goName: map[string]string{}, alias: map[string]string{},
 		inputs: map[string]bool{}, usedBy: map[string][]string{},
 	}
-	if err := u.relax(); err != nil {
+	if err := cmp.Or(u.relax(), u.checkRaw()); err != nil {
 		return nil, err
 	}
 	all := map[string]bool{}
@@ -53,6 +54,25 @@ func newUnit(svc service, source string, m *model) (*unit, error) {
 	return u, u.checkNames()
 }
 
+// raw says that values of a shape stay JSON text.
+func (u *unit) raw(name string) bool {
+	if slices.Contains(u.svc.raw, name) {
+		return true
+	}
+	v := u.m.Shapes[name].Value
+	return v != nil && slices.Contains(u.svc.raw, v.Shape)
+}
+
+// checkRaw refuses a service that lists a shape its model does not have.
+func (u *unit) checkRaw() error {
+	for _, name := range u.svc.raw {
+		if u.m.Shapes[name] == nil {
+			return fmt.Errorf("%s: %s is no shape", u.svc.pkg, name)
+		}
+	}
+	return nil
+}
+
 // relax makes the members optional that the service lists as such.
 func (u *unit) relax() error {
 	for _, o := range u.svc.optional {
@@ -73,6 +93,9 @@ func (u *unit) walk(name string, into map[string]bool) {
 		return
 	}
 	into[name] = true
+	if u.raw(name) {
+		return
+	}
 	for _, r := range []*ref{s.Member, s.Key, s.Value} {
 		if r != nil {
 			u.walk(r.Shape, into)
@@ -128,6 +151,9 @@ func (u *unit) nameShapes() {
 // findUses notes for each struct which members hold it, for its comment.
 func (u *unit) findUses() {
 	for _, name := range u.reached {
+		if u.raw(name) {
+			continue
+		}
 		for _, mem := range u.m.Shapes[name].Members {
 			s := mem.Shape
 			for u.m.Shapes[s].Member != nil {
@@ -153,7 +179,7 @@ func (u *unit) checkNames() error {
 	}
 	for _, s := range u.reached {
 		sh := u.m.Shapes[s]
-		if sh.Type != "structure" && len(sh.Enum) == 0 {
+		if u.raw(s) || sh.Type != "structure" && len(sh.Enum) == 0 {
 			continue
 		}
 		if err := add(u.goName[s], "shape "+s); err != nil {
@@ -230,6 +256,9 @@ func scalar(s *shape) bool {
 
 // plainType is the Go type of a shape where it is always present: in lists, maps, required members.
 func (u *unit) plainType(name string) string {
+	if u.raw(name) {
+		return "api.JSON"
+	}
 	s := u.m.Shapes[name]
 	switch s.Type {
 	case "string", "character":
@@ -263,6 +292,8 @@ func (u *unit) plainType(name string) string {
 func (u *unit) fieldType(mem member, required bool) string {
 	s := u.m.Shapes[mem.Shape]
 	switch {
+	case u.raw(mem.Shape):
+		return "api.JSON"
 	case s.EventStream:
 		return "iter.Seq2[*" + u.goName[mem.Shape] + ", error]"
 	case s.Type == "structure", scalar(s) && !required:

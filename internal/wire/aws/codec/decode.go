@@ -177,12 +177,34 @@ func (d *decoder) value(s *api.Shape, k kind, val reflect.Value) *api.Error {
 		return d.list(s, k, val)
 	case api.KindMap:
 		return d.entries(s, k, val)
+	case api.KindJSON:
+		return d.json(val)
 	default:
 		if k != kindMap {
 			return mismatch(k, "Expected null", listFound, "")
 		}
 		return d.structure(s, val)
 	}
+}
+
+// rawDepth is how much deeper than others a value may nest that stays JSON: its service has a bound of its own, with
+// a text of its own.
+const rawDepth = 1000
+
+// json keeps the text of a value; only bodies in JSON have such.
+func (d *decoder) json(val reflect.Value) *api.Error {
+	r, ok := d.r.(*jsonReader)
+	if !ok {
+		return syntax()
+	}
+	start := r.pos
+	d.depth -= rawDepth
+	if err := d.skip(); err != nil {
+		return err
+	}
+	d.depth += rawDepth
+	val.SetBytes(r.data[start:r.pos:r.pos])
+	return nil
 }
 
 func (d *decoder) list(s *api.Shape, k kind, val reflect.Value) *api.Error {

@@ -78,6 +78,11 @@ func appendJSONValue(dst []byte, s *api.Shape, val reflect.Value) []byte {
 		return append(dst, ']')
 	case api.KindMap:
 		return appendJSONMap(dst, s, val)
+	case api.KindJSON:
+		if val.Len() == 0 {
+			return append(dst, "{}"...)
+		}
+		return append(dst, val.Bytes()...)
 	default:
 		return appendJSONStruct(dst, s, val)
 	}
