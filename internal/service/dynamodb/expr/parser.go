@@ -166,9 +166,9 @@ func (p *parser) enter() bool {
 		return p.syntax == nil
 	}
 	if p.syntax == nil {
-		p.syntax = p.faults[faultParens]
-		if p.syntax == nil {
-			p.syntax = invalidf(p.kind, textOperators, max(p.ops, maxOperators+1))
+		p.syntax = invalidf(p.kind, textOperators, max(p.ops, maxOperators+1))
+		if p.faults[faultParens] != nil || p.prev.kind == '(' && p.tok.kind == '(' {
+			p.syntax = invalidf(p.kind, textParens)
 		}
 		p.tok = token{tokenEOF, len(p.text), len(p.text)}
 	}

@@ -25,6 +25,8 @@ import (
 //	becomes: {…}         of the update
 //	old: {…}             UPDATED_OLD
 //	new: {…}             UPDATED_NEW
+//	schema: h:S / r:N    key attributes, for the rest
+//	plan: [{…}] [{…}] at least {…}   of the key: partition, sort prefix, range and its bounds
 //	ok:                  no error
 //
 // Lines of one parameter can be repeated: each stands for a block of its own with the other lines.
@@ -87,6 +89,7 @@ func runBlock(t *testing.T, where string, lines [][2]string) {
 	t.Helper()
 	var r Request
 	var item value.Item
+	var schema KeySchema
 	named := false
 	set := func(text string, field **string, op Op) {
 		*field = &text
@@ -114,6 +117,8 @@ func runBlock(t *testing.T, where string, lines [][2]string) {
 			r.Values = itemOf(t, l[1])
 		case "item":
 			item = itemOf(t, l[1])
+		case "schema":
+			schema = schemaOf(l[1])
 		}
 	}
 	if r.KeyCondition != nil && !named {
@@ -121,7 +126,7 @@ func runBlock(t *testing.T, where string, lines [][2]string) {
 	}
 	plan, err := NewCache(0).Compile(&r)
 	for _, l := range lines {
-		expectLine(t, where, lines, l, plan, item, &err)
+		expectLine(t, where, lines, l, plan, item, schema, &err)
 	}
 	if err != nil {
 		t.Errorf("%s: got error %q of %q", where, err, lines)
@@ -129,13 +134,16 @@ func runBlock(t *testing.T, where string, lines [][2]string) {
 }
 
 // expectLine looks at a line that says what comes of the request. An error that was expected is taken away.
-func expectLine(t *testing.T, where string, lines [][2]string, l [2]string, plan Plan, item value.Item, err *error) {
+func expectLine(t *testing.T, where string, lines [][2]string, l [2]string, plan Plan, item value.Item, schema KeySchema, err *error) {
 	t.Helper()
 	got := ""
 	switch l[0] {
 	case "error":
 		if *err == nil && item != nil {
 			_, *err = plan.Update.Apply(item)
+		}
+		if *err == nil && schema.Partition != nil {
+			_, *err = plan.Key.Plan(schema)
 		}
 		if *err != nil {
 			got = (*err).Error()
@@ -158,6 +166,11 @@ func expectLine(t *testing.T, where string, lines [][2]string, l [2]string, plan
 		if l[0] == "new" {
 			got = jsonOf(plan.Update.New(after))
 		}
+	case "plan":
+		got, *err = planned(plan, schema)
+		if *err != nil {
+			return
+		}
 	case "old":
 		got = jsonOf(plan.Update.Old(item))
 	default:
@@ -170,4 +183,34 @@ func expectLine(t *testing.T, where string, lines [][2]string, l [2]string, plan
 	if got != want {
 		t.Errorf("%s: got %q, want %q of %q", where, got, want, lines)
 	}
+}
+
+// schemaOf reads "a:S b:N / c:S".
+func schemaOf(text string) (s KeySchema) {
+	side := &s.Partition
+	for _, word := range strings.Fields(text) {
+		if word == "/" {
+			side = &s.Sort
+			continue
+		}
+		name, kind, _ := strings.Cut(word, ":")
+		*side = append(*side, KeyAttribute{name, value.ParseKind(kind)})
+	}
+	return s
+}
+
+var rangeNames = [...]string{"all", "less", "at most", "greater", "at least", "between", "begins with"}
+
+func planned(plan Plan, schema KeySchema) (string, error) {
+	k, err := plan.Key.Plan(schema)
+	if err != nil {
+		return "", err
+	}
+	text := jsonList(k.Partition, jsonOfValue) + " " + jsonList(k.Prefix, jsonOfValue) + " " + rangeNames[k.Op]
+	for _, v := range [...]value.Value{k.Low, k.High} {
+		if !v.IsNone() {
+			text += " " + jsonOfValue(v)
+		}
+	}
+	return text, nil
 }

@@ -28,11 +28,12 @@ func (u Update) CheckKeys(keys ...string) error {
 	return nil
 }
 
-// Apply is the item after the update; item itself stays as it is and shares what did not change.
+// Apply is the item after the update. item itself stays as it is; the new one shares what did not change, and names and
+// values with the request.
 //
 // All operands are read from item as it was, and indexes mean its elements: a SET behind the end of a list appends,
-// several in the order of their indexes, and elements that are removed leave no hole. A SET of arithmetic
-// gives numbers of 38 digits; what needs more is refused.
+// several in the order of their indexes, and elements that are removed leave no hole. Arithmetic is
+// exact; what needs more than 38 digits is refused.
 //
 // Errors: ErrNoAttribute, ErrUpdateType, ErrLegacyType, ErrPath, those of [value.Number.Add].
 func (u Update) Apply(item value.Item) (value.Item, error) {
