@@ -263,6 +263,24 @@ func TestDataKeyIsReplacedAfterManyRecords(t *testing.T) {
 	}
 }
 
+func TestDataKeyOfAStreamThatOnlyKafkaWritesToIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := startOn(t, storetest.NewModel(), nil)
+		c.create("s", 1)
+		c.encrypt("s")
+		key := c.dataKey("s")
+		c.put("s", "k", "sealed")
+		_ = c.svc.Close()
+		time.Sleep(25 * time.Hour)
+		c = startOn(t, c.svc.store, nil) // whose clients do not ask for the stream
+		time.Sleep(2 * keysEvery)
+		if got := c.dataKey("s"); got == key {
+			t.Errorf("data key %d is a day old and was used", got)
+		}
+		_ = c.svc.Close()
+	})
+}
+
 // TestRecordsOfForgottenShardsDoNotHideOthers: they count in the base and not any more in the sum.
 func TestRecordsOfForgottenShardsDoNotHideOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -77,24 +77,35 @@ func (s *Service) writeHistory(ctx context.Context, st *stream, h *history) erro
 
 // onDemandStreams finds the on-demand streams of all accounts and regions.
 func (s *Service) onDemandStreams(ctx context.Context) ([]place, error) {
+	return s.streamsThat(ctx, func(tx store.ReadTx, t *catalog.Topic) (bool, error) {
+		c, err := s.readSettings(tx, t, nil)
+		return t.Origin == catalog.OriginKinesis && c.mode == modeOnDemand, err
+	})
+}
+
+// streamsThat finds the streams of all accounts and regions for which is says so.
+func (s *Service) streamsThat(ctx context.Context, is func(store.ReadTx, *catalog.Topic) (bool, error)) ([]place, error) {
 	const page = 500 // topics of one View
 	var found []place
 	after, more := uint64(0), true
 	for more {
+		var here []place
+		last := after
 		err := s.store.View(ctx, func(tx store.ReadTx) error {
+			here, last = nil, after
 			topics, left, err := s.cat.All(tx, after, page)
 			if err != nil {
 				return err
 			}
 			for _, t := range topics {
-				c, err := s.readSettings(tx, t, nil)
+				ok, err := is(tx, t)
 				if err != nil {
 					return err
 				}
-				if t.Origin == catalog.OriginKinesis && c.mode == modeOnDemand {
-					found = append(found, s.placeOf(t))
+				if ok {
+					here = append(here, s.placeOf(t))
 				}
-				after = t.Num
+				last = t.Num
 			}
 			more = left
 			return nil
@@ -102,6 +113,7 @@ func (s *Service) onDemandStreams(ctx context.Context) ([]place, error) {
 		if err != nil {
 			return nil, err
 		}
+		found, after = append(found, here...), last
 	}
 	return found, nil
 }

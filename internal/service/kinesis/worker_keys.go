@@ -15,19 +15,26 @@ const (
 	keyAge     = 24 * time.Hour
 	keyRecords = 1 << 30 // some minutes at any speed before 2^32
 	keysEvery  = time.Minute
+
+	// Each time of so many all streams are looked for, not only those that Kinesis' clients use: Kafka's write too.
+	keysSearch = 60
 )
 
-// workKeys replaces data keys of streams that this node writes to until ctx is done.
+// workKeys replaces data keys of streams until ctx is done.
 func (s *Service) workKeys(ctx context.Context) {
 	timer := s.opts.Clock.NewTimer(keysEvery)
 	defer timer.Stop()
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C():
 		}
-		if err := s.replaceKeys(ctx, keyRecords); err != nil {
+		var err error
+		if n%keysSearch == 0 {
+			err = s.findSealed(ctx)
+		}
+		if err = errors.Join(err, s.replaceKeys(ctx, keyRecords)); err != nil {
 			if ctx.Err() != nil || errors.Is(err, store.ErrStopped) {
 				return
 			}
@@ -55,6 +62,22 @@ func (s *Service) replaceKeys(ctx context.Context, most uint64) error {
 		}
 	}
 	return failed
+}
+
+// findSealed has all encrypted streams in memory.
+func (s *Service) findSealed(ctx context.Context) error {
+	places, err := s.streamsThat(ctx, func(tx store.ReadTx, t *catalog.Topic) (bool, error) {
+		id, err := s.cat.DataKey(tx, t)
+		return id != 0, err
+	})
+	for _, p := range places {
+		if _, err := s.stream(ctx, p, s.nowNS()); err != nil {
+			if err = notFoundAs(err, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return err
 }
 
 // sealed are the streams in memory that are encrypted.
