@@ -70,6 +70,8 @@ var (
 	descMisses   = desc("tail_cache_misses_total", "Batches read from files.")
 	descMoved    = desc("journal_files_moved_total", "Journal files rewritten into segments.")
 	descAdopted  = desc("journal_files_adopted_total", "Journal files that became storage as they are.")
+	descCompFrom = desc("compacted_bytes_total", "Bytes of batches that compaction has written again.")
+	descCompTo   = desc("compacted_left_bytes_total", "Bytes that were left of them.")
 	descUnmoved  = desc("journal_unmoved_bytes", "Journal that is not in segments yet.")
 	descParts    = desc("partitions", "Partitions with batches.")
 )
@@ -78,7 +80,7 @@ var (
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descGroups, descRequests, descBatches, descKeys, descSync, descSize, descReads, descRead, descHits, descMisses,
-		descMoved, descAdopted, descUnmoved, descParts,
+		descMoved, descAdopted, descCompFrom, descCompTo, descUnmoved, descParts,
 	} {
 		ch <- d
 	}
@@ -90,7 +92,7 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	for d, v := range map[*prometheus.Desc]int64{
 		descGroups: n.Groups, descRequests: n.Requests, descBatches: n.Batches, descKeys: n.KeyChanges,
 		descReads: n.Reads, descRead: n.ReadBytes, descHits: n.CacheHits, descMisses: n.CacheMisses,
-		descMoved: n.MovedFiles, descAdopted: n.AdoptedFiles,
+		descMoved: n.MovedFiles, descAdopted: n.AdoptedFiles, descCompFrom: n.CompactedFrom, descCompTo: n.CompactedTo,
 	} {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
 	}

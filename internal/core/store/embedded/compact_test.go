@@ -236,6 +236,27 @@ func TestMarkerGoesWhenItsRecordsAreGoneAndItsHorizonHasPassed(t *testing.T) {
 	k.want("without anything new", "4 z=1 | 5 a=2")
 }
 
+// A consumer that is told of an aborted transaction takes what the producer commits later for aborted, up to the marker.
+func TestMarkerStaysWhileItsTransactionIsRemembered(t *testing.T) {
+	k := openKeyed(t, store.Compaction{}, nil)
+	k.put(1, "a=aborted")
+	k.end(1, false)
+	k.put(1, "b=1")
+	k.end(1, true)
+	k.settle()
+	for range 2 { // as after a crash before the state has forgotten it
+		p := newPass(k.Store, k.id)
+		p.cut = true
+		if err := p.run(); err != nil {
+			t.Fatal(err)
+		}
+		k.want("not forgotten", "1 abort of 1 + | 2 b=1 | 3 commit of 1")
+	}
+	k.pass()
+	k.pass()
+	k.want("forgotten", "2 b=1 | 3 commit of 1")
+}
+
 func TestTombstoneStaysUntilItsHorizon(t *testing.T) {
 	k := openKeyed(t, store.Compaction{DeleteMillis: 100}, nil)
 	k.put(0, "a=1", "b=1")
