@@ -30,6 +30,12 @@
 // transactional producer writes, and the AWS SDK reads what was committed; headers survive; a stream with a closed
 // shard refuses what Kafka produces, with its reason.
 //
+// At last the server is killed again and again (kills_test.go) under transactional clients, which are processes that are
+// killed too, and idempotent producers that live through it all. A read_committed reader sees all of a transaction or none of
+// it, and none twice; each acknowledged record of the idempotent producers is there once, in order:
+//
+//	go test -tags system ./test/kafka -run Kills -kills 200 -seed 42
+//
 // The Go clients and kcat are driven from here; Python, JavaScript and Java have a program each under clients/, which prints
 // "ok STEP" for each step. A step without its line fails.
 package kafka

@@ -22,12 +22,16 @@ import (
 // virtualMachines bounds how many run at once: two, each of which keeps a core busy while it warms up.
 var virtualMachines = make(chan struct{}, 2)
 
-// classes is the folder with the compiled programs of clients/; TestMain removes it.
+// classesFolder is made by classes and removed by TestMain.
+var classesFolder string
+
+// classes compiles the programs of clients/ and gives the folder they are in.
 var classes = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "millrace-classes-")
 	if err != nil {
 		return "", err
 	}
+	classesFolder = dir
 	root, err := process.ModuleRoot()
 	if err != nil {
 		return "", err
@@ -44,9 +48,13 @@ var classes = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if os.Getenv(roleVariable) != "" {
+		fmt.Println(playTransactions(os.Args[1:]))
+		os.Exit(1)
+	}
 	code := m.Run()
-	if dir, err := classes(); err == nil {
-		os.RemoveAll(dir)
+	if classesFolder != "" {
+		os.RemoveAll(classesFolder)
 	}
 	os.Exit(code)
 }

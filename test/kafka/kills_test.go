@@ -1,0 +1,438 @@
+//go:build system
+
+package kafka
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"millrace/test/process"
+)
+
+var (
+	killsFlag = flag.Int("kills", 20, "how often the server is killed")
+	seedFlag  = flag.Uint64("seed", 0, "of the random choices; 0 takes one from the clock")
+)
+
+const (
+	txnClients = 4
+	// lifeMin and lifeMax bound how long a server lives under load: clients need some 100 ms to find it again.
+	lifeMin, lifeMax = 200 * time.Millisecond, 1200 * time.Millisecond
+	// earlyEvery: one kill in so many comes while the server starts, at most earlyMax after exec.
+	earlyEvery, earlyMax = 5, 40 * time.Millisecond
+	// idempotentTopic has a partition for each idempotent producer, and one that all share.
+	idempotentTopic     = "idempotent"
+	idempotentProducers = 3
+)
+
+// killing is one run of many kills on one folder.
+type killing struct {
+	options   process.Options
+	bootstrap string
+	folder    string
+	random    *rand.Rand
+	server    *process.Server
+	clients   [txnClients]*process.Child
+}
+
+func TestTransactionsAndIdempotentProducersSurviveKills(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d, %d kills", seed, *killsFlag)
+	k := newKilling(t, seed)
+	k.launch(t)
+	k.createTopics(t)
+	live := k.follow(t)
+	producers := k.startProducers(t)
+	for i := range k.clients {
+		k.startClient(t, i)
+	}
+	for kill := range *killsFlag {
+		k.live(t, kill)
+	}
+	k.endClients(t)
+	producers.stop(t)
+	k.sentinels(t)
+	seen := k.read(t)
+	k.checkTransactions(t, seen)
+	live.compare(t, seen)
+	producers.check(t, seen)
+	if err := k.server.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func newKilling(t *testing.T, seed uint64) *killing {
+	t.Helper()
+	port, err := process.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, bootstrap := t.TempDir(), fmt.Sprint("127.0.0.1:", port)
+	return &killing{
+		// The same address in every life, as clients need it; small bounds, so that files fill and are moved.
+		options: process.Options{
+			Data: filepath.Join(folder, "data"), KafkaListen: []string{bootstrap},
+			Args: []string{"--max-unmoved-mib", "8", "--journal-file-mib", "2", "--memtable-mib", "1"},
+		},
+		bootstrap: bootstrap, folder: folder, random: rand.New(rand.NewPCG(seed, 0)),
+	}
+}
+
+// launch starts the server and waits until it serves.
+func (k *killing) launch(t *testing.T) {
+	t.Helper()
+	s, err := process.Start(t.Context(), k.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.server = s
+	t.Cleanup(func() {
+		if err := s.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (k *killing) createTopics(t *testing.T) {
+	t.Helper()
+	admin := kadm.NewClient(connect(t, k.bootstrap))
+	topics := maps.Clone(txnTopics)
+	topics[idempotentTopic] = idempotentProducers + 1
+	for topic, partitions := range topics {
+		if _, err := admin.CreateTopic(t.Context(), partitions, 1, nil, topic); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (k *killing) notes(i int) string { return filepath.Join(k.folder, fmt.Sprint("notes-", i)) }
+
+func (k *killing) startClient(t *testing.T, i int) {
+	t.Helper()
+	c, err := process.StartChild(filepath.Join(k.folder, fmt.Sprint("client-", i, ".log")), []string{roleVariable + "=transactions"},
+		os.Args[0], k.bootstrap, fmt.Sprint("txn-", i), k.notes(i))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.clients[i] = c
+	t.Cleanup(func() {
+		if err := c.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// live is one life of the server; in the middle of half of them a client is killed too, and starts again.
+func (k *killing) live(t *testing.T, kill int) {
+	t.Helper()
+	if kill%earlyEvery == earlyEvery-1 {
+		k.killEarly(t)
+	}
+	life := lifeMin + time.Duration(k.random.Int64N(int64(lifeMax-lifeMin)))
+	victim := k.random.IntN(2 * txnClients)
+	for part := range 2 {
+		select {
+		case <-time.After(life / 2):
+		case <-k.server.Done():
+			t.Fatalf("kill %d: the server ended by itself:\n%s", kill, k.server.Tail())
+		}
+		if part == 0 && victim < txnClients {
+			if err := k.clients[victim].Kill(); err != nil {
+				t.Fatal(err)
+			}
+			k.startClient(t, victim)
+		}
+	}
+	if err := k.server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	k.launch(t)
+}
+
+// killEarly kills the server, and the next one while it recovers.
+func (k *killing) killEarly(t *testing.T) {
+	t.Helper()
+	if err := k.server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := process.Launch(k.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-time.After(time.Duration(k.random.Int64N(int64(earlyMax)))):
+	case <-s.Done():
+		t.Fatalf("the server ended by itself:\n%s", s.Tail())
+	}
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	k.launch(t)
+}
+
+// endClients kills the transactional clients, and ends what they left open as their successors would.
+func (k *killing) endClients(t *testing.T) {
+	t.Helper()
+	for i, c := range k.clients {
+		if err := c.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		p := connect(t, k.bootstrap, kgo.TransactionalID(fmt.Sprint("txn-", i)))
+		if _, _, err := p.ProducerID(t.Context()); err != nil {
+			t.Fatalf("take over transactional id %d: %v", i, err)
+		}
+	}
+}
+
+// sentinel is the value of the last record of every partition.
+const sentinel = "the end"
+
+func (k *killing) sentinels(t *testing.T) {
+	t.Helper()
+	c := connect(t, k.bootstrap, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	for topic, partitions := range k.partitions() {
+		for partition := range partitions {
+			if err := c.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Partition: partition, Value: []byte(sentinel)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func (k *killing) partitions() map[string]int32 {
+	all := maps.Clone(txnTopics)
+	all[idempotentTopic] = idempotentProducers + 1
+	return all
+}
+
+// read reads all that is committed, from the beginning to the sentinels.
+func (k *killing) read(t *testing.T) []Seen {
+	t.Helper()
+	f := k.follow(t)
+	f.await(t)
+	return f.all()
+}
+
+// follower reads committed records as they come, through kills.
+type follower struct {
+	client *kgo.Client
+	done   chan struct{}
+	want   int // sentinels
+
+	mu   sync.Mutex
+	seen []Seen // guarded by mu
+	ends int    // sentinels seen; guarded by mu
+}
+
+func (k *killing) follow(t *testing.T) *follower {
+	t.Helper()
+	partitions := k.partitions()
+	f := &follower{done: make(chan struct{})}
+	for _, n := range partitions {
+		f.want += int(n)
+	}
+	f.client = connect(t, k.bootstrap, append(hasty(k.bootstrap),
+		kgo.ConsumeTopics(slices.Collect(maps.Keys(partitions))...), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+	go f.run(t.Context())
+	return f
+}
+
+func (f *follower) run(ctx context.Context) {
+	defer close(f.done)
+	for ctx.Err() == nil {
+		fetches := f.client.PollFetches(ctx)
+		f.mu.Lock()
+		fetches.EachRecord(func(r *kgo.Record) {
+			if string(r.Value) == sentinel {
+				f.ends++
+			} else {
+				f.seen = append(f.seen, Seen{r.Topic, r.Partition, r.Offset, string(r.Value)})
+			}
+		})
+		ended := f.ends >= f.want
+		f.mu.Unlock()
+		if ended || fetches.IsClientClosed() {
+			return
+		}
+	}
+}
+
+// await waits for the sentinels of all partitions.
+func (f *follower) await(t *testing.T) {
+	t.Helper()
+	select {
+	case <-f.done:
+	case <-time.After(60 * time.Second):
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		t.Fatalf("got the end of %d partitions, want %d, after %d records", f.ends, f.want, len(f.seen))
+	}
+}
+
+// all is what was read, each partition in the order in which it came.
+func (f *follower) all() []Seen {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.seen)
+}
+
+// compare holds what was read while the server was killed against what is there at the end.
+func (f *follower) compare(t *testing.T, want []Seen) {
+	t.Helper()
+	f.await(t)
+	got := byPlace(f.all())
+	for place, value := range byPlace(want) {
+		if got[place] != value {
+			t.Errorf("read during the kills: at %s got %q, want %q", place, got[place], value)
+			return
+		}
+	}
+	if len(f.all()) != len(want) {
+		t.Errorf("read during the kills: got %d records, want %d", len(f.all()), len(want))
+	}
+}
+
+func byPlace(seen []Seen) map[string]string {
+	all := make(map[string]string, len(seen))
+	for _, s := range seen {
+		all[s.place()] = s.Value
+	}
+	return all
+}
+
+func (k *killing) checkTransactions(t *testing.T, seen []Seen) {
+	t.Helper()
+	all := map[string]*Transaction{}
+	for i := range k.clients {
+		text, err := os.ReadFile(k.notes(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		noted, err := ReadNotes(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(all, noted)
+	}
+	count := map[Outcome]int{}
+	for _, transaction := range all {
+		count[transaction.Outcome]++
+	}
+	seen = slices.DeleteFunc(slices.Clone(seen), func(s Seen) bool { return s.Topic == idempotentTopic })
+	t.Logf("transactions: %d committed, %d aborted, %d without an answer; %d records seen", count[Committed], count[Aborted], count[Unknown], len(seen))
+	for i, problem := range CheckTransactions(all, seen) {
+		if i == 10 {
+			t.Error("and more")
+			break
+		}
+		t.Error(problem)
+	}
+	if count[Committed] < 5**killsFlag {
+		t.Errorf("only %d transactions were committed: the run proves little", count[Committed])
+	}
+}
+
+// producers are idempotent producers that live through all kills.
+type producers struct {
+	clients []*kgo.Client
+	counts  []int // of records sent, by producer and then by partition: its own and the shared one
+	acked   atomic.Int64
+	failed  atomic.Pointer[string]
+	end     context.CancelFunc
+	wg      sync.WaitGroup
+}
+
+func (k *killing) startProducers(t *testing.T) *producers {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	p := &producers{counts: make([]int, 2*idempotentProducers), end: cancel}
+	for i := range idempotentProducers {
+		c := connect(t, k.bootstrap, append(hasty(k.bootstrap), kgo.StopProducerOnDataLossDetected(), kgo.MaxBufferedRecords(2000))...)
+		p.clients = append(p.clients, c)
+		p.wg.Go(func() { p.run(ctx, c, i) })
+	}
+	return p
+}
+
+// run sends records to the producer's own partition and to the shared one, some ten thousand a second.
+func (p *producers) run(ctx context.Context, c *kgo.Client, i int) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		for n := range 8 {
+			slot, partition := 2*i, int32(i)
+			if n%2 == 1 {
+				slot, partition = slot+1, idempotentProducers
+			}
+			value := fmt.Sprintf("producer-%d/%d", slot, p.counts[slot])
+			p.counts[slot]++
+			// Not under ctx: what was taken has to be delivered.
+			c.Produce(context.Background(), &kgo.Record{Topic: idempotentTopic, Partition: partition, Value: []byte(value)}, p.done)
+		}
+		<-tick.C
+	}
+}
+
+// done is called for each record once.
+func (p *producers) done(r *kgo.Record, err error) {
+	if err != nil {
+		text := fmt.Sprintf("%s: %v", r.Value, err)
+		p.failed.CompareAndSwap(nil, &text)
+		return
+	}
+	p.acked.Add(1)
+}
+
+// stop waits until everything is delivered.
+func (p *producers) stop(t *testing.T) {
+	t.Helper()
+	p.end()
+	p.wg.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	for _, c := range p.clients {
+		if err := c.Flush(ctx); err != nil {
+			t.Errorf("flush: %v", err)
+		}
+	}
+	if text := p.failed.Load(); text != nil {
+		t.Errorf("an idempotent producer gave up: %s", *text)
+	}
+	t.Logf("idempotent producers: %d records acknowledged", p.acked.Load())
+}
+
+// check compares what is there with what was acknowledged.
+func (p *producers) check(t *testing.T, seen []Seen) {
+	t.Helper()
+	read := map[string][]string{}
+	for _, s := range seen {
+		if s.Topic == idempotentTopic {
+			name, _, _ := strings.Cut(s.Value, "/")
+			read[name] = append(read[name], s.Value)
+		}
+	}
+	for slot, count := range p.counts {
+		name := "producer-" + strconv.Itoa(slot)
+		for _, problem := range CheckSequence(name, read[name], count) {
+			t.Error(problem)
+		}
+	}
+}
