@@ -79,8 +79,8 @@ func (s *cacheShard) put(sum uint64, e cacheEntry, limit int) {
 		s.entries = make(map[uint64]cacheEntry)
 	}
 	if _, ok := s.entries[sum]; !ok && len(s.entries) >= limit {
-		for any := range s.entries {
-			delete(s.entries, any)
+		for sum := range s.entries {
+			delete(s.entries, sum)
 			break
 		}
 	}

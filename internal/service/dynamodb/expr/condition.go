@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -41,12 +42,7 @@ func (e evaluation) node(n *node) bool {
 		}
 		return true
 	case opOr:
-		for _, kid := range n.kids {
-			if e.node(kid) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(n.kids, e.node)
 	case opNot:
 		return !e.node(n.kids[0])
 	default:

@@ -7,7 +7,7 @@
 //	  parameters that exclude each other (request.go)
 //	  Expected, AttributeUpdates, KeyConditions, …: comparisons ──► nodes (legacy.go)
 //	  text ── cache by text and names (cache.go) ──► lexer.go ──► parser.go ──► program
-//	  program + values of the request ── check.go ──► Condition, Update, …
+//	  that and values of the request ── check.go ──► Condition, Update, …
 //	  names and values that nothing uses
 //
 //	Condition.Holds   walks the nodes (condition.go)
@@ -22,7 +22,7 @@
 //
 //	condition  = and { OR and }
 //	and        = not { AND not }
-//	not        = NOT not | comparison
+//	not        = comparison | NOT not
 //	comparison = operand ("=" | "<>" | "<" | "<=" | ">" | ">=") operand
 //	           | operand BETWEEN operand AND operand
 //	           | operand IN "(" operand { "," operand } ")"

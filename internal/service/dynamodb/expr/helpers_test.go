@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 
@@ -13,55 +11,55 @@ import (
 )
 
 // valueOf reads an attribute value as DynamoDB's JSON writes it.
-func valueOf(t testing.TB, raw json.RawMessage) value.Value {
-	t.Helper()
+func valueOf(tb testing.TB, raw json.RawMessage) value.Value {
+	tb.Helper()
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &m); err != nil || len(m) != 1 {
-		t.Fatalf("attribute value %s: %v", raw, err)
+		tb.Fatalf("attribute value %s: %v", raw, err)
 	}
 	for name, raw := range m {
-		v, err := valueOfKind(t, value.ParseKind(name), raw)
+		v, err := valueOfKind(tb, value.ParseKind(name), raw)
 		if err != nil {
-			t.Fatalf("attribute value %s: %v", raw, err)
+			tb.Fatalf("attribute value %s: %v", raw, err)
 		}
 		return v
 	}
 	return value.Value{}
 }
 
-func valueOfKind(t testing.TB, k value.Kind, raw json.RawMessage) (value.Value, error) {
-	t.Helper()
+func valueOfKind(tb testing.TB, k value.Kind, raw json.RawMessage) (value.Value, error) {
+	tb.Helper()
 	switch k {
 	case value.KindS:
-		return value.String(decoded[string](t, raw)), nil
+		return value.String(decoded[string](tb, raw)), nil
 	case value.KindN:
-		n, err := value.ParseNumber(decoded[string](t, raw))
+		n, err := value.ParseNumber(decoded[string](tb, raw))
 		return value.Num(n), err
 	case value.KindB:
-		return value.Binary(decoded[[]byte](t, raw)), nil
+		return value.Binary(decoded[[]byte](tb, raw)), nil
 	case value.KindBOOL:
-		return value.Bool(decoded[bool](t, raw)), nil
+		return value.Bool(decoded[bool](tb, raw)), nil
 	case value.KindNULL:
 		return value.Null(), nil
 	case value.KindM:
-		return value.Map(itemOf(t, string(raw))), nil
+		return value.Map(itemOf(tb, string(raw))), nil
 	case value.KindL:
 		elems := []value.Value{}
-		for _, e := range decoded[[]json.RawMessage](t, raw) {
-			elems = append(elems, valueOf(t, e))
+		for _, e := range decoded[[]json.RawMessage](tb, raw) {
+			elems = append(elems, valueOf(tb, e))
 		}
 		return value.List(elems), nil
 	case value.KindSS:
-		return value.StringSet(decoded[[]string](t, raw))
+		return value.StringSet(decoded[[]string](tb, raw))
 	case value.KindBS:
 		var elems []string
-		for _, b := range decoded[[][]byte](t, raw) {
+		for _, b := range decoded[[][]byte](tb, raw) {
 			elems = append(elems, string(b))
 		}
 		return value.BinarySet(elems)
 	case value.KindNS:
 		var elems []value.Number
-		for _, s := range decoded[[]string](t, raw) {
+		for _, s := range decoded[[]string](tb, raw) {
 			n, err := value.ParseNumber(s)
 			if err != nil {
 				return value.Value{}, err
@@ -74,28 +72,28 @@ func valueOfKind(t testing.TB, k value.Kind, raw json.RawMessage) (value.Value, 
 	}
 }
 
-func decoded[T any](t testing.TB, raw json.RawMessage) (v T) {
-	t.Helper()
+func decoded[T any](tb testing.TB, raw json.RawMessage) (v T) {
+	tb.Helper()
 	if err := json.Unmarshal(raw, &v); err != nil {
-		t.Fatalf("%s: %v", raw, err)
+		tb.Fatalf("%s: %v", raw, err)
 	}
 	return v
 }
 
 // itemOf reads an item, or ExpressionAttributeValues.
-func itemOf(t testing.TB, text string) value.Item {
-	t.Helper()
+func itemOf(tb testing.TB, text string) value.Item {
+	tb.Helper()
 	attrs := []value.Attr{}
-	for name, raw := range decoded[map[string]json.RawMessage](t, json.RawMessage(text)) {
-		attrs = append(attrs, value.Attr{Name: name, Value: valueOf(t, raw)})
+	for name, raw := range decoded[map[string]json.RawMessage](tb, json.RawMessage(text)) {
+		attrs = append(attrs, value.Attr{Name: name, Value: valueOf(tb, raw)})
 	}
 	return value.NewItem(attrs)
 }
 
-func namesOf(t testing.TB, text string) Names {
-	t.Helper()
+func namesOf(tb testing.TB, text string) Names {
+	tb.Helper()
 	names := []Name{}
-	for alias, name := range decoded[map[string]string](t, json.RawMessage(text)) {
+	for alias, name := range decoded[map[string]string](tb, json.RawMessage(text)) {
 		names = append(names, Name{alias, name})
 	}
 	return NewNames(names)
@@ -149,5 +147,3 @@ func quoted(s string) string {
 	b, _ := json.Marshal(s) //nolint:errchkjson // a string always can
 	return string(b)
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 
 	"millrace/internal/service/dynamodb/value"
@@ -44,7 +45,7 @@ type KeyPlan struct {
 // Errors, in AWS's order: too many conditions, a key attribute without one, types, operators that an attribute cannot
 // have, empty keys. What a request gives for sort attributes goes from left to right without gaps: equalities, and at the
 // last one any range.
-func (k KeyCondition) Plan(s KeySchema) (KeyPlan, error) {
+func (k *KeyCondition) Plan(s KeySchema) (KeyPlan, error) {
 	if err := k.checkAttributes(s); err != nil {
 		return KeyPlan{}, err
 	}
@@ -66,7 +67,7 @@ func (k KeyCondition) Plan(s KeySchema) (KeyPlan, error) {
 }
 
 // checkAttributes sees that the conditions are on key attributes, all of the partition among them.
-func (k KeyCondition) checkAttributes(s KeySchema) error {
+func (k *KeyCondition) checkAttributes(s KeySchema) error {
 	several := len(s.Partition) > 1 || len(s.Sort) > 1
 	switch {
 	case len(k.parts) == 0, len(k.parts) > 2 && !several:
@@ -95,13 +96,13 @@ func (k KeyCondition) checkAttributes(s KeySchema) error {
 }
 
 // checkOperands sees that every operator can be one on a key, with values of the attribute's type.
-func (k KeyCondition) checkOperands(s KeySchema) error {
+func (k *KeyCondition) checkOperands(s KeySchema) error {
 	for _, part := range k.parts {
 		if part.legacy && !indexable(part.op) {
 			return errKeyIndexable
 		}
 	}
-	for _, a := range append(s.Partition[:len(s.Partition):len(s.Partition)], s.Sort...) {
+	for _, a := range slices.Concat(s.Partition, s.Sort) {
 		part, ok := k.find(a.Name)
 		if ok && (part.low.Kind() != a.Kind || part.op == opBetween && part.high.Kind() != a.Kind) {
 			return errKeyType
@@ -114,12 +115,13 @@ func indexable(o op) bool {
 	switch o {
 	case opEQ, opLT, opLE, opGT, opGE, opBetween, opBeginsWith:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // sort takes the conditions on sort attributes from left to right.
-func (k KeyCondition) sort(attrs []KeyAttribute, plan *KeyPlan) error {
+func (k *KeyCondition) sort(attrs []KeyAttribute, plan *KeyPlan) error {
 	last := len(attrs) - 1
 	for ; last >= 0; last-- {
 		if _, ok := k.find(attrs[last].Name); ok {
@@ -163,7 +165,7 @@ func (plan *KeyPlan) setRange(part keyPart) {
 }
 
 // checkEmpty refuses empty strings and binaries, which no key attribute has.
-func (k KeyCondition) checkEmpty() error {
+func (k *KeyCondition) checkEmpty() error {
 	for _, part := range k.parts {
 		for _, v := range [...]value.Value{part.low, part.high} {
 			switch {

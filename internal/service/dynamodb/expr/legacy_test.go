@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -166,8 +167,14 @@ func TestAttributeUpdatesChangeAsTheirActionsSay(t *testing.T) {
 	list := value.List([]value.Value{one})
 	set, _ := value.StringSet([]string{"a", "b"})
 	updates := []AttributeUpdate{
-		{"put", "", one}, {"put2", "PUT", one}, {"gone", "DELETE", value.Value{}}, {"set", "DELETE", set},
-		{"count", "ADD", one}, {"fresh", "ADD", one}, {"list", "ADD", list}, {"dotted.name", "PUT", one},
+		{"put", "", one},
+		{"put2", "PUT", one},
+		{"gone", "DELETE", value.Value{}},
+		{"set", "DELETE", set},
+		{"count", "ADD", one},
+		{"fresh", "ADD", one},
+		{"list", "ADD", list},
+		{"dotted.name", "PUT", one},
 	}
 	r := &Request{Op: OpUpdate, Legacy: Legacy{AttributeUpdates: updates}}
 	plan, err := NewCache(0).Compile(r)
@@ -181,7 +188,7 @@ func TestAttributeUpdatesChangeAsTheirActionsSay(t *testing.T) {
 	if got := jsonOf(after); got != want || err != nil {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
-	if _, err := plan.Update.Apply(itemOf(t, `{"count":{"S":"x"}}`)); err != ErrLegacyType {
+	if _, err := plan.Update.Apply(itemOf(t, `{"count":{"S":"x"}}`)); !errors.Is(err, ErrLegacyType) {
 		t.Errorf("ADD of a number to a string: got %v, want %v", err, ErrLegacyType)
 	}
 }

@@ -19,9 +19,9 @@ import (
 // equal when their JSON is, which is canonical because jsonOf makes it.
 type naive = map[string]any
 
-func naiveItem(t testing.TB, item value.Item) naive {
-	t.Helper()
-	return decoded[naive](t, json.RawMessage(jsonOf(item)))
+func naiveItem(tb testing.TB, item value.Item) naive {
+	tb.Helper()
+	return decoded[naive](tb, json.RawMessage(jsonOf(item)))
 }
 
 func naiveText(v naive) string {
@@ -107,7 +107,7 @@ func naiveContains(a, b naive) bool {
 
 func naiveSize(v naive) naive {
 	kind, content := kindAndContent(v)
-	n := 0
+	var n int
 	switch kind {
 	case "S":
 		n = len(utf16.Encode([]rune(content.(string))))
@@ -130,9 +130,9 @@ type naiveChange struct {
 }
 
 // naiveApply puts changes into a copy of item one after the other, marks what is removed and sweeps it at the end.
-func naiveApply(t testing.TB, item naive, changes []naiveChange) (naive, bool) {
-	t.Helper()
-	root := naive{"M": decoded[map[string]any](t, json.RawMessage(naiveText(item)))}
+func naiveApply(tb testing.TB, item naive, changes []naiveChange) (naive, bool) {
+	tb.Helper()
+	root := naive{"M": decoded[map[string]any](tb, json.RawMessage(naiveText(item)))}
 	changes = slices.SortedStableFunc(slices.Values(changes), func(a, b naiveChange) int {
 		x, okX := a.path[len(a.path)-1].(int)
 		y, okY := b.path[len(b.path)-1].(int)

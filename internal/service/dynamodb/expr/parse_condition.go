@@ -82,8 +82,9 @@ func comparator(k tokenKind) op {
 		return opLE
 	case tokenGE:
 		return opGE
+	default:
+		return opNone
 	}
-	return opNone
 }
 
 func (p *parser) between(o *operand) term {

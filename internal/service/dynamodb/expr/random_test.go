@@ -87,10 +87,11 @@ func (r *random) literal(v value.Value) string {
 }
 
 // operand is the text of one and what it is of an item.
-func (r *random) operand(t testing.TB) (string, func(naive) naive) {
+func (r *random) operand(tb testing.TB) (string, func(naive) naive) {
+	tb.Helper()
 	if r.IntN(5) < 2 {
 		v := r.value(2)
-		fixed := naiveItem(t, value.Item{{Name: "v", Value: v}})["v"].(map[string]any)
+		fixed := naiveItem(tb, value.Item{{Name: "v", Value: v}})["v"].(map[string]any)
 		return r.literal(v), func(naive) naive { return fixed }
 	}
 	text, steps := r.path()
@@ -100,10 +101,11 @@ func (r *random) operand(t testing.TB) (string, func(naive) naive) {
 	return text, func(item naive) naive { return naiveAt(item, steps) }
 }
 
-func (r *random) comparison(t testing.TB) (string, func(naive) bool) {
-	a, evalA := r.operand(t)
-	b, evalB := r.operand(t)
-	c, evalC := r.operand(t)
+func (r *random) comparison(tb testing.TB) (string, func(naive) bool) {
+	tb.Helper()
+	a, evalA := r.operand(tb)
+	b, evalB := r.operand(tb)
+	c, evalC := r.operand(tb)
 	order := func(item naive, want func(int) bool) bool {
 		n, ok := naiveCompare(evalA(item), evalB(item))
 		return ok && want(n)
@@ -151,15 +153,16 @@ func (r *random) comparison(t testing.TB) (string, func(naive) bool) {
 	}
 }
 
-func (r *random) condition(t testing.TB, depth int) (string, func(naive) bool) {
+func (r *random) condition(tb testing.TB, depth int) (string, func(naive) bool) {
+	tb.Helper()
 	if depth == 0 || r.IntN(3) == 0 {
-		return r.comparison(t)
+		return r.comparison(tb)
 	}
-	a, evalA := r.condition(t, depth-1)
+	a, evalA := r.condition(tb, depth-1)
 	if r.IntN(4) == 0 {
 		return "NOT (" + a + ")", func(item naive) bool { return !evalA(item) }
 	}
-	b, evalB := r.condition(t, depth-1)
+	b, evalB := r.condition(tb, depth-1)
 	if r.IntN(2) == 0 {
 		return "(" + a + ") AND (" + b + ")", func(item naive) bool { return evalA(item) && evalB(item) }
 	}

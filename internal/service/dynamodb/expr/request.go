@@ -244,7 +244,7 @@ func (u *usage) unused(r *Request) error {
 
 // CheckScalars refuses paths that go into one of the key attributes of the table or, with index, of one of its indexes: keys
 // are scalars.
-func (plan Plan) CheckScalars(index bool, keys ...string) error {
+func (plan *Plan) CheckScalars(index bool, keys ...string) error {
 	label := "Key"
 	if index {
 		label = "IndexKey"

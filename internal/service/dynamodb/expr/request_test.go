@@ -17,15 +17,23 @@ func TestParametersThatExcludeEachOtherAreNamed(t *testing.T) {
 		r    Request
 		want string
 	}{
-		{Request{Op: OpUpdate, Condition: &empty, Update: &empty, Names: Names{}, Values: value.Item{}, Legacy: Legacy{Expected: []Expected{}, AttributeUpdates: []AttributeUpdate{}}},
-			mixed + "Non-expression parameters: {AttributeUpdates, Expected} Expression parameters: {UpdateExpression, ConditionExpression}"},
-		{Request{Op: OpScan, Filter: &text, Projection: &text, Legacy: Legacy{AttributesToGet: []string{"a"}, ScanFilter: two, ConditionalOperator: "AND"}},
-			mixed + "Non-expression parameters: {AttributesToGet, ScanFilter, ConditionalOperator} Expression parameters: {ProjectionExpression, FilterExpression}"},
-		{Request{Op: OpQuery, Filter: &text, Projection: &text, KeyCondition: &text, Legacy: Legacy{KeyConditions: two, QueryFilter: two, ConditionalOperator: "AND"}},
-			mixed + "Non-expression parameters: {QueryFilter, ConditionalOperator, KeyConditions} Expression parameters: {ProjectionExpression, FilterExpression, KeyConditionExpression}"},
+		{
+			Request{Op: OpUpdate, Condition: &empty, Update: &empty, Names: Names{}, Values: value.Item{}, Legacy: Legacy{Expected: []Expected{}, AttributeUpdates: []AttributeUpdate{}}},
+			mixed + "Non-expression parameters: {AttributeUpdates, Expected} Expression parameters: {UpdateExpression, ConditionExpression}",
+		},
+		{
+			Request{Op: OpScan, Filter: &text, Projection: &text, Legacy: Legacy{AttributesToGet: []string{"a"}, ScanFilter: two, ConditionalOperator: "AND"}},
+			mixed + "Non-expression parameters: {AttributesToGet, ScanFilter, ConditionalOperator} Expression parameters: {ProjectionExpression, FilterExpression}",
+		},
+		{
+			Request{Op: OpQuery, Filter: &text, Projection: &text, KeyCondition: &text, Legacy: Legacy{KeyConditions: two, QueryFilter: two, ConditionalOperator: "AND"}},
+			mixed + "Non-expression parameters: {QueryFilter, ConditionalOperator, KeyConditions} Expression parameters: {ProjectionExpression, FilterExpression, KeyConditionExpression}",
+		},
 		{Request{Op: OpQuery, Filter: &text, Values: values, Legacy: Legacy{KeyConditions: two}}, ""},
-		{Request{Op: OpPut, Condition: &text, Values: values, Legacy: Legacy{ConditionalOperator: "OR"}},
-			mixed + "Non-expression parameters: {ConditionalOperator} Expression parameters: {ConditionExpression}"},
+		{
+			Request{Op: OpPut, Condition: &text, Values: values, Legacy: Legacy{ConditionalOperator: "OR"}},
+			mixed + "Non-expression parameters: {ConditionalOperator} Expression parameters: {ConditionExpression}",
+		},
 		{Request{Op: OpScan, Legacy: Legacy{ConditionalOperator: "AND", ScanFilter: []Comparison{}}}, "ConditionalOperator cannot be used without Filter or Expected"},
 		{Request{Op: OpScan, Legacy: Legacy{ConditionalOperator: "AND", ScanFilter: two[:1]}}, "ConditionalOperator can only be used when Filter or Expected has two or more elements"},
 		{Request{Op: OpQuery, Legacy: Legacy{ConditionalOperator: "AND"}}, "ConditionalOperator cannot be used without Filter or Expected"},
@@ -37,10 +45,14 @@ func TestParametersThatExcludeEachOtherAreNamed(t *testing.T) {
 		{Request{Op: OpPut, Condition: &empty, Names: Names{{"a", "a"}}}, `ExpressionAttributeNames contains invalid key: Syntax error; key: "a"`},
 		{Request{Op: OpPut, Condition: &empty, Names: Names{{"#a-b", "a"}}}, `ExpressionAttributeNames contains invalid key: Syntax error; key: "#a-b"`},
 		{Request{Op: OpPut, Condition: &empty, Names: Names{{"#a", ""}}}, `ExpressionAttributeNames contains invalid value: Empty attribute name for key #a`},
-		{Request{Op: OpPut, Condition: &empty, Values: itemOf(t, `{"b":{"S":"a"}}`), BadValue: errors.New("x"), BadKey: ":a"},
-			`ExpressionAttributeValues contains invalid key: Syntax error; key: "b"`},
-		{Request{Op: OpPut, Condition: &empty, BadValue: value.ErrDuplicateNumbers, BadKey: ":b"},
-			"ExpressionAttributeValues contains invalid value: Input collection contains duplicates for key :b"},
+		{
+			Request{Op: OpPut, Condition: &empty, Values: itemOf(t, `{"b":{"S":"a"}}`), BadValue: errors.New("x"), BadKey: ":a"},
+			`ExpressionAttributeValues contains invalid key: Syntax error; key: "b"`,
+		},
+		{
+			Request{Op: OpPut, Condition: &empty, BadValue: value.ErrDuplicateNumbers, BadKey: ":b"},
+			"ExpressionAttributeValues contains invalid value: Input collection contains duplicates for key :b",
+		},
 	} {
 		_, err := NewCache(0).Compile(&c.r)
 		if got := errorText(err); got != c.want {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,7 +74,7 @@ func expand(block string) (blocks [][][2]string) {
 		}
 	}
 	for _, l := range repeated {
-		blocks = append(blocks, append(common[:len(common):len(common)], l))
+		blocks = append(blocks, append(slices.Clip(common), l))
 	}
 	if len(repeated) == 0 && len(common) > 0 {
 		blocks = append(blocks, common)
@@ -188,7 +189,7 @@ func expectLine(t *testing.T, where string, lines [][2]string, l [2]string, plan
 // schemaOf reads "a:S b:N / c:S".
 func schemaOf(text string) (s KeySchema) {
 	side := &s.Partition
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if word == "/" {
 			side = &s.Sort
 			continue
