@@ -257,6 +257,30 @@ func TestMarkerStaysWhileItsTransactionIsRemembered(t *testing.T) {
 	k.want("forgotten", "2 b=1 | 3 commit of 1")
 }
 
+func TestRunsThatTheMoverReplacesAreLeftToIt(t *testing.T) {
+	k := openKeyed(t, store.Compaction{}, nil)
+	k.put(0, "a=1")
+	k.put(1, "a=aborted")
+	k.end(1, false)
+	k.put(0, "a=2")
+	k.settle()
+	k.mu.Lock()
+	k.claims.move(k.id, 0)
+	k.mu.Unlock()
+	if p := k.pass(); !p.cut {
+		t.Error("the pass was not cut")
+	}
+	k.want("while the mover has them", "0 a=1 | 1 a=aborted | 2 abort of 1 | 3 a=2")
+	if got := k.applied.Aborted(k.id, 0, store.OffsetMax); len(got) != 1 {
+		t.Errorf("aborted transactions: %v; want the one whose record is still there", got)
+	}
+	k.mu.Lock()
+	k.claims.moved()
+	k.mu.Unlock()
+	k.pass()
+	k.want("afterwards", "2 abort of 1 + | 3 a=2")
+}
+
 func TestTombstoneStaysUntilItsHorizon(t *testing.T) {
 	k := openKeyed(t, store.Compaction{DeleteMillis: 100}, nil)
 	k.put(0, "a=1", "b=1")
