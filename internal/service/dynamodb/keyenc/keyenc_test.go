@@ -12,20 +12,20 @@ import (
 	"millrace/internal/service/dynamodb/value/valuetest"
 )
 
-func number(t testing.TB, s string) value.Value {
-	t.Helper()
+func number(tb testing.TB, s string) value.Value {
+	tb.Helper()
 	n, err := value.ParseNumber(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return value.Num(n)
 }
 
-func key(t testing.TB, partition, sort []value.Value) []byte {
-	t.Helper()
+func key(tb testing.TB, partition, sort []value.Value) []byte {
+	tb.Helper()
 	k, ok := keyenc.AppendKey(nil, partition, sort)
 	if !ok {
-		t.Fatal("a value is no key")
+		tb.Fatal("a value is no key")
 	}
 	return k
 }

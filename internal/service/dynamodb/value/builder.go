@@ -9,8 +9,8 @@ import (
 //
 //	item      = version (1) | size (uvarint) | container of named values, sorted by name
 //	container = count<<2 | width code (uvarint) | end of each element (count × width) | elements
-//	named     = length of the name (uvarint) | name | value
 //	value     = tag | payload
+//	named     = length of the name (uvarint) | name | value
 //
 // A width is 1, 2 or 4 bytes, the least that holds the end of the last element; ends are little-endian and
 // count from the first element. So an element is found by its number in one step, a name by a binary search, and
@@ -213,7 +213,12 @@ func (b *Builder) Value(v Value) int {
 		return b.Bool(v.Bool())
 	case KindNULL:
 		return b.Null()
+	default:
+		return b.container(v)
 	}
+}
+
+func (b *Builder) container(v Value) int {
 	c := b.Open(v.kind)
 	for _, a := range v.Map() {
 		b.Name(a.Name)

@@ -11,40 +11,41 @@ import (
 	"millrace/internal/service/dynamodb/value/valuetest"
 )
 
-func number(t testing.TB, s string) value.Number {
-	t.Helper()
+func number(tb testing.TB, s string) value.Number {
+	tb.Helper()
 	n, err := value.ParseNumber(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return n
 }
 
-func set(t testing.TB) func(value.Value, error) value.Value {
+func set(tb testing.TB) func(value.Value, error) value.Value {
+	tb.Helper()
 	return func(v value.Value, err error) value.Value {
-		t.Helper()
+		tb.Helper()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return v
 	}
 }
 
 // everyKind is an item with each of the ten types.
-func everyKind(t testing.TB) value.Item {
-	t.Helper()
+func everyKind(tb testing.TB) value.Item {
+	tb.Helper()
 	return value.NewItem([]value.Attr{
 		{Name: "s", Value: value.String("héllo")},
-		{Name: "n", Value: value.Num(number(t, "-42.12"))},
+		{Name: "n", Value: value.Num(number(tb, "-42.12"))},
 		{Name: "b", Value: value.Binary([]byte{0, 1, 255})},
 		{Name: "yes", Value: value.Bool(true)},
 		{Name: "no", Value: value.Bool(false)},
 		{Name: "null", Value: value.Null()},
 		{Name: "m", Value: value.Map(value.NewItem([]value.Attr{{Name: "x", Value: value.String("")}}))},
 		{Name: "l", Value: value.List([]value.Value{value.Null(), value.List(nil)})},
-		{Name: "ss", Value: set(t)(value.StringSet([]string{"b", "", "a"}))},
-		{Name: "ns", Value: set(t)(value.NumberSet([]value.Number{number(t, "2"), number(t, "-1")}))},
-		{Name: "bs", Value: set(t)(value.BinarySet([]string{"\xff", "\x00"}))},
+		{Name: "ss", Value: set(tb)(value.StringSet([]string{"b", "", "a"}))},
+		{Name: "ns", Value: set(tb)(value.NumberSet([]value.Number{number(tb, "2"), number(tb, "-1")}))},
+		{Name: "bs", Value: set(tb)(value.BinarySet([]string{"\xff", "\x00"}))},
 	})
 }
 

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-func num(t testing.TB, s string) Number {
-	t.Helper()
+func num(tb testing.TB, s string) Number {
+	tb.Helper()
 	n, err := ParseNumber(s)
 	if err != nil {
-		t.Fatalf("ParseNumber(%q): %v", s, err)
+		tb.Fatalf("ParseNumber(%q): %v", s, err)
 	}
 	return n
 }
@@ -99,11 +99,11 @@ func TestNumbersCostWhatTheServiceCounts(t *testing.T) {
 }
 
 // rat is n exactly, by way of its text.
-func rat(t testing.TB, n Number) *big.Rat {
-	t.Helper()
+func rat(tb testing.TB, n Number) *big.Rat {
+	tb.Helper()
 	r, ok := new(big.Rat).SetString(n.String())
 	if !ok {
-		t.Fatalf("math/big does not read %s", n)
+		tb.Fatalf("math/big does not read %s", n)
 	}
 	return r
 }

@@ -54,7 +54,8 @@ func splitNumber(s string) (p numberParts, ok bool) {
 		return p, false
 	}
 	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
-		return p, p.readExponent(s[i+1:])
+		p.exp, ok = readExponent(s[i+1:])
+		return p, ok
 	}
 	return p, i == len(s)
 }
@@ -67,13 +68,9 @@ func skipDigits(s string, i int) int {
 }
 
 // readExponent takes a signed number of 64 bits.
-func (p *numberParts) readExponent(s string) bool {
-	if len(s) == 0 || s[len(s)-1]-'0' > 9 { // ParseInt takes what it calls digits, and a sign
-		return false
-	}
-	exp, err := strconv.ParseInt(s, 10, 64)
-	p.exp = exp
-	return err == nil
+func readExponent(s string) (exp int64, ok bool) {
+	exp, err := strconv.ParseInt(s, 10, 64) // in base 10 it takes a sign and digits only
+	return exp, err == nil
 }
 
 // place is one more than the exponent of the first digit, as far as 64 bits hold it.

@@ -36,8 +36,11 @@ func TestOrderedNumbersHaveTheirPermanentBytes(t *testing.T) {
 
 func TestOrderedNumbersSortAsNumbers(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	numbers := []Number{{}, num(t, "1e-130"), num(t, "-1e-130"), num(t, "9.9999999999999999999999999999999999999e125"),
-		num(t, "-9.9999999999999999999999999999999999999e125"), num(t, "1e-129"), num(t, "99"), num(t, "100")}
+	numbers := []Number{
+		{},
+		num(t, "1e-130"), num(t, "-1e-130"), num(t, "9.9999999999999999999999999999999999999e125"),
+		num(t, "-9.9999999999999999999999999999999999999e125"), num(t, "1e-129"), num(t, "99"), num(t, "100"),
+	}
 	for range 40_000 {
 		a := randomNumber(r)
 		b := numbers[r.IntN(len(numbers))]

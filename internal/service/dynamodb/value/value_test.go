@@ -62,13 +62,19 @@ func TestBadSetsHaveTheTextsOfBothLayers(t *testing.T) {
 		err         error
 		text, older string
 	}{
-		{"SS", second(value.StringSet([]string{"b", "a", "b"})),
-			invalid + `Input collection ["a", "b", "b"] contains duplicates.`, invalid + "Input collection [b, a, b] contains duplicates."},
-		{"BS", second(value.BinarySet([]string{"\xff", "\x00", "\x00"})),
+		{
+			"SS", second(value.StringSet([]string{"b", "a", "b"})),
+			invalid + `Input collection ["a", "b", "b"] contains duplicates.`, invalid + "Input collection [b, a, b] contains duplicates.",
+		},
+		{
+			"BS", second(value.BinarySet([]string{"\xff", "\x00", "\x00"})),
 			invalid + `Input collection ["AA==","/w==","AA=="]of type BS contains duplicates.`,
-			invalid + "Input collection [/w==, AA==, AA==]of type BS contains duplicates."},
-		{"NS", second(value.NumberSet([]value.Number{number(t, "2"), number(t, "1"), number(t, "2.0")})),
-			invalid + "Input collection contains duplicates.", "Input collection contains duplicates"},
+			invalid + "Input collection [/w==, AA==, AA==]of type BS contains duplicates.",
+		},
+		{
+			"NS", second(value.NumberSet([]value.Number{number(t, "2"), number(t, "1"), number(t, "2.0")})),
+			invalid + "Input collection contains duplicates.", "Input collection contains duplicates",
+		},
 		{"empty SS", second(value.StringSet(nil)), invalid + "An string set  may not be empty", invalid + "An string set  may not be empty"},
 		{"empty NS", second(value.NumberSet(nil)), invalid + "An number set  may not be empty", invalid + "An number set  may not be empty"},
 		{"empty BS", second(value.BinarySet(nil)), invalid + "Binary sets should not be empty", invalid + "Binary sets should not be empty"},
@@ -108,7 +114,7 @@ func TestSetsAreUnitedAndSubtracted(t *testing.T) {
 	pick := func() ([]string, map[string]bool) {
 		var out []string
 		in := map[string]bool{}
-		for _, s := range strings.Split("abcdefgh", "") {
+		for s := range strings.SplitSeq("abcdefgh", "") {
 			if r.IntN(2) == 0 {
 				out, in[s] = append(out, s), true
 			}
@@ -124,7 +130,7 @@ func TestSetsAreUnitedAndSubtracted(t *testing.T) {
 		va, vb := set(t)(value.StringSet(a)), set(t)(value.StringSet(b))
 		u, _ := value.Union(va, vb)
 		d, _ := value.Difference(va, vb)
-		for _, s := range strings.Split("abcdefghz", "") {
+		for s := range strings.SplitSeq("abcdefghz", "") {
 			if got, want := value.Contains(u, value.String(s)), inA[s] || inB[s]; got != want {
 				t.Fatalf("%q in the union of %q and %q: %t, want %t", s, a, b, got, want)
 			}

@@ -41,6 +41,8 @@ func fill(s *api.Shape, val reflect.Value, n int) {
 		e := reflect.New(val.Type().Elem()).Elem()
 		fill(s.Elem, e, n+1)
 		val.SetMapIndex(reflect.ValueOf("k\"ey").Convert(val.Type().Key()), e)
+	case api.KindJSON:
+		val.SetBytes([]byte(`{"k":[1.5,null]}`))
 	case api.KindStream: // is not encoded
 	case api.KindStruct:
 		for i := range s.Members {

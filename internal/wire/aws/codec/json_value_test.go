@@ -1,11 +1,13 @@
 package codec
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/api/dynamodbstreamsapi"
 	"millrace/internal/api/kinesisapi"
 )
 
@@ -59,5 +61,20 @@ func TestNoValueStaysJSONInCBOR(t *testing.T) {
 	}
 	if err := DecodeCBOR([]byte("\xa1\x64Data\x61x"), &s, in); err == nil {
 		t.Errorf("read as %q", in.Data)
+	}
+}
+
+func TestEveryShapeOfDynamoDBSurvivesJSON(t *testing.T) {
+	for _, b := range []*api.Binding{dynamodbapi.Bind(dynamodbapi.Unimplemented{}), dynamodbstreamsapi.Bind(dynamodbstreamsapi.Unimplemented{})} {
+		for name, shape := range shapesOf(b) {
+			want, got := reflect.New(shape.Type), reflect.New(shape.Type)
+			fill(shape, want.Elem(), 1)
+			body := AppendJSON(nil, shape, want.Interface())
+			if err := DecodeJSON(body, shape, got.Interface()); err != nil {
+				t.Errorf("%s: %v\nbody %q", name, err, body)
+			} else if !reflect.DeepEqual(got.Interface(), want.Interface()) {
+				t.Errorf("%s\n got %+v\nwant %+v", name, got.Interface(), want.Interface())
+			}
+		}
 	}
 }
