@@ -68,12 +68,8 @@ func (k *KeyCondition) Plan(s KeySchema) (KeyPlan, error) {
 
 // checkAttributes sees that the conditions are on key attributes, all of the partition among them.
 func (k *KeyCondition) checkAttributes(s KeySchema) error {
-	several := len(s.Partition) > 1 || len(s.Sort) > 1
-	switch {
-	case len(k.parts) == 0, len(k.parts) > 2 && !several:
-		return errKeyCount
-	case len(k.parts) > len(s.Partition)+len(s.Sort):
-		return errKeyUnsuited
+	if most := len(s.Partition) + len(s.Sort); len(k.parts) > most {
+		return errorf(textKeyCount, len(k.parts), most)
 	}
 	for _, a := range s.Partition {
 		if _, ok := k.find(a.Name); !ok {

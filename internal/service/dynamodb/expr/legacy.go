@@ -135,6 +135,9 @@ const maxLegacyIn = 1 << 20
 
 // check is what is wrong with a comparison.
 func (c comparison) check(name string, values []value.Value) error {
+	if c.op == opNone {
+		return errorf(textLegacyUnknown, name)
+	}
 	if len(values) < c.least || len(values) > c.most {
 		return errorf(textLegacyCount, name)
 	}
@@ -168,8 +171,8 @@ func (b *builder) add(attribute, name string, values []value.Value) error {
 		b.values = append(b.values, v)
 	}
 	n := &node{op: c.op, args: args}
-	if c.not {
-		n = &node{op: opNot, kids: []*node{n}}
+	if c.not { // false of an attribute that is missing, unlike NE (Alternator's tests, which ran against the service)
+		n = &node{op: opAnd, kids: []*node{{op: opExists, args: args[:1]}, {op: opNot, kids: []*node{n}}}}
 	}
 	b.nodes = append(b.nodes, n)
 	return nil

@@ -11,7 +11,8 @@ const (
 	maxText      = 4096 // bytes of the text as it is sent
 	maxOperators = 300
 	maxIn        = 100
-	maxDepth     = 32 // steps of a document path
+	maxDepth     = 32        // steps of a document path
+	maxIndex     = 1<<32 - 2 // recorded 2026-09: floci issue 3073
 )
 
 // maxNesting bounds the recursion of the parser. An expression that goes deeper has more than 300 operators or
@@ -269,8 +270,8 @@ func (p *parser) element(o *operand) {
 
 // index adds the list index at the token to the path.
 func (p *parser) index(o *operand) {
-	n, err := strconv.ParseInt(p.word(), 10, 32)
-	if err != nil {
+	n, err := strconv.ParseInt(p.word(), 10, 64)
+	if err != nil || n > maxIndex {
 		p.fault(faultIndex, textListIndex, p.word())
 	}
 	o.path = append(o.path, Step{Index: int(n)})

@@ -31,7 +31,7 @@ const (
 	textMisused         = "The function is not allowed to be used this way in an expression; function: %s" // D L C
 	textReserved        = "Attribute name is a reserved keyword; reserved keyword: %s"                     // D C
 	textSection         = "The \"%s\" section can only be used once in an update expression;"              // D L C
-	textListIndex       = "List index is not within the allowable range; index: [%s]"                      // L
+	textListIndex       = "List index is not within the allowable range; index: [%s]"                      // L I
 	textDepth           = "The document path has too many nesting levels; nesting levels: %d"              // L, its end –
 
 	textNoName       = "An expression attribute name used in the document path is not defined; attribute name: %s"                                                                              // D L C
@@ -72,8 +72,8 @@ var (
 	errKeyPath       = value.NewError("KeyConditionExpressions cannot have conditions on nested attributes")                              // D L C
 	errKeyMultiple   = value.NewError("Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition")      // D
 	errKeyNone       = value.NewError("Invalid condition in KeyConditionExpression: No key attribute specified")                          // D
-	errKeyTwice      = value.NewError("KeyConditionExpressions must only contain one condition per key")                                  // D L I
-	errKeyCount      = value.NewError("Conditions can be of length 1 or 2 only")                                                          // D L, from before keys of several attributes
+	errKeyTwice      = invalidf(KeyConditionExpression, "KeyConditionExpressions must only contain one condition per key")                // C; before 2026 without what stands before the colon (D L I)
+	errKeyCount      = value.NewError("Conditions can be of length 1 or 2 only")                                                          // D L, of KeyConditions
 	errKeyUnsuited   = value.NewError("Query key condition not supported")                                                                // D L
 	errKeyType       = value.NewError("One or more parameter values were invalid: Condition parameter type does not match schema type")   // D
 	errKeyIndexable  = value.NewError("Attempted conditional constraint is not an indexable operation")                                   // D L
@@ -89,6 +89,7 @@ const (
 
 	textKeyOperator = "Invalid operator used in KeyConditionExpression: %s"                                                                             // D L I
 	textKeyFirst    = "Invalid condition in KeyConditionExpression: %s operator must have the key attribute as its first operand"                       // D
+	textKeyCount    = "The number of query conditions (%d) exceeds the number of key attributes defined in the schema (%d)"                             // C
 	textKeyMissed   = "Query condition missed key schema element: %s"                                                                                   // D C
 	textKeyGap      = "RANGE key attributes %s must have equality conditions specified in the query because a condition is present on key attribute %s" // C
 	textKeyEmpty    = "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s"    // C
@@ -98,21 +99,22 @@ const (
 	textFilterKey   = "Filter Expression can only contain non-primary key attributes: Primary key attribute: %s" // D L
 	textQueryFilter = "QueryFilter can only contain non-primary key attributes: Primary key attribute: %s"       // D L
 
-	textMixed        = "Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}" // D L C
-	textNamesAlone   = "ExpressionAttributeNames can only be specified when using expressions"                                                                      // D L
-	textValuesAlone  = "ExpressionAttributeValues can only be specified when using expressions: %s"                                                                 // D L
-	textEmptyMap     = "%s must not be empty"                                                                                                                       // D L
-	textMapKey       = "%s contains invalid key: Syntax error; key: \"%s\""                                                                                         // D L C
-	textNameValue    = "ExpressionAttributeNames contains invalid value: %s for key %s"                                                                             // L, its end –
-	textValuesValue  = "ExpressionAttributeValues contains invalid value: %s for key %s"                                                                            // D
-	textUnused       = "Value provided in %s unused in expressions: keys: {%s}"                                                                                     // D L C
-	textKeyLong      = "The expression attribute map contains a key that is too long; key: %s"                                                                      // L, its end –
-	textLegacyCount  = invalidValues + "Invalid number of argument(s) for the %s ComparisonOperator"                                                                // D
-	textLegacyType   = invalidValues + "ComparisonOperator %s is not valid for %s AttributeValue type"                                                              // D
-	textDuplicate    = invalidValues + "Duplicate value in attribute name: %s"                                                                                      // D
-	textNoUpdate     = invalidValues + "Only DELETE action is allowed when no attribute value is specified"                                                         // D
-	textUpdateDelete = invalidValues + "DELETE action with value is not supported for the type %s"                                                                  // D
-	textUpdateAdd    = invalidValues + "ADD action is not supported for the type %s"                                                                                // D
+	textMixed         = "Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}"                                                                                   // D L C
+	textNamesAlone    = "ExpressionAttributeNames can only be specified when using expressions"                                                                                                                                                        // D L
+	textValuesAlone   = "ExpressionAttributeValues can only be specified when using expressions: %s"                                                                                                                                                   // D L
+	textEmptyMap      = "%s must not be empty"                                                                                                                                                                                                         // D L
+	textMapKey        = "%s contains invalid key: Syntax error; key: \"%s\""                                                                                                                                                                           // D L C
+	textNameValue     = "ExpressionAttributeNames contains invalid value: %s for key %s"                                                                                                                                                               // L, its end –
+	textValuesValue   = "ExpressionAttributeValues contains invalid value: %s for key %s"                                                                                                                                                              // D
+	textUnused        = "Value provided in %s unused in expressions: keys: {%s}"                                                                                                                                                                       // D L C
+	textKeyLong       = "The expression attribute map contains a key that is too long; key: %s"                                                                                                                                                        // L, its end –
+	textLegacyCount   = invalidValues + "Invalid number of argument(s) for the %s ComparisonOperator"                                                                                                                                                  // D
+	textLegacyUnknown = "1 validation error detected: Value '%s' at 'comparisonOperator' failed to satisfy constraint: Member must satisfy enum value set: [IN, NULL, BETWEEN, LT, NOT_CONTAINS, EQ, GT, NOT_NULL, NE, LE, BEGINS_WITH, GE, CONTAINS]" // D
+	textLegacyType    = invalidValues + "ComparisonOperator %s is not valid for %s AttributeValue type"                                                                                                                                                // D
+	textDuplicate     = invalidValues + "Duplicate value in attribute name: %s"                                                                                                                                                                        // D
+	textNoUpdate      = invalidValues + "Only DELETE action is allowed when no attribute value is specified"                                                                                                                                           // D
+	textUpdateDelete  = invalidValues + "DELETE action with value is not supported for the type %s"                                                                                                                                                    // D
+	textUpdateAdd     = invalidValues + "ADD action is not supported for the type %s"                                                                                                                                                                  // D
 
 	// The texts about Expected (D).
 	textExpectOperatorAlone = invalidValues + "Value or AttributeValueList must be used with ComparisonOperator: %s for Attribute: %s"
