@@ -15,7 +15,7 @@
 //	idempotent      an idempotent producer
 //	transaction     commit and abort, with offsets of a group; read_committed and read_uncommitted; a zombie is fenced
 //	delete-records  the first offset moves
-//	groups          groups listed, one deleted
+//	groups          they are listed, one is deleted
 //	delete-topic    the topic is gone
 //
 // and then every batch has to be there in the compression in which it was produced.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -29,119 +30,19 @@ func playFranz(t *testing.T, bootstrap, prefix string) {
 		name string
 		play func(t *testing.T)
 	}{
-		{"auto", f.auto}, {"topic", f.topic}, {"produce", f.produce}, {"timestamps", f.timestamps}, {"group", f.group},
-		{"idempotent", f.idempotent}, {"transaction", f.transaction}, {"delete-records", f.deleteRecords},
-		{"groups", f.groups}, {"delete-topic", f.deleteTopic},
+		{"auto", f.auto},
+		{"topic", f.topic},
+		{"produce", f.produce},
+		{"timestamps", f.timestamps},
+		{"group", f.group},
+		{"idempotent", f.idempotent},
+		{"transaction", f.transaction},
+		{"delete-records", f.deleteRecords},
+		{"groups", f.groups},
+		{"delete-topic", f.deleteTopic},
 	} {
 		t.Run(step.name, step.play)
 	}
-}
-
-// connect makes a client of franz-go that ends with t.
-func connect(t *testing.T, bootstrap string, opts ...kgo.Opt) *kgo.Client {
-	t.Helper()
-	c, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(bootstrap), kgo.AllowAutoTopicCreation(), kgo.FetchMaxWait(250 * time.Millisecond),
-	}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
-func toFranz(t *testing.T, topic string, r record) *kgo.Record {
-	t.Helper()
-	out := &kgo.Record{Topic: topic, Key: []byte(r.key), Value: []byte(r.value), Timestamp: time.UnixMilli(r.time)}
-	for _, h := range r.parseHeaders(t) {
-		out.Headers = append(out.Headers, kgo.RecordHeader{Key: h.name, Value: h.value})
-	}
-	return out
-}
-
-func fromFranz(r *kgo.Record) record {
-	var all []header
-	for _, h := range r.Headers {
-		all = append(all, header{h.Key, h.Value})
-	}
-	return record{key: string(r.Key), value: string(r.Value), headers: headers(all...), time: r.Timestamp.UnixMilli()}
-}
-
-// sendAll produces records and returns where each is.
-func sendAll(t *testing.T, c *kgo.Client, topic string, records []record) map[place]record {
-	t.Helper()
-	out := make([]*kgo.Record, len(records))
-	for i, r := range records {
-		out[i] = toFranz(t, topic, r)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	acked := map[place]record{}
-	for _, result := range c.ProduceSync(ctx, out...) { // in the order of their answers
-		if result.Err != nil {
-			t.Fatalf("produce %s to %s: %v", result.Record.Key, topic, result.Err)
-		}
-		acked[place{result.Record.Partition, result.Record.Offset}] = fromFranz(result.Record)
-	}
-	return acked
-}
-
-// takeInto polls once and adds what comes to got.
-func takeInto(ctx context.Context, c *kgo.Client, got map[place]record) error {
-	ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
-	defer cancel()
-	fetches := c.PollFetches(ctx)
-	fetches.EachRecord(func(r *kgo.Record) { got[place{r.Partition, r.Offset}] = fromFranz(r) })
-	for _, e := range fetches.Errors() {
-		if !errors.Is(e.Err, context.DeadlineExceeded) {
-			return fmt.Errorf("fetch %s/%d: %w", e.Topic, e.Partition, e.Err)
-		}
-	}
-	return nil
-}
-
-// take reads until there are count records.
-func take(t *testing.T, c *kgo.Client, count int) map[place]record {
-	t.Helper()
-	got := map[place]record{}
-	until(t, fmt.Sprint(count, " records"), func(ctx context.Context) (bool, error) {
-		err := takeInto(ctx, c, got)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(got) >= count, fmt.Errorf("got %d", len(got))
-	})
-	return got
-}
-
-// codecsIn counts the records of topic by the codec of their batch.
-func codecsIn(t *testing.T, bootstrap, topic string) map[string]int {
-	t.Helper()
-	admin := kadm.NewClient(connect(t, bootstrap))
-	starts, err := admin.ListStartOffsets(t.Context(), topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ends, err := admin.ListEndOffsets(t.Context(), topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := int64(0)
-	ends.Each(func(o kadm.ListedOffset) { want += o.Offset })
-	starts.Each(func(o kadm.ListedOffset) { want -= o.Offset })
-	c := connect(t, bootstrap, kgo.ConsumeTopics(topic))
-	codecs := map[string]int{}
-	read := int64(0)
-	until(t, fmt.Sprint("all of ", topic), func(ctx context.Context) (bool, error) {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		c.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
-			codecs[[]string{"none", "gzip", "snappy", "lz4", "zstd"}[r.Attrs.CompressionType()]]++
-			read++
-		})
-		return read >= want, fmt.Errorf("got %d of %d", read, want)
-	})
-	return codecs
 }
 
 func (f franz) auto(t *testing.T) {
@@ -198,9 +99,7 @@ func (f franz) produce(t *testing.T) {
 		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	} {
 		c := connect(t, f.bootstrap, kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(20*time.Millisecond))
-		for at, r := range sendAll(t, c, topic, makeRecords(name, 30)) {
-			acked[at] = r
-		}
+		maps.Copy(acked, sendAll(t, c, topic, makeRecords(name, 30)))
 	}
 	expectRecords(t, "read back", take(t, connect(t, f.bootstrap, kgo.ConsumeTopics(topic)), len(acked)), acked)
 }
@@ -298,16 +197,11 @@ func (f franz) transaction(t *testing.T) {
 		return sent
 	}
 	all := run("committed", kgo.TryCommit)
-	committed := map[place]record{}
-	for at, r := range all {
-		committed[at] = r
-	}
-	for at, r := range run("aborted", kgo.TryAbort) {
-		all[at] = r
-	}
-	for at, r := range run("committed-too", kgo.TryCommit) {
-		all[at], committed[at] = r, r
-	}
+	committed := maps.Clone(all)
+	maps.Copy(all, run("aborted", kgo.TryAbort))
+	again := run("committed-too", kgo.TryCommit)
+	maps.Copy(all, again)
+	maps.Copy(committed, again)
 	c := connect(t, f.bootstrap, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	expectRecords(t, "read_committed", take(t, c, len(committed)), committed)
 	expectRecords(t, "read_uncommitted", take(t, connect(t, f.bootstrap, kgo.ConsumeTopics(topic)), len(all)), all)
@@ -320,7 +214,7 @@ func (f franz) copyInTransaction(t *testing.T) {
 	t.Helper()
 	group := f.prefix + "-copy"
 	s, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(f.bootstrap), kgo.TransactionalID(group), kgo.ConsumerGroup(group),
-		kgo.ConsumeTopics(f.prefix+"-log"), kgo.RequireStableFetchOffsets(), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+		kgo.ConsumeTopics(f.prefix+"-log"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -403,18 +297,4 @@ func (f franz) deleteTopic(t *testing.T) {
 	if listed.Has(name) || err != nil {
 		t.Errorf("the deleted topic is listed (%v)", err)
 	}
-}
-
-// endOf sends records in one transaction of id and commits or aborts it.
-func endOf(t *testing.T, bootstrap, topic, id string, records []record, commit bool) map[place]record {
-	t.Helper()
-	c := connect(t, bootstrap, kgo.TransactionalID(id))
-	if err := c.BeginTransaction(); err != nil {
-		t.Fatal(err)
-	}
-	sent := sendAll(t, c, topic, records)
-	if err := c.EndTransaction(t.Context(), kgo.TransactionEndTry(commit)); err != nil {
-		t.Fatal(err)
-	}
-	return sent
 }

@@ -3,7 +3,6 @@
 package kafka
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -11,10 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,8 +26,8 @@ var (
 
 const (
 	txnClients = 4
-	// lifeMin and lifeMax bound how long a server lives under load: clients need some 100 ms to find it again.
-	lifeMin, lifeMax = 200 * time.Millisecond, 1200 * time.Millisecond
+	// lifeShort and lifeLong bound how long a server lives under load: clients need some 100 ms to find it again.
+	lifeShort, lifeLong = 200 * time.Millisecond, 1200 * time.Millisecond
 	// earlyEvery: one kill in so many comes while the server starts, at most earlyMax after exec.
 	earlyEvery, earlyMax = 5, 40 * time.Millisecond
 	// idempotentTopic has a partition for each idempotent producer, and one that all share.
@@ -146,7 +141,7 @@ func (k *killing) live(t *testing.T, kill int) {
 	if kill%earlyEvery == earlyEvery-1 {
 		k.killEarly(t)
 	}
-	life := lifeMin + time.Duration(k.random.Int64N(int64(lifeMax-lifeMin)))
+	life := lifeShort + time.Duration(k.random.Int64N(int64(lifeLong-lifeShort)))
 	victim := k.random.IntN(2 * txnClients)
 	for part := range 2 {
 		select {
@@ -231,93 +226,6 @@ func (k *killing) read(t *testing.T) []Seen {
 	return f.all()
 }
 
-// follower reads committed records as they come, through kills.
-type follower struct {
-	client *kgo.Client
-	done   chan struct{}
-	want   int // sentinels
-
-	mu   sync.Mutex
-	seen []Seen // guarded by mu
-	ends int    // sentinels seen; guarded by mu
-}
-
-func (k *killing) follow(t *testing.T) *follower {
-	t.Helper()
-	partitions := k.partitions()
-	f := &follower{done: make(chan struct{})}
-	for _, n := range partitions {
-		f.want += int(n)
-	}
-	f.client = connect(t, k.bootstrap, append(hasty(k.bootstrap),
-		kgo.ConsumeTopics(slices.Collect(maps.Keys(partitions))...), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
-	go f.run(t.Context())
-	return f
-}
-
-func (f *follower) run(ctx context.Context) {
-	defer close(f.done)
-	for ctx.Err() == nil {
-		fetches := f.client.PollFetches(ctx)
-		f.mu.Lock()
-		fetches.EachRecord(func(r *kgo.Record) {
-			if string(r.Value) == sentinel {
-				f.ends++
-			} else {
-				f.seen = append(f.seen, Seen{r.Topic, r.Partition, r.Offset, string(r.Value)})
-			}
-		})
-		ended := f.ends >= f.want
-		f.mu.Unlock()
-		if ended || fetches.IsClientClosed() {
-			return
-		}
-	}
-}
-
-// await waits for the sentinels of all partitions.
-func (f *follower) await(t *testing.T) {
-	t.Helper()
-	select {
-	case <-f.done:
-	case <-time.After(60 * time.Second):
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		t.Fatalf("got the end of %d partitions, want %d, after %d records", f.ends, f.want, len(f.seen))
-	}
-}
-
-// all is what was read, each partition in the order in which it came.
-func (f *follower) all() []Seen {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.seen)
-}
-
-// compare holds what was read while the server was killed against what is there at the end.
-func (f *follower) compare(t *testing.T, want []Seen) {
-	t.Helper()
-	f.await(t)
-	got := byPlace(f.all())
-	for place, value := range byPlace(want) {
-		if got[place] != value {
-			t.Errorf("read during the kills: at %s got %q, want %q", place, got[place], value)
-			return
-		}
-	}
-	if len(f.all()) != len(want) {
-		t.Errorf("read during the kills: got %d records, want %d", len(f.all()), len(want))
-	}
-}
-
-func byPlace(seen []Seen) map[string]string {
-	all := make(map[string]string, len(seen))
-	for _, s := range seen {
-		all[s.place()] = s.Value
-	}
-	return all
-}
-
 func (k *killing) checkTransactions(t *testing.T, seen []Seen) {
 	t.Helper()
 	all := map[string]*Transaction{}
@@ -347,92 +255,5 @@ func (k *killing) checkTransactions(t *testing.T, seen []Seen) {
 	}
 	if count[Committed] < 5**killsFlag {
 		t.Errorf("only %d transactions were committed: the run proves little", count[Committed])
-	}
-}
-
-// producers are idempotent producers that live through all kills.
-type producers struct {
-	clients []*kgo.Client
-	counts  []int // of records sent, by producer and then by partition: its own and the shared one
-	acked   atomic.Int64
-	failed  atomic.Pointer[string]
-	end     context.CancelFunc
-	wg      sync.WaitGroup
-}
-
-func (k *killing) startProducers(t *testing.T) *producers {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	p := &producers{counts: make([]int, 2*idempotentProducers), end: cancel}
-	for i := range idempotentProducers {
-		c := connect(t, k.bootstrap, append(hasty(k.bootstrap), kgo.StopProducerOnDataLossDetected(), kgo.MaxBufferedRecords(2000))...)
-		p.clients = append(p.clients, c)
-		p.wg.Go(func() { p.run(ctx, c, i) })
-	}
-	return p
-}
-
-// run sends records to the producer's own partition and to the shared one, some ten thousand a second.
-func (p *producers) run(ctx context.Context, c *kgo.Client, i int) {
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		for n := range 8 {
-			slot, partition := 2*i, int32(i)
-			if n%2 == 1 {
-				slot, partition = slot+1, idempotentProducers
-			}
-			value := fmt.Sprintf("producer-%d/%d", slot, p.counts[slot])
-			p.counts[slot]++
-			// Not under ctx: what was taken has to be delivered.
-			c.Produce(context.Background(), &kgo.Record{Topic: idempotentTopic, Partition: partition, Value: []byte(value)}, p.done)
-		}
-		<-tick.C
-	}
-}
-
-// done is called for each record once.
-func (p *producers) done(r *kgo.Record, err error) {
-	if err != nil {
-		text := fmt.Sprintf("%s: %v", r.Value, err)
-		p.failed.CompareAndSwap(nil, &text)
-		return
-	}
-	p.acked.Add(1)
-}
-
-// stop waits until everything is delivered.
-func (p *producers) stop(t *testing.T) {
-	t.Helper()
-	p.end()
-	p.wg.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
-	for _, c := range p.clients {
-		if err := c.Flush(ctx); err != nil {
-			t.Errorf("flush: %v", err)
-		}
-	}
-	if text := p.failed.Load(); text != nil {
-		t.Errorf("an idempotent producer gave up: %s", *text)
-	}
-	t.Logf("idempotent producers: %d records acknowledged", p.acked.Load())
-}
-
-// check compares what is there with what was acknowledged.
-func (p *producers) check(t *testing.T, seen []Seen) {
-	t.Helper()
-	read := map[string][]string{}
-	for _, s := range seen {
-		if s.Topic == idempotentTopic {
-			name, _, _ := strings.Cut(s.Value, "/")
-			read[name] = append(read[name], s.Value)
-		}
-	}
-	for slot, count := range p.counts {
-		name := "producer-" + strconv.Itoa(slot)
-		for _, problem := range CheckSequence(name, read[name], count) {
-			t.Error(problem)
-		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 // pause is between two looks at something that the server brings about by itself.
 const pause = 10 * time.Millisecond
 
-// start of the timestamps: an hour ago, in whole seconds, so that no retention takes the records away.
+// firstTime is the time of the first record: an hour ago, in whole seconds, so that no retention takes the records away.
 var firstTime = time.Now().Add(-time.Hour).Truncate(time.Second)
 
 // record is what a client sent or read, in a form that can be compared and printed.
@@ -57,11 +57,11 @@ func headers(all ...header) string {
 	return b.String()
 }
 
-// parse is the reverse of headers.
+// parseHeaders is the reverse of headers.
 func (r record) parseHeaders(t *testing.T) []header {
 	t.Helper()
 	var all []header
-	for _, field := range strings.Fields(r.headers) {
+	for field := range strings.FieldsSeq(r.headers) {
 		name, digits, _ := strings.Cut(field, "=")
 		var value []byte
 		if _, err := fmt.Sscanf(digits, "%x", &value); err != nil && digits != "" {

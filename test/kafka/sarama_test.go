@@ -33,8 +33,15 @@ func playSarama(t *testing.T, bootstrap, prefix string) {
 		name string
 		play func(t *testing.T)
 	}{
-		{"auto", s.auto}, {"topic", s.topic}, {"produce", s.produce}, {"timestamps", s.timestamps}, {"group", s.group},
-		{"transaction", s.transaction}, {"delete-records", s.deleteRecords}, {"groups", s.groups}, {"delete-topic", s.deleteTopic},
+		{"auto", s.auto},
+		{"topic", s.topic},
+		{"produce", s.produce},
+		{"timestamps", s.timestamps},
+		{"group", s.group},
+		{"transaction", s.transaction},
+		{"delete-records", s.deleteRecords},
+		{"groups", s.groups},
+		{"delete-topic", s.deleteTopic},
 	} {
 		t.Run(step.name, step.play)
 	}
@@ -175,12 +182,13 @@ func (s saramaClient) topic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := s.admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: name})
-	if err != nil {
-		t.Fatal(err)
+	resource := &sarama.ConfigResource{Type: sarama.TopicResource, Name: name}
+	results, err := s.admin.DescribeConfigs([]*sarama.ConfigResource{resource}, sarama.DescribeConfigsOptions{})
+	if err != nil || len(results) != 1 || results[0].ErrorCode != 0 {
+		t.Fatalf("configs: %v, %+v", err, results)
 	}
 	got := map[string]string{}
-	for _, e := range entries {
+	for _, e := range results[0].Configs {
 		got[e.Name] = e.Value
 	}
 	if got["retention.ms"] != hour || got["max.message.bytes"] != limit || got["cleanup.policy"] != "delete" {

@@ -63,7 +63,8 @@ var toolCalls = []toolCall{
 	{tool: topicsTool, args: "--bootstrap-server @ --create --topic tools --if-not-exists"},
 	{tool: topicsTool, args: "--bootstrap-server @ --list", want: []string{`(?m)^tools$`}},
 	{tool: topicsTool, args: "--bootstrap-server @ --describe --topic tools", want: []string{
-		`PartitionCount: 2`, `ReplicationFactor: `, `retention\.ms=3600000`, `Partition: 1\s+Leader: 0\s+Replicas: 0\S*\s+Isr: 0`}},
+		`PartitionCount: 2`, `ReplicationFactor: `, `retention\.ms=3600000`, `Partition: 1\s+Leader: 0\s+Replicas: 0\S*\s+Isr: 0`,
+	}},
 	{tool: topicsTool, args: "--bootstrap-server @ --alter --topic tools --partitions 3"},
 	{tool: topicsTool, args: "--bootstrap-server @ --describe --topic tools", want: []string{`PartitionCount: 3`}},
 	{tool: topicsTool, args: "--bootstrap-server @ --describe --unavailable-partitions", want: []string{`\A\s*\z`}},
@@ -75,8 +76,10 @@ var toolCalls = []toolCall{
 	{tool: configsTool, args: "--bootstrap-server @ --describe --entity-type brokers --entity-name 0 --all", want: []string{`num\.partitions=`, `log\.retention\.ms`}},
 	{tool: configsTool, args: "--bootstrap-server @ --alter --entity-type users --entity-name carol --add-config SCRAM-SHA-256=[password=secret]", want: []string{`Completed updating config for user carol`}},
 	{tool: producerTool, args: "--bootstrap-server @ --topic tools --reader-property parse.key=true --reader-property key.separator=| --compression-codec zstd", input: "a|one\nb|two\nc|three\nd|four\n"},
-	{tool: consumerTool, args: "--bootstrap-server @ --topic tools --from-beginning --max-messages 4 --timeout-ms 20000 --group tools-group --formatter-property print.key=true --formatter-property print.timestamp=true",
-		want: []string{`CreateTime:\d+\ta\tone`, `\tb\ttwo`, `\tc\tthree`, `\td\tfour`, `Processed a total of 4 messages`}},
+	{
+		tool: consumerTool, args: "--bootstrap-server @ --topic tools --from-beginning --max-messages 4 --timeout-ms 20000 --group tools-group --formatter-property print.key=true --formatter-property print.timestamp=true",
+		want: []string{`CreateTime:\d+\ta\tone`, `\tb\ttwo`, `\tc\tthree`, `\td\tfour`, `Processed a total of 4 messages`},
+	},
 	{tool: offsetsTool, args: "--bootstrap-server @ --topic tools --time latest", want: []string{`(?m)^tools:0:\d+$`, `(?m)^tools:2:\d+$`}},
 	{tool: offsetsTool, args: "--bootstrap-server @ --topic tools --time earliest", want: []string{`(?m)^tools:0:0$`}},
 	{tool: groupsTool, args: "--bootstrap-server @ --list", want: []string{`(?m)^tools-group$`}},
