@@ -40,7 +40,7 @@
 //	term       = path | value | if_not_exists "(" path "," term ")" | list_append "(" term "," term ")" | "(" term ")"
 //
 //	path       = name { "." name | "[" digits "]" }; in a condition its front may stand in parentheses
-//	name       = word | "#" word       word: letters, digits, "_"; without "#" it begins with no digit and is not reserved
+//	name       = word | "#" word       word: letters, digits, "_"; without "#" it begins with a letter and is not reserved
 //	value      = ":" word
 //
 // Keywords have any case, functions are in lower case. Parentheses directly in parentheses are refused.

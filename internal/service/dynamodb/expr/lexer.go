@@ -32,7 +32,7 @@ func scan(text string, pos int) token {
 		return token{tokenEOF, pos, pos}
 	}
 	switch c := text[pos]; {
-	case isLetter(c):
+	case isLetter(c) && c != '_': // "_f" is refused at "_" (Alternator's tests)
 		return token{tokenIdent, pos, skipWord(text, pos+1)}
 	case isDigit(c):
 		end := pos + 1
