@@ -69,7 +69,7 @@ func (k *KeyCondition) Plan(s KeySchema) (KeyPlan, error) {
 // checkAttributes sees that the conditions are on key attributes, all of the partition among them.
 func (k *KeyCondition) checkAttributes(s KeySchema) error {
 	if most := len(s.Partition) + len(s.Sort); len(k.parts) > most {
-		return errorf(textKeyCount, len(k.parts), most)
+		return k.tooMany(most)
 	}
 	for _, a := range s.Partition {
 		if _, ok := k.find(a.Name); !ok {
@@ -89,6 +89,19 @@ func (k *KeyCondition) checkAttributes(s KeySchema) error {
 		return errorf(textKeyMissed, missed)
 	}
 	return nil
+}
+
+// tooMany says that there are more conditions than key attributes. What KeyConditions answers was recorded before keys had
+// several.
+func (k *KeyCondition) tooMany(most int) error {
+	switch {
+	case !k.parts[0].legacy:
+		return errorf(textKeyCount, len(k.parts), most)
+	case len(k.parts) > 2 && most <= 2:
+		return errKeyCount
+	default:
+		return errKeyUnsuited
+	}
 }
 
 // checkOperands sees that every operator can be one on a key, with values of the attribute's type.

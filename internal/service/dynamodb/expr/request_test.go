@@ -44,6 +44,8 @@ func TestParametersThatExcludeEachOtherAreNamed(t *testing.T) {
 		{Request{Op: OpPut, Condition: &empty, Values: value.Item{}}, "ExpressionAttributeValues must not be empty"},
 		{Request{Op: OpPut, Condition: &empty, Names: Names{{"a", "a"}}}, `ExpressionAttributeNames contains invalid key: Syntax error; key: "a"`},
 		{Request{Op: OpPut, Condition: &empty, Names: Names{{"#a-b", "a"}}}, `ExpressionAttributeNames contains invalid key: Syntax error; key: "#a-b"`},
+		{Request{Op: OpPut, Condition: &empty, Names: Names{{"#" + strings.Repeat("a", 255), "a"}}}, "The expression attribute map contains a key that is too long; key: #" + strings.Repeat("a", 255)},
+		{Request{Op: OpPut, Condition: &empty, Names: Names{{"#a", strings.Repeat("a", 65536)}}}, "ExpressionAttributeNames contains invalid value: Attribute name is too large, must be less than 65536 bytes for key #a"},
 		{Request{Op: OpPut, Condition: &empty, Names: Names{{"#a", ""}}}, `ExpressionAttributeNames contains invalid value: Empty attribute name for key #a`},
 		{
 			Request{Op: OpPut, Condition: &empty, Values: itemOf(t, `{"b":{"S":"a"}}`), BadValue: errors.New("x"), BadKey: ":a"},
@@ -152,5 +154,53 @@ func TestKeysAreNeitherUpdatedNorEntered(t *testing.T) {
 	want = "QueryFilter can only contain non-primary key attributes: Primary key attribute: k"
 	if err := plan.Filter.CheckFilterKeys("k"); errorText(err) != want {
 		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
+func TestPlanOfARequestWithoutParametersHoldsAndChangesNothing(t *testing.T) {
+	plan, err := NewCache(0).Compile(&Request{Op: OpUpdate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := itemOf(t, `{"a":{"S":"x"}}`)
+	after, err := plan.Update.Apply(item)
+	if !plan.Condition.IsZero() || !plan.Update.IsZero() || !plan.Projection.IsZero() || !plan.Filter.Holds(item) || !after.Equal(item) || err != nil {
+		t.Errorf("got %+v, which makes %s of %s, %v", plan, jsonOf(after), jsonOf(item), err)
+	}
+	if plan.Update.Touched() != nil || plan.Update.Old(item) != nil || plan.Projection.Paths() != nil || plan.Projection.Of(item) != nil {
+		t.Errorf("got paths of %+v", plan)
+	}
+	if err := plan.Update.CheckKeys("a"); err != nil {
+		t.Errorf("got %v", err)
+	}
+	plan, err = NewCache(0).Compile(&Request{Op: OpUpdate, Legacy: Legacy{AttributeUpdates: []AttributeUpdate{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, err := plan.Update.Apply(item); !after.Equal(item) || err != nil {
+		t.Errorf("empty AttributeUpdates made %s of %s, %v", jsonOf(after), jsonOf(item), err)
+	}
+}
+
+func TestPathsOfAnUpdateAreTold(t *testing.T) {
+	text := "SET a.b = if_not_exists(c[1], d) + e REMOVE f"
+	plan, err := NewCache(0).Compile(&Request{Op: OpUpdate, Update: &text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read strings.Builder
+	plan.Update.Reads(func(p Path) bool {
+		read.WriteString(p.String())
+		return p.Root() != "d"
+	})
+	if got, want := read.String(), "[c, [1]][d]"; got != want {
+		t.Errorf("%s reads up to d: got %s, want %s", text, got, want)
+	}
+	var touched strings.Builder
+	for _, p := range plan.Update.Touched() {
+		touched.WriteString(p.String())
+	}
+	if got, want := touched.String(), "[a, b][f]"; got != want {
+		t.Errorf("%s touches: got %s, want %s", text, got, want)
 	}
 }

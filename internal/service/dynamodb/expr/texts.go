@@ -14,6 +14,7 @@ import (
 //	D  tests of dynalite, which ran against the service (read 2026-11)
 //	L  table of messages of DynamoDB Local (the sentence; what follows the semicolon is from elsewhere)
 //	C  conformance suites run against the service in 2026 (nubo-db and paritysuite dynamodb-conformance, ExtendDB)
+//	A  tests of ScyllaDB's Alternator, which ran against the service too (read 2026-11)
 //	I  an error quoted in a public issue
 //	–  no public record: worded as its neighbours are
 //
