@@ -3,6 +3,7 @@ package value
 import (
 	"encoding/binary"
 	"sync"
+	"unsafe"
 )
 
 // The stored form of an item; docs/format/item.md describes it. It is permanent.
@@ -51,10 +52,25 @@ type Container struct {
 	first int // of its entries
 }
 
-// Reset forgets what was written.
+// Reset forgets what was written. Buffers that grew beyond what an item needs go.
 func (b *Builder) Reset() {
 	b.buf, b.entries = b.buf[:0], b.entries[:0]
+	if cap(b.buf) > maxKept {
+		b.buf = nil
+	}
+	if cap(b.scratch) > maxKept {
+		b.scratch = nil
+	}
+	if cap(b.entries)*int(unsafe.Sizeof(entry{})) > maxKept {
+		b.entries = nil
+	}
 }
+
+// maxKept is the largest buffer a Builder keeps, in bytes: more than an item of 400 KB needs.
+const maxKept = 1 << 20
+
+// Pending is how many elements the open containers have so far.
+func (b *Builder) Pending() int { return len(b.entries) }
 
 // Open begins a container: an M, L, SS, NS or BS. KindNone begins an item.
 func (b *Builder) Open(kind Kind) Container {
@@ -243,10 +259,6 @@ func (b *Builder) container(v Value) int {
 
 var builders = sync.Pool{New: func() any { return new(Builder) }}
 
-// maxPooled is the largest buffer a Builder takes back into the pool: more than an item can be, so only buffers of
-// requests that were too large go.
-const maxPooled = 1 << 20
-
 // AppendItem appends the stored form of item, which is sorted as NewItem leaves it.
 func AppendItem(dst []byte, item Item) []byte {
 	b := builders.Get().(*Builder)
@@ -260,7 +272,8 @@ func AppendItem(dst []byte, item Item) []byte {
 		panic("value: " + err.Error()) // only sets have errors
 	}
 	dst = append(dst, b.buf...)
-	putBuilder(b)
+	b.Reset()
+	builders.Put(b)
 	return dst
 }
 
@@ -270,12 +283,7 @@ func AppendValue(dst []byte, v Value) []byte {
 	b.Reset()
 	b.Value(v)
 	dst = append(dst, b.buf...)
-	putBuilder(b)
+	b.Reset()
+	builders.Put(b)
 	return dst
-}
-
-func putBuilder(b *Builder) {
-	if cap(b.buf) <= maxPooled {
-		builders.Put(b)
-	}
 }

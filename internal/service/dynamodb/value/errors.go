@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -50,6 +49,7 @@ var (
 	ErrNotNull          = NewError(invalid + "Null attribute value types must have the value of true")
 	ErrNesting          = NewError("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
 	ErrNoKind           = NewError("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+	ErrItemSize         = NewError("Item size has exceeded the maximum allowed size")
 	ErrManyKinds        = NewError("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 )
 
@@ -63,7 +63,7 @@ var ErrCorrupt = errors.New("value: stored bytes are corrupt")
 
 // errNotNumber says that s is no number. Only the older layer leaves the colon away when s is empty.
 func errNotNumber(s string) *Error {
-	e := NewError(notNumeric + ": " + s)
+	e := NewError(notNumeric + ": " + clip(s))
 	if s == "" {
 		e.older = notNumeric
 	}
@@ -73,7 +73,7 @@ func errNotNumber(s string) *Error {
 // errExponent says that the first digit of s stands at a place that 32 bits do not hold. The older layer reads
 // numbers as java.math.BigDecimal does, whose exponent has 32 bits, and then lets the place of the first digit wrap.
 func errExponent(s string, exp, place int64) *Error {
-	e := &Error{text: ErrNumberOverflow.text, older: notNumeric + ": " + s}
+	e := &Error{text: ErrNumberOverflow.text, older: notNumeric + ": " + clip(s)}
 	if exp < 0 {
 		e.text = ErrNumberUnderflow.text
 	}
@@ -92,32 +92,52 @@ func errExponent(s string, exp, place int64) *Error {
 // then the rest as it came; the older one as they came.
 func errDuplicate(kind Kind, elems []string) *Error {
 	current := slices.Clone(elems)
+	seen := map[string]bool{}
 	for i, s := range elems {
-		if slices.Contains(elems[:i], s) {
+		if seen[s] {
 			slices.Sort(current[:i])
 			break
 		}
+		seen[s] = true
 	}
 	if kind == KindBS {
-		quote := func(s string) string { return strconv.Quote(base64.StdEncoding.EncodeToString([]byte(s))) }
-		plain := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 		const end = "]of type BS contains duplicates."
 		return &Error{
-			invalid + "Input collection [" + join(current, ",", quote) + end,
-			invalid + "Input collection [" + join(elems, ", ", plain) + end,
+			invalid + "Input collection [" + join(current, ",", `"`, encode) + end,
+			invalid + "Input collection [" + join(elems, ", ", "", encode) + end,
 		}
 	}
-	quote := func(s string) string { return `"` + s + `"` }
+	plain := func(s string) string { return s }
 	return &Error{
-		invalid + "Input collection [" + join(current, ", ", quote) + "] contains duplicates.",
-		invalid + "Input collection [" + strings.Join(elems, ", ") + "] contains duplicates.",
+		invalid + "Input collection [" + join(current, ", ", `"`, plain) + "] contains duplicates.",
+		invalid + "Input collection [" + join(elems, ", ", "", plain) + "] contains duplicates.",
 	}
 }
 
-func join(elems []string, sep string, show func(string) string) string {
-	shown := make([]string, len(elems))
+func encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// maxShown bounds how much of a client's value a text repeats, so that an answer is not as long as the request.
+const maxShown = 8 << 10
+
+// join is strings.Join of what show makes of the elements, in quotes; it stops past maxShown.
+func join(elems []string, sep, quote string, show func(string) string) string {
+	var b strings.Builder
 	for i, s := range elems {
-		shown[i] = show(s)
+		if b.Len() > maxShown {
+			return b.String() + sep + "..."
+		}
+		if i > 0 {
+			b.WriteString(sep)
+		}
+		b.WriteString(quote + clip(show(s)) + quote)
 	}
-	return strings.Join(shown, sep)
+	return b.String()
+}
+
+// clip cuts a value that is too long to be repeated.
+func clip(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxShown], "") + "..."
 }

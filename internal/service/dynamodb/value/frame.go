@@ -20,8 +20,13 @@ func (b *Builder) sort(entries []entry) (moved bool) {
 	if sorted {
 		return false
 	}
-	if len(entries) > 16 { // past that a binary or merge sort has fewer steps
-		slices.SortStableFunc(entries, func(x, y entry) int { return b.compare(&x, &y) })
+	if len(entries) > 16 { // past that others have fewer steps than an insertion sort
+		slices.SortFunc(entries, func(x, y entry) int {
+			if c := b.compare(&x, &y); c != 0 {
+				return c
+			}
+			return int(x.start) - int(y.start) // as they came
+		})
 		return true
 	}
 	for i := 1; i < len(entries); i++ {

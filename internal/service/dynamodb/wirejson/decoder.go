@@ -29,8 +29,8 @@ func (d *Decoder) Reset(body []byte) {
 	if cap(d.texts) > maxKept {
 		d.texts = nil
 	}
-	if cap(d.build.Bytes()) > maxKept {
-		d.build = value.Builder{}
+	if cap(d.blob) > maxKept {
+		d.blob = nil
 	}
 	d.texts = d.texts[:0]
 	d.build.Reset()

@@ -51,9 +51,25 @@ func (d *Decoder) raw(single string) value.Raw {
 // entries reads the named values of a map that is open; they lie at depth.
 func (d *Decoder) entries(depth int) {
 	for name, ok := d.Member(); ok; name, ok = d.Member() {
+		if d.tooMany() {
+			continue
+		}
 		d.build.Name(name)
 		d.build.Done(d.value(depth, textValue))
 	}
+}
+
+// maxElems is how many elements may be open at once: each costs a byte, and an item has 409,600 at most. Past it they are
+// only passed over, so that a body cannot take a multiple of its size.
+const maxElems = 409_600 + 1 // one element of a set may be empty
+
+func (d *Decoder) tooMany() bool {
+	if d.build.Pending() <= maxElems {
+		return false
+	}
+	d.note(value.ErrItemSize)
+	d.Skip()
+	return true
 }
 
 // value reads an attribute value that lies at depth into the builder and returns its size.
@@ -161,6 +177,9 @@ func (d *Decoder) content(kind value.Kind, depth int) (size int) {
 		if d.OpenList() {
 			c := d.build.Open(kind)
 			for d.More() {
+				if d.tooMany() {
+					continue
+				}
 				d.build.Elem()
 				d.build.Done(d.value(depth+1, textValue))
 			}
@@ -202,6 +221,9 @@ func (d *Decoder) set(kind value.Kind) int {
 	}
 	c := d.build.Open(kind)
 	for d.More() {
+		if d.tooMany() {
+			continue
+		}
 		switch kind {
 		case value.KindSS:
 			s, ok := d.String()
