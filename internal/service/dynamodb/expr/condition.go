@@ -131,7 +131,7 @@ func (e evaluation) operand(o *operand) value.Value {
 }
 
 // size is the function of that name: bytes of a binary, elements of a set, list or map, and for a string its length in
-// UTF-16 units (recorded 2026-05: ExtendDB issue 60, "é𝄞" has 3).
+// UTF-16 units: "é𝄞" has 3 (recorded 2026-05).
 func size(v value.Value) value.Value {
 	switch v.Kind() {
 	case value.KindS:

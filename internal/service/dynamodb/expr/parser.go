@@ -12,7 +12,7 @@ const (
 	maxOperators = 300
 	maxIn        = 100
 	maxDepth     = 32        // steps of a document path
-	maxIndex     = 1<<32 - 2 // recorded 2026-09: floci issue 3073
+	maxIndex     = 1<<32 - 2 // the service took it and refused the next (I, 2026-09)
 )
 
 // maxNesting bounds the recursion of the parser. An expression that goes deeper has more than 300 operators or
