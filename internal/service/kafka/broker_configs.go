@@ -119,7 +119,7 @@ func (b *Broker) applyToAll(ctx context.Context) error {
 		}
 		batch, partitions = batch[:0], 0
 	}
-	err := b.allTopics(ctx, "", func(t *topic) bool {
+	err := b.storedTopics(ctx, "", func(t *topic) bool {
 		if t.byKinesis() {
 			return true
 		}

@@ -12,6 +12,7 @@ const (
 //
 // Behaviour
 //   - it is the one broker, at the address of the listener that the client came in by
+//   - the internal topics of Apache Kafka are shown from now on (topics_internal.go)
 //   - before version 4 there is one key in the request, and the answer stands in the message itself
 //
 // Errors: INVALID_REQUEST for other kinds of coordinators, INVALID_GROUP_ID for an empty group
@@ -28,6 +29,7 @@ func (b *Broker) findCoordinator(c *Call, req *kafkaapi.FindCoordinatorRequest) 
 			one.ErrorCode, one.ErrorMessage = code, &text
 		} else {
 			one.NodeID, one.Host, one.Port = nodeID, c.Listener.Host, c.Listener.Port
+			b.showInternal(req.KeyType)
 		}
 		res.Coordinators = append(res.Coordinators, one)
 	}

@@ -120,8 +120,13 @@ func (b *Broker) lookUp(ctx context.Context, asked []kafkaapi.MetadataRequestTop
 		return make([]*topic, len(asked)), err
 	}
 	for i, t := range found {
-		if t != nil {
+		switch {
+		case t != nil:
 			found[i] = b.keep(t)
+		case byID(&asked[i]):
+			found[i] = b.internalByID(asked[i].TopicID)
+		case asked[i].Name != nil:
+			found[i] = b.internalTopic(*asked[i].Name)
 		}
 	}
 	return found, nil

@@ -62,9 +62,11 @@ type Broker struct {
 	log     *slog.Logger
 	cluster string // cluster id
 	topics  topics
-	users   *sasl.Users
-	groups  *group.Coordinator
-	txns    *txn.Coordinator
+
+	internals internals
+	users     *sasl.Users
+	groups    *group.Coordinator
+	txns      *txn.Coordinator
 
 	producer      *produce.Producer
 	fetcher       *fetch.Fetcher
@@ -110,6 +112,7 @@ func (b *Broker) prepare() error {
 		return err
 	}
 	b.startData()
+	b.showInternals()
 	return nil
 }
 

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,12 +67,6 @@ func (t *topic) partition(index int32) (partition, bool) {
 
 // byKinesis tells whether the topic is a stream that Kinesis made.
 func (t *topic) byKinesis() bool { return t.origin == catalog.OriginKinesis }
-
-// internal tells whether clients are told that a topic is Kafka's own. The broker makes none of these, but a client
-// may.
-func internal(name string) bool {
-	return name == "__consumer_offsets" || name == "__transaction_state" || name == "__share_group_state"
-}
 
 // validFor is how long a copy is used without asking whether it is current.
 const validFor = time.Second
@@ -152,18 +147,30 @@ func (c *topics) reset() {
 //
 // Codes: UNKNOWN_TOPIC_OR_PARTITION, those of the store.
 func (b *Broker) topic(ctx context.Context, name string) (*topic, kafkaapi.Code) {
-	return b.recent(ctx, b.topics.byName(name), func(tx store.ReadTx) (*catalog.Topic, error) {
+	t, code := b.recent(ctx, b.topics.byName(name), func(tx store.ReadTx) (*catalog.Topic, error) {
 		return b.topics.cat.LookupKafka(tx, name)
 	}, kafkaapi.UnknownTopicOrPartition)
+	if code == kafkaapi.UnknownTopicOrPartition {
+		if t := b.internalTopic(name); t != nil {
+			return t, kafkaapi.None
+		}
+	}
+	return t, code
 }
 
 // topicByID is topic for a topic's id.
 //
 // Codes: UNKNOWN_TOPIC_ID, those of the store.
 func (b *Broker) topicByID(ctx context.Context, id kafkaapi.UUID) (*topic, kafkaapi.Code) {
-	return b.recent(ctx, b.topics.byID(id), func(tx store.ReadTx) (*catalog.Topic, error) {
+	t, code := b.recent(ctx, b.topics.byID(id), func(tx store.ReadTx) (*catalog.Topic, error) {
 		return b.topics.cat.LookupID(tx, catalog.ID(id))
 	}, kafkaapi.UnknownTopicID)
+	if code == kafkaapi.UnknownTopicID {
+		if t := b.internalByID(id); t != nil {
+			return t, kafkaapi.None
+		}
+	}
+	return t, code
 }
 
 // recent is t if it is not old, else the topic that lookup finds.
@@ -231,6 +238,11 @@ func (b *Broker) current(ctx context.Context, name string) (*topic, error) {
 		}
 		return err
 	})
+	if errors.Is(err, catalog.ErrNotFound) {
+		if t := b.internalTopic(name); t != nil {
+			return t, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -240,10 +252,34 @@ func (b *Broker) current(ctx context.Context, name string) (*topic, error) {
 // listPage is how many topics one transaction lists.
 const listPage = 1000
 
-// allTopics gives fn all topics in order of names, starting at from, until fn returns false.
+// allTopics gives fn all topics in order of names, also internal ones that are shown, starting at from, until fn
+// returns false.
 //
 // Errors: those of the store.
 func (b *Broker) allTopics(ctx context.Context, from string, fn func(*topic) bool) error {
+	shown := slices.DeleteFunc(b.shown(), func(t *topic) bool { return t.name < from })
+	end := false
+	err := b.storedTopics(ctx, from, func(t *topic) bool {
+		for len(shown) > 0 && shown[0].name <= t.name && !end {
+			if shown[0].name < t.name {
+				end = !fn(shown[0])
+			}
+			shown = shown[1:]
+		}
+		end = end || !fn(t)
+		return !end
+	})
+	for len(shown) > 0 && err == nil && !end {
+		end = !fn(shown[0])
+		shown = shown[1:]
+	}
+	return err
+}
+
+// storedTopics is allTopics for those that are in the store.
+//
+// Errors: those of the store.
+func (b *Broker) storedTopics(ctx context.Context, from string, fn func(*topic) bool) error {
 	for more := true; more; {
 		var page []*topic
 		err := b.store.View(ctx, func(tx store.ReadTx) error {

@@ -116,6 +116,9 @@ func (b *Broker) create(tx store.Tx, n *newTopic) (*topic, error) {
 	case !errors.Is(err, catalog.ErrNotFound):
 		return nil, err
 	}
+	if b.internalTopic(n.name) != nil {
+		return nil, refuse(kafkaapi.TopicAlreadyExists, "Topic '"+n.name+"' already exists.")
+	}
 	if n.elsewhere != "" {
 		return nil, refuse(kafkaapi.InvalidTopicException, "Topic '"+n.name+"' exists as a stream of another account or region: its name is '"+n.elsewhere+"'.")
 	}
