@@ -13,7 +13,7 @@ const NoHorizon = -1
 // Thinner opens one batch after the other, whatever its codec, and writes it again with fewer records: key compaction.
 // Its zero value is ready for Open; it keeps its buffers from one batch to the next, and belongs to one goroutine.
 //
-//	Open ─► Next, Next, … (which record may go?) ─► Write(keep)
+//	Open ─► Next for each record (may it go?) ─► Write(keep)
 //
 // What is written has the offsets, sequence numbers, producer, codec and times of what was opened. Only the
 // count, the largest timestamp and, with a horizon, the first one differ.

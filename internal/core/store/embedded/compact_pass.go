@@ -150,7 +150,7 @@ func (p *pass) gatherBatch(e *segment.Entry) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if p.thin.Open(b, batch.Limits{}) != nil {
+	if opened := p.thin.Open(b, batch.Limits{}) == nil; !opened {
 		return true, nil // it will stay as it is
 	}
 	if !p.keys.fits(int(p.thin.Header().Count)) {

@@ -94,10 +94,10 @@ func (k *keyedRig) settle() {
 }
 
 // compact moves everything and makes one pass.
-func (k *keyedRig) compact() *pass {
+func (k *keyedRig) compact() {
 	k.Helper()
 	k.settle()
-	return k.pass()
+	k.pass()
 }
 
 func (k *keyedRig) pass() *pass {

@@ -150,7 +150,10 @@ func (d *dirt) ratio(dirty int64) float64 { return float64(dirty) / float64(d.cl
 func (d *dirt) rolls(now int64) bool {
 	w := &d.with
 	age := now - d.unmovedFrom
-	if d.unmoved == 0 || !(w.RollMillis > 0 && age >= w.RollMillis || w.MaxLagMillis > 0 && age >= w.MaxLagMillis || w.RollBytes > 0 && d.unmovedAll >= w.RollBytes) {
+	old := w.RollMillis > 0 && age >= w.RollMillis
+	late := w.MaxLagMillis > 0 && age >= w.MaxLagMillis
+	many := w.RollBytes > 0 && d.unmovedAll >= w.RollBytes
+	if d.unmoved == 0 || !old && !late && !many {
 		return false
 	}
 	oldest := d.unmovedFrom

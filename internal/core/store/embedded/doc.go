@@ -23,9 +23,14 @@
 // of the last group whose keys it has, checkpoints of the State, and the runs of partitions. A group
 // without key changes does not touch Pebble. The journal is replayed by number on top of that.
 //
+// # In the background
+//
+// The mover takes batches out of the journal into sealed files; the compactor drops from these what later records of the
+// same key replace (compactor.go); retain trims by age and size.
+//
 // # Locks
 //
 // pubMu guards the moment in which a group becomes visible: whoever takes a Pebble snapshot with the applied
 // sequence holds it for reading. mu guards the applied State, the index and the list of journal files.
-// Order: pubMu before mu. The decided State belongs to the sequencer alone.
+// Order: pubMu before mu before the mover's. The decided State belongs to the sequencer alone.
 package embedded
