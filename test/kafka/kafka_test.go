@@ -36,7 +36,7 @@ func start(t *testing.T, o process.Options) *process.Server {
 	if o.Data == "" {
 		o.Data = filepath.Join(t.TempDir(), "data")
 	}
-	o.Kafka = true
+	o.Kafka = true // unless listeners are given
 	s, err := process.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
