@@ -19,8 +19,9 @@
 //
 // In Go, a required string, number, bool or timestamp is a plain value and an optional one a
 // pointer; structures are pointers; lists are slices, maps are maps and blobs are []byte, nil when
-// absent. A list holds plain elements. Whether a required plain value was really in the request is
-// kept in the struct's Missing set, which only codecs write and only Validate reads.
+// absent; what a service reads by hand is JSON. A list holds plain elements. Whether a required
+// plain value was really in the request is kept in the struct's Missing set, which only codecs write
+// and only Validate reads.
 package api
 
 //go:generate go run millrace/tools/apigen -parts ../../build/parts/botocore -out .

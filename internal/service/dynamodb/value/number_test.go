@@ -207,6 +207,22 @@ func TestIntegersGoThere(t *testing.T) {
 	}
 }
 
+func TestHashesOfNumbersDiffer(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 18))
+	seen := map[uint64]Number{}
+	for i := range 50_000 {
+		n := randomNumber(r)
+		if i%2 == 0 {
+			n = NumberFromInt(int64(i))
+		}
+		h := n.Hash()
+		if other, ok := seen[h]; ok && other != n {
+			t.Fatalf("%s and %s have the hash %x", n, other, h)
+		}
+		seen[h] = n
+	}
+}
+
 func FuzzParseNumber(f *testing.F) {
 	for _, s := range []string{"1", "-0.1e5", "+.5", "5.", "1e-130", "9e125", "1e2147483647", "00", "1e", "--1"} {
 		f.Add(s)

@@ -24,11 +24,6 @@ func ParseNumber(s string) (Number, error) {
 	return Number{}, err
 }
 
-// ParseNumberBytes is ParseNumber for bytes, which are not kept.
-func ParseNumberBytes(b []byte) (Number, error) {
-	return ParseNumber(aliasString(b))
-}
-
 // numberParts are the pieces of a decimal's text.
 type numberParts struct {
 	neg         bool
