@@ -30,8 +30,8 @@
 // transactional producer writes, and the AWS SDK reads what was committed; headers survive; a stream with a closed
 // shard refuses what Kafka produces, with its reason.
 //
-// At last the server is killed again and again (kills_test.go) under transactional clients, which are processes that are
-// killed too, and idempotent producers that live through it all. A read_committed reader sees all of a transaction or none of
+// What has bitten real brokers is tried by name (traps_test.go). At last the server is killed again and again (kills_test.go) under transactional clients, which are processes that are
+// killed too, and idempotent producers of franz-go, librdkafka and Java that live through it all. A read_committed reader sees all of a transaction or none of
 // it, and none twice; each acknowledged record of the idempotent producers is there once, in order:
 //
 //	go test -tags system ./test/kafka -run Kills -kills 200 -seed 42

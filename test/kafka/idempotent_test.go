@@ -18,7 +18,8 @@ import (
 // producers are idempotent producers that live through all kills.
 type producers struct {
 	clients []*kgo.Client
-	counts  []int // of records sent, by producer and then by partition: its own and the shared one
+	counts  []int          // of records sent, by producer and then by partition: its own and the shared one
+	sent    map[string]int // by names of values; filled at the end
 	acked   atomic.Int64
 	failed  atomic.Pointer[string]
 	end     context.CancelFunc
@@ -28,7 +29,7 @@ type producers struct {
 func (k *killing) startProducers(t *testing.T) *producers {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	p := &producers{counts: make([]int, 2*idempotentProducers), end: cancel}
+	p := &producers{counts: make([]int, 2*idempotentProducers), sent: map[string]int{}, end: cancel}
 	for i := range idempotentProducers {
 		c := connect(t, k.bootstrap, append(hasty(k.bootstrap), kgo.StopProducerOnDataLossDetected(), kgo.MaxBufferedRecords(2000))...)
 		p.clients = append(p.clients, c)
@@ -95,7 +96,9 @@ func (p *producers) check(t *testing.T, seen []Seen) {
 		}
 	}
 	for slot, count := range p.counts {
-		name := "producer-" + strconv.Itoa(slot)
+		p.sent["producer-"+strconv.Itoa(slot)] = count
+	}
+	for name, count := range p.sent {
 		for _, problem := range CheckSequence(name, read[name], count) {
 			t.Error(problem)
 		}

@@ -30,9 +30,10 @@ const (
 	lifeShort, lifeLong = 200 * time.Millisecond, 1200 * time.Millisecond
 	// earlyEvery: one kill in so many comes while the server starts, at most earlyMax after exec.
 	earlyEvery, earlyMax = 5, 40 * time.Millisecond
-	// idempotentTopic has a partition for each idempotent producer, and one that all share.
-	idempotentTopic     = "idempotent"
-	idempotentProducers = 3
+	// idempotentTopic has a partition for each idempotent producer, one that all share, and one for each further client.
+	idempotentTopic      = "idempotent"
+	idempotentProducers  = 3
+	idempotentPartitions = idempotentProducers + 3
 )
 
 // killing is one run of many kills on one folder.
@@ -56,6 +57,10 @@ func TestTransactionsAndIdempotentProducersSurviveKills(t *testing.T) {
 	k.createTopics(t)
 	live := k.follow(t)
 	producers := k.startProducers(t)
+	writers := []*writer{
+		startWriter(t, k.bootstrap, "librdkafka", idempotentProducers+1, python(t, "writer.py")),
+		startWriter(t, k.bootstrap, "java", idempotentProducers+2, java(t, "Writer")),
+	}
 	for i := range k.clients {
 		k.startClient(t, i)
 	}
@@ -64,6 +69,9 @@ func TestTransactionsAndIdempotentProducersSurviveKills(t *testing.T) {
 	}
 	k.endClients(t)
 	producers.stop(t)
+	for _, w := range writers {
+		producers.sent[w.name] = w.stop(t)
+	}
 	k.sentinels(t)
 	seen := k.read(t)
 	k.checkTransactions(t, seen)
@@ -110,7 +118,7 @@ func (k *killing) createTopics(t *testing.T) {
 	t.Helper()
 	admin := kadm.NewClient(connect(t, k.bootstrap))
 	topics := maps.Clone(txnTopics)
-	topics[idempotentTopic] = idempotentProducers + 1
+	topics[idempotentTopic] = idempotentPartitions
 	for topic, partitions := range topics {
 		if _, err := admin.CreateTopic(t.Context(), partitions, 1, nil, topic); err != nil {
 			t.Fatal(err)
@@ -214,7 +222,7 @@ func (k *killing) sentinels(t *testing.T) {
 
 func (k *killing) partitions() map[string]int32 {
 	all := maps.Clone(txnTopics)
-	all[idempotentTopic] = idempotentProducers + 1
+	all[idempotentTopic] = idempotentPartitions
 	return all
 }
 
