@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenDirect opens a file of the operating system for writes past the page cache: from buffers and to places
-// that are aligned to PageSize.
+// OpenDirect opens a file of the operating system for reads and writes past the page cache: of buffers and
+// places that are aligned to PageSize.
 //
-// Errors: the file system does not know direct writes.
+// Errors: the file system does not know them.
 func OpenDirect(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|unix.O_DIRECT, 0)
+	return os.OpenFile(path, os.O_RDWR|unix.O_DIRECT, 0)
 }

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// OpenDirect opens a file for writes past the page cache. Here there are none.
+// OpenDirect opens a file for reads and writes past the page cache. Here there are none.
 func OpenDirect(string) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -2,7 +2,10 @@ package segment
 
 import (
 	"errors"
+	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -147,5 +150,69 @@ func TestDamagedSharedFileIsTold(t *testing.T) {
 		if _, err := VerifyShared(put(t, b), "s"); !errors.As(err, &damage) {
 			t.Errorf("byte %d of %d was changed: %v", at, len(b), err)
 		}
+	}
+}
+
+// pageWriter is a second way to a file that takes whole pages only.
+type pageWriter struct {
+	t *testing.T
+	*os.File
+	writes int
+}
+
+func (w *pageWriter) WriteAt(b []byte, at int64) (int, error) {
+	if w.writes++; len(b)%pageSize != 0 || at%pageSize != 0 {
+		w.t.Errorf("write of %d bytes at %d: no whole pages", len(b), at)
+	}
+	return w.File.WriteAt(b, at)
+}
+
+func TestDirectWritesMakeTheSameFile(t *testing.T) {
+	dir, r := t.TempDir(), randRun(rand.New(rand.NewPCG(9, 9)), 700)
+	var direct *pageWriter
+	write := func(name string, opts WriterOptions) []byte {
+		path := filepath.Join(dir, name)
+		w, err := Create(vfs.Default, path, 7, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range r.entries {
+			if err := w.Add(r.entries[i], r.stored[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Verify(vfs.Default, path); err != nil {
+			t.Error(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	want := write("plain", WriterOptions{})
+	got := write("direct", WriterOptions{
+		Buffer: make([]byte, 0, 4*pageSize),
+		Direct: func(path string) (io.WriterAt, error) {
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			direct = &pageWriter{t, f, 0}
+			return direct, err
+		},
+	})
+	if !slices.Equal(got, want) || direct.writes < 10 {
+		t.Errorf("%d bytes in %d writes are not the %d of a file that is written in one way", len(got), direct.writes, len(want))
+	}
+	if err := direct.Close(); err == nil {
+		t.Error("the second way is still open")
+	}
+	refused := write("refused", WriterOptions{
+		Buffer: make([]byte, 0, 4*pageSize),
+		Direct: func(string) (io.WriterAt, error) { return nil, errors.ErrUnsupported },
+	})
+	if !slices.Equal(refused, want) {
+		t.Error("without direct writes the file is another one")
 	}
 }

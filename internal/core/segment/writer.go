@@ -1,7 +1,9 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -15,6 +17,12 @@ type WriterOptions struct {
 	SyncEveryBytes int
 	// BufferBytes is the size of one write. Default 256 KiB.
 	BufferBytes int
+	// Buffer is used when it is there: its capacity is BufferBytes. It is free again after Finish or Abort.
+	Buffer []byte
+	// Direct opens the new file a second time, for writes past the page cache: what is moved would else push out what is
+	// read. Buffer then begins at a page and its capacity is pages, and nothing is synced before the end. Nil, or when it
+	// fails: there are no such writes.
+	Direct func(path string) (io.WriterAt, error)
 	// Category is what Pebble's disk statistics count the writes under.
 	Category vfs.DiskWriteCategory
 }
@@ -22,6 +30,9 @@ type WriterOptions struct {
 func (o WriterOptions) withDefaults() WriterOptions {
 	if o.SyncEveryBytes <= 0 {
 		o.SyncEveryBytes = 1 << 20
+	}
+	if o.Buffer != nil {
+		o.BufferBytes = cap(o.Buffer)
 	}
 	if o.BufferBytes <= 0 {
 		o.BufferBytes = 256 << 10
@@ -34,13 +45,17 @@ func (o WriterOptions) withDefaults() WriterOptions {
 
 // Writer writes one segment. It belongs to one goroutine. After an error only Abort makes sense.
 type Writer struct {
-	fs    vfs.FS
-	path  string
-	opts  WriterOptions
-	file  vfs.File
-	buf   []byte
-	pos   int64 // where the next batch begins
-	dirty int   // bytes written since the last sync
+	fs   vfs.FS
+	path string
+	opts WriterOptions
+	file vfs.File
+	buf  []byte
+	pos  int64 // where the next batch begins
+
+	direct io.WriterAt // nil when there is none
+	at     int64       // where buf goes then, a page
+
+	dirty int // bytes written since the last sync
 	index indexBuilder
 }
 
@@ -62,7 +77,15 @@ func (w *Writer) create(fs vfs.FS, path string, h *header, opts WriterOptions) e
 		return fmt.Errorf("create segment: %w", err)
 	}
 	*w = Writer{fs: fs, path: path, opts: opts, file: file, pos: headerSize}
-	w.buf = append(make([]byte, 0, opts.BufferBytes), h.encode()...)
+	if w.buf = opts.Buffer[:0]; opts.Buffer == nil {
+		w.buf = make([]byte, 0, opts.BufferBytes)
+	}
+	w.buf = append(w.buf, h.encode()...)
+	if opts.Direct != nil && opts.Buffer != nil {
+		if w.direct, err = opts.Direct(path); err != nil {
+			w.direct = nil
+		}
+	}
 	return nil
 }
 
@@ -102,7 +125,35 @@ func (w *Writer) write(b []byte) error {
 	return nil
 }
 
+// pageSize is what direct writes are aligned to.
+const pageSize = 4096
+
+// flushPages writes the whole pages of the buffer; the rest stays.
+func (w *Writer) flushPages() error {
+	n := len(w.buf) &^ (pageSize - 1)
+	if _, err := w.direct.WriteAt(w.buf[:n], w.at); err != nil {
+		return fmt.Errorf("write segment: %w", err)
+	}
+	w.at += int64(n)
+	w.buf = w.buf[:copy(w.buf, w.buf[n:])]
+	return nil
+}
+
+// flushRest writes the last page's beginning through the page cache.
+func (w *Writer) flushRest() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	if _, err := w.file.WriteAt(w.buf, w.at); err != nil {
+		return fmt.Errorf("write segment: %w", err)
+	}
+	return nil
+}
+
 func (w *Writer) flush() error {
+	if w.direct != nil {
+		return w.flushPages()
+	}
 	n := len(w.buf)
 	if _, err := w.file.Write(w.buf); err != nil {
 		return fmt.Errorf("write segment: %w", err)
@@ -142,6 +193,11 @@ func (w *Writer) finish(kind uint32) error {
 			return err
 		}
 	}
+	if w.direct != nil {
+		if err := errors.Join(w.flushRest(), w.closeDirect()); err != nil {
+			return err
+		}
+	}
 	if err := w.file.Sync(); err != nil {
 		return fmt.Errorf("sync segment: %w", err)
 	}
@@ -153,6 +209,15 @@ func (w *Writer) finish(kind uint32) error {
 	return nil
 }
 
+func (w *Writer) closeDirect() error {
+	c, ok := w.direct.(io.Closer)
+	w.direct = nil
+	if !ok {
+		return nil
+	}
+	return c.Close()
+}
+
 // Abort closes and removes an unfinished file. After Finish it does nothing.
 func (w *Writer) Abort() error {
 	if w.file == nil {
@@ -160,7 +225,7 @@ func (w *Writer) Abort() error {
 	}
 	file := w.file
 	w.file = nil
-	_ = file.Close() // the file goes anyway
+	_ = errors.Join(file.Close(), w.closeDirect()) // the file goes anyway
 	if err := w.fs.Remove(w.path); err != nil {
 		return fmt.Errorf("remove unfinished segment: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -292,4 +293,60 @@ func copyFile(from, to string) error {
 		return err
 	}
 	return os.WriteFile(to, b, 0o644)
+}
+
+// BenchmarkAppendSpread is PutRecords of 500 records of 1 KiB over more and more partitions, 8 callers; the mover has its
+// part in it. An operation is a record.
+func BenchmarkAppendSpread(b *testing.B) {
+	for _, parts := range []int{4, 100, 4000} {
+		b.Run(fmt.Sprintf("partitions=%d", parts), func(b *testing.B) {
+			const perCall = 500
+			r := benchStore(b)
+			ids := make([]store.PartitionID, parts)
+			for i := range ids {
+				ids[i] = r.create(store.Retention{})
+			}
+			value := make([]byte, 1<<10)
+			var calls [8][16][]store.AppendRequest
+			for w := range calls {
+				for v := range calls[w] {
+					calls[w][v] = spreadOver(ids, perCall, value)
+				}
+			}
+			b.SetBytes(1 << 10)
+			b.ReportAllocs()
+			b.ResetTimer()
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			for w := range calls {
+				wg.Go(func() {
+					for i := next.Add(perCall); i <= int64(b.N)+perCall; i = next.Add(perCall) {
+						if err := appendOK(r.Append(context.Background(), calls[w][i/perCall%16])); err != nil {
+							b.Errorf("call %d: %v", i, err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			await(b, "the mover", func() bool { c := r.Counters(); return c.UnmovedBytes <= r.opts.MoveAfterBytes })
+		})
+	}
+}
+
+// spreadOver groups n records by partition, as PutRecords does.
+func spreadOver(ids []store.PartitionID, n int, value []byte) []store.AppendRequest {
+	var req []store.AppendRequest
+	at := map[store.PartitionID]int{}
+	for range n {
+		id := ids[rand.IntN(len(ids))]
+		i, ok := at[id]
+		if !ok {
+			i = len(req)
+			at[id] = i
+			req = append(req, store.AppendRequest{Partition: id})
+		}
+		req[i].Records = append(req[i].Records, store.Record{Key: []byte("key-1234567890"), Value: value})
+	}
+	return req
 }

@@ -28,8 +28,8 @@ type gathering struct {
 	parts   []partRound // in order of id, once sorted
 	byID    map[store.PartitionID]int32
 	order   []int32 // batches by partition and offset
-	buf     []byte
-	read    []byte
+	buf     []byte  // of the passes
+	read    pageReader
 }
 
 // gathered is one batch, in the order of the journal.
@@ -100,6 +100,9 @@ func (g *gathering) sort() {
 // passes calls fn for each batch in order, with its bytes, which are not yet checked and not kept, and the file that they
 // are of. most bounds the buffer, unless one batch is larger.
 func (g *gathering) passes(most int64, fn func(part *partRound, e *segment.Entry, stored []byte, file string) error) error {
+	if err := g.grow(most); err != nil {
+		return err
+	}
 	for from := 0; from < len(g.order); {
 		to, size := from, int64(0)
 		for to < len(g.order) {
@@ -110,9 +113,6 @@ func (g *gathering) passes(most int64, fn func(part *partRound, e *segment.Entry
 			b.at = int32(size)
 			size += int64(b.StoredLen)
 			to++
-		}
-		if int64(cap(g.buf)) < size {
-			g.buf = make([]byte, size)
 		}
 		if err := g.load(); err != nil {
 			return err
@@ -128,6 +128,32 @@ func (g *gathering) passes(most int64, fn func(part *partRound, e *segment.Entry
 		from = to
 	}
 	return nil
+}
+
+// grow takes a buffer for the passes: most, less when all goes into it, more when a batch does not.
+func (g *gathering) grow(most int64) (err error) {
+	var all, largest int64
+	for i := range g.batches {
+		n := int64(g.batches[i].StoredLen)
+		all, largest = all+n, max(largest, n)
+	}
+	if all == 0 {
+		return nil
+	}
+	if g.buf, err = takePages(int(max(min(all, most), largest))); err != nil {
+		return fmt.Errorf("take memory to gather batches in: %w", err)
+	}
+	return nil
+}
+
+// end gives the buffer back.
+func (g *gathering) end() error {
+	if g.buf == nil {
+		return nil
+	}
+	b := g.buf
+	g.buf = nil
+	return givePages(b)
 }
 
 func (g *gathering) fileOf(batch int) string {
@@ -177,28 +203,38 @@ func (g *gathering) loadPiece(f *journalFile, batches []gathered) (n int, err er
 		}
 		end, last = b.Pos+int64(b.StoredLen), i+1
 	}
-	if err := g.readPiece(f, start, end); err != nil {
+	var file io.ReaderAt = f.file
+	if f.direct != nil {
+		file = f.direct // it is read once or twice and then written anew
+	}
+	piece, err := g.read.read(file, f.name, start, end)
+	if err != nil {
 		return n, err
 	}
 	for i := range batches[:last] {
 		if b := &batches[i]; b.at >= 0 {
-			copy(g.buf[b.at:][:b.StoredLen], g.read[b.Pos-start:])
+			copy(g.buf[b.at:][:b.StoredLen], piece[b.Pos-start:])
 		}
 	}
 	return n + last, nil
 }
 
-func (g *gathering) readPiece(f *journalFile, start, end int64) error {
-	if int64(cap(g.read)) < end-start {
-		g.read = make([]byte, max(gatherRead, end-start))
+// pageReader reads whole pages, so that files can be read past the page cache.
+type pageReader struct{ buf []byte }
+
+// read returns the bytes of file, which path names, from start to end. They are good until the next call.
+func (p *pageReader) read(file io.ReaderAt, path string, start, end int64) ([]byte, error) {
+	from := start &^ (journal.PageSize - 1)
+	n := journal.Pad(int(end - from))
+	if cap(p.buf) < n {
+		p.buf = journal.Aligned(max(gatherRead+2*journal.PageSize, n))
 	}
-	g.read = g.read[:end-start]
-	_, err := f.file.ReadAt(g.read, start)
-	if errors.Is(err, io.EOF) {
-		return &store.CorruptError{File: f.name, Offset: start, Reason: "the file ends inside of a batch"}
+	got, err := file.ReadAt(p.buf[:n], from)
+	switch {
+	case got >= int(end-from): // the file may end in the last page
+		return p.buf[start-from : end-from], nil
+	case errors.Is(err, io.EOF):
+		return nil, &store.CorruptError{File: path, Offset: start, Reason: "the file ends inside of a batch"}
 	}
-	if err != nil {
-		return fmt.Errorf("read %s at %d: %w", f.name, start, err)
-	}
-	return nil
+	return nil, fmt.Errorf("read %s at %d: %w", path, start, err)
 }

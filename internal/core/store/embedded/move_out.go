@@ -2,9 +2,12 @@ package embedded
 
 import (
 	"errors"
-	"fmt"
 	"io"
+	"os"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millrace/internal/core/journal"
 	"millrace/internal/core/segment"
 	"millrace/internal/core/store"
 )
@@ -12,16 +15,37 @@ import (
 // runFiles writes the runs of a round, in order of partition and offset: one with much data into a segment of its own, so that
 // its file goes as soon as it is trimmed, the others one after the other into shared files.
 type runFiles struct {
-	p      *movePlan
-	part   store.PartitionID
-	alone  bool // the run gets a file of its own
-	begun  bool // and has a batch
-	own    *segment.Writer
-	shared *segment.SharedWriter
-	file   fileID // of own
-	common fileID // of shared
-	read   []byte
-	batch  []segment.Entry
+	p       *movePlan
+	part    store.PartitionID
+	alone   bool // the run gets a file of its own
+	begun   bool // and has a batch
+	own     *segment.Writer
+	shared  *segment.SharedWriter
+	file    fileID // of own
+	common  fileID // of shared
+	read    pageReader
+	sources map[fileID]*os.File // opened past the page cache; nil: it cannot be
+	batch   []segment.Entry
+	pages   [2][]byte // of own and shared
+}
+
+const (
+	// writePages is the size of one write of a file of runs.
+	writePages = 1 << 20
+	// mostSources bounds the files that are open for what is written again.
+	mostSources = 64
+)
+
+// options of the next file of a kind. Only the operating system's files can be opened for direct writes.
+func (o *runFiles) options(kind int) segment.WriterOptions {
+	if o.pages[kind] == nil {
+		o.pages[kind] = journal.Aligned(writePages)
+	}
+	opts := segment.WriterOptions{Buffer: o.pages[kind]}
+	if o.p.m.s.opts.FS == vfs.Default {
+		opts.Direct = func(path string) (io.WriterAt, error) { return journal.OpenDirect(path) }
+	}
+	return opts
 }
 
 // begin starts a run of about n bytes.
@@ -53,7 +77,7 @@ func (o *runFiles) open(e *segment.Entry) (err error) {
 	fs := m.s.opts.FS
 	if o.alone {
 		o.file = m.newFile(fileSegment)
-		o.own, err = segment.Create(fs, m.s.segmentPath(o.file.id), uint64(o.part), segment.WriterOptions{})
+		o.own, err = segment.Create(fs, m.s.segmentPath(o.file.id), uint64(o.part), o.options(0))
 		return err
 	}
 	if o.shared != nil && o.shared.Size() >= m.sharedFile() {
@@ -63,7 +87,7 @@ func (o *runFiles) open(e *segment.Entry) (err error) {
 	}
 	if o.shared == nil {
 		o.common = m.newFile(fileShared)
-		if o.shared, err = segment.CreateShared(fs, m.s.segmentPath(o.common.id), o.common.id, segment.WriterOptions{}); err != nil {
+		if o.shared, err = segment.CreateShared(fs, m.s.segmentPath(o.common.id), o.common.id, o.options(1)); err != nil {
 			return err
 		}
 	}
@@ -99,9 +123,41 @@ func (o *runFiles) endShared() error {
 	return nil
 }
 
+// source is where batches of a file are read from: past the page cache where that is possible, since the file goes soon.
+func (o *runFiles) source(f *sealed) io.ReaderAt {
+	if o.p.m.s.opts.FS != vfs.Default {
+		return f.reader()
+	}
+	file, known := o.sources[f.id]
+	if !known {
+		if o.sources == nil {
+			o.sources = map[fileID]*os.File{}
+		}
+		if len(o.sources) < mostSources {
+			file, _ = journal.OpenDirect(f.path) // nil: then as everybody reads it
+		}
+		o.sources[f.id] = file
+	}
+	if file == nil {
+		return f.reader()
+	}
+	return file
+}
+
+func (o *runFiles) closeSources() error {
+	var errs []error
+	for _, f := range o.sources {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	o.sources = nil
+	return errors.Join(errs...)
+}
+
 // finish ends the last files and makes their names durable.
 func (o *runFiles) finish() error {
-	if err := errors.Join(o.endRun(), o.endShared()); err != nil {
+	if err := errors.Join(o.endRun(), o.endShared(), o.closeSources()); err != nil {
 		return err
 	}
 	return syncDir(o.p.m.s.opts.FS, o.p.m.s.path(segmentsDir))
@@ -109,7 +165,7 @@ func (o *runFiles) finish() error {
 
 // abort removes what is not finished. After finish it does nothing.
 func (o *runFiles) abort() error {
-	var errs []error
+	errs := []error{o.closeSources()}
 	if o.own != nil {
 		errs = append(errs, o.own.Abort())
 	}
@@ -154,18 +210,13 @@ func (o *runFiles) copy(f *sealed, end int64) error {
 		return nil
 	}
 	start := o.batch[0].Pos
-	if int64(cap(o.read)) < end-start {
-		o.read = make([]byte, max(gatherRead, end-start))
-	}
-	o.read = o.read[:end-start]
-	if _, err := f.reader().ReadAt(o.read, start); errors.Is(err, io.EOF) {
-		return &store.CorruptError{File: f.path, Offset: start, Reason: "the file ends inside of a batch"}
-	} else if err != nil {
-		return fmt.Errorf("read %s at %d: %w", f.path, start, err)
+	b, err := o.read.read(o.source(f), f.path, start, end)
+	if err != nil {
+		return err
 	}
 	for i := range o.batch {
 		e := &o.batch[i]
-		if err := o.add(f.path, e, o.read[e.Pos-start:][:e.StoredLen]); err != nil {
+		if err := o.add(f.path, e, b[e.Pos-start:][:e.StoredLen]); err != nil {
 			return err
 		}
 	}

@@ -95,7 +95,8 @@ func (p *movePlan) adopt() error {
 // move writes the batches of the files into runs, together with the partitions' last small ones where there are enough.
 func (p *movePlan) move() (err error) {
 	s := p.m.s
-	g := &gathering{byID: map[store.PartitionID]int32{}, buf: p.m.buf}
+	g := &gathering{byID: map[store.PartitionID]int32{}}
+	defer func() { err = errors.Join(err, g.end()) }()
 	for _, f := range p.files {
 		if err := errors.Join(p.m.ctx.Err(), g.take(s, f)); err != nil {
 			return err
@@ -114,9 +115,6 @@ func (p *movePlan) move() (err error) {
 		}
 		return out.add(file, e, stored)
 	})
-	if p.m.buf = nil; int64(cap(g.buf)) <= s.opts.MoveBufferBytes {
-		p.m.buf = g.buf
-	}
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,6 @@ type mover struct {
 	uses    map[fileID]*fileUse // mu guards it
 	nextSeg atomic.Uint64
 	upTo    atomic.Uint64 // number of a journal file: up to it files are moved however little there is
-	buf     []byte        // of MoveBufferBytes, while there is more to do
 	thinNow bool          // files were moved since shared ones were thinned
 	last    checkpoint
 	parts   map[store.PartitionID]bool // that have a state in Pebble
@@ -156,7 +155,6 @@ func (m *mover) run() {
 				continue
 			}
 			if !more {
-				m.buf = nil
 				m.s.space.keepBallast()
 				break
 			}
