@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,38 +168,87 @@ func BenchmarkCompaction(b *testing.B) {
 	}
 }
 
-// benchmarkCompaction compacts 32 MiB of records of 1 KiB: in the older half of the batches every second record is replaced.
+// Half of what is compacted is older: there every second record is replaced.
+const (
+	compactRecords  = 32 << 10
+	compactSize     = 1 << 10
+	compactPerBatch = 16
+)
+
+// openFilled is a store on disk with a partition of 32 MiB that was not compacted yet.
+func openFilled(b *testing.B, codec batch.Compression) *keyedRig {
+	b.Helper()
+	now := clock.NewManual(time.UnixMilli(1_700_000_000_000))
+	r := openRig(b, Options{Dir: b.TempDir(), BallastBytes: -1, MoveAfterBytes: 1 << 20, Clock: now})
+	id := r.create(store.Retention{})
+	r.update(func(tx store.Tx) error { return tx.SetCompaction(id, store.Compaction{Enabled: true}) })
+	for i := 0; i < compactRecords; i += compactPerBatch {
+		var w batch.Builder
+		w.Start(nil, 0)
+		for n := i; n < i+compactPerBatch; n++ {
+			key := n
+			if n%2 == 0 {
+				key %= compactRecords / 2
+			}
+			w.Add(&batch.Record{Key: fmt.Appendf(nil, "%016d", key), Value: numbered(id, store.Offset(n), compactSize)})
+		}
+		plain := w.Finish(batch.Fields{ProducerID: batch.NoProducer, ProducerEpoch: batch.NoProducer, BaseSequence: batch.NoProducer})
+		if res, err := r.Append(context.Background(), []store.AppendRequest{{Partition: id, Batch: packed(plain, codec)}}); err != nil || res[0].Err != nil {
+			b.Fatal(res, err)
+		}
+	}
+	k := &keyedRig{rig: r, now: now, id: id}
+	k.settle()
+	return k
+}
+
 func benchmarkCompaction(b *testing.B, codec batch.Compression) {
-	const records, size, perBatch = 32 << 10, 1 << 10, 16
 	for b.Loop() {
 		b.StopTimer()
-		now := clock.NewManual(time.UnixMilli(1_700_000_000_000))
-		o := Options{Dir: b.TempDir(), BallastBytes: -1, MoveAfterBytes: 1 << 20, Clock: now}
-		r := openRig(b, o)
-		id := r.create(store.Retention{})
-		r.update(func(tx store.Tx) error { return tx.SetCompaction(id, store.Compaction{Enabled: true}) })
-		for i := 0; i < records; i += perBatch {
-			var w batch.Builder
-			w.Start(nil, 0)
-			for n := i; n < i+perBatch; n++ {
-				key := n
-				if n%2 == 0 {
-					key %= records / 2
-				}
-				w.Add(&batch.Record{Key: fmt.Appendf(nil, "%016d", key), Value: numbered(id, store.Offset(n), size)})
-			}
-			plain := w.Finish(batch.Fields{ProducerID: batch.NoProducer, ProducerEpoch: batch.NoProducer, BaseSequence: batch.NoProducer})
-			if res, err := r.Append(context.Background(), []store.AppendRequest{{Partition: id, Batch: packed(plain, codec)}}); err != nil || res[0].Err != nil {
-				b.Fatal(res, err)
-			}
-		}
-		k := &keyedRig{rig: r, now: now, id: id}
-		k.settle()
+		k := openFilled(b, codec)
 		b.StartTimer()
 		k.pass()
 		b.StopTimer()
-		r.stop()
+		k.stop()
 		b.StartTimer()
 	}
-	b.SetBytes(records * size)
+	b.SetBytes(compactRecords * compactSize)
+}
+
+// BenchmarkAppendBesideCompaction is one closed loop of records of 1 KiB, alone and while 32 MiB are compacted.
+func BenchmarkAppendBesideCompaction(b *testing.B) {
+	for _, beside := range []bool{false, true} {
+		b.Run(fmt.Sprintf("beside=%v", beside), func(b *testing.B) {
+			var took []time.Duration
+			for b.Loop() {
+				b.StopTimer()
+				k := openFilled(b, batch.None)
+				id := k.create(store.Retention{})
+				b.StartTimer()
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					if beside {
+						_ = newPass(k.Store, k.id).run() // a failure shows in what is measured
+					}
+				}()
+				for n, running := 0, true; running || n < 100; n++ {
+					start := time.Now()
+					k.append(id, make([]byte, compactSize))
+					took = append(took, time.Since(start))
+					select {
+					case <-done:
+						running = false
+					default:
+					}
+				}
+				b.StopTimer()
+				k.stop()
+				b.StartTimer()
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
+		})
+	}
 }
