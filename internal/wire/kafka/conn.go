@@ -36,6 +36,7 @@ type Conn struct {
 	writing  bool      // someone writes; guarded by mu
 	answered time.Time // when a request other than Produce was last answered; guarded by mu
 	last     bool      // no further request is read; guarded by mu
+	refused  bool      // the client is told so and left some time to go; guarded by mu
 	dead     bool      // the socket is closed or about to be; guarded by mu
 	bareSASL bool      // tokens come without headers; the reading goroutine's
 }
@@ -161,6 +162,9 @@ func (c *Conn) run() {
 		for c.next() {
 		}
 	}
+	if c.wasRefused() && c.awaitAnswers() {
+		c.awaitLeave()
+	}
 	if t, ok := c.conn.(*tls.Conn); ok && c.awaitAnswers() {
 		_ = t.CloseWrite() // says that nothing is missing; waits for the socket, which cut must not
 	}
@@ -188,6 +192,26 @@ func (c *Conn) handshake() bool {
 		return false
 	}
 	return true
+}
+
+func (c *Conn) wasRefused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused
+}
+
+// awaitLeave gives a client that was refused the time to read why and to go by itself. Some look at the end of a connection
+// before they look at what came with it (kafka-python), and would only know that it ended.
+func (c *Conn) awaitLeave() {
+	if c.conn.SetReadDeadline(time.Now().Add(c.server.opts.leaveTime)) != nil {
+		return
+	}
+	var ignored [256]byte
+	for {
+		if _, err := c.conn.Read(ignored[:]); err != nil {
+			return // gone, or out of time
+		}
+	}
 }
 
 // stopReading ends the connection once what it has sent is answered.

@@ -30,7 +30,7 @@ func FuzzConnection(f *testing.F) {
 				r.ReplyAndClose(&kafkaapi.SaslAuthenticateResponse{})
 			},
 		}
-		s := NewServer(h, Options{MaxFrameBytes: 1 << 20})
+		s := NewServer(h, Options{MaxFrameBytes: 1 << 20, leaveTime: 1})
 		ours, theirs := net.Pipe()
 		c := newConn(s, ours, &ListenerOptions{Authenticate: authenticate})
 		if !s.slots.TryAcquire(1) || !s.addConn(c) {

@@ -24,6 +24,7 @@ type Options struct {
 	// bytes and those of the answer (0 when there was none). It must not block.
 	Observe func(key kafkaapi.Key, d time.Duration, inBytes, outBytes int)
 
+	leaveTime    time.Duration // leaveTime by default; tests wait less, or longer
 	writeTimeout time.Duration // writeTimeout by default; tests cut slow readers sooner
 }
 
@@ -65,6 +66,9 @@ const (
 
 	handshakeTimeout = 10 * time.Second
 
+	// leaveTime is how long a client that was refused may take to go: connection.failed.authentication.delay.ms of Kafka.
+	leaveTime = 100 * time.Millisecond
+
 	// directBytes is the largest answer that is gathered into one buffer and written without waiting; copying
 	// it takes some 5 µs. Larger ones are written from where they are.
 	directBytes = 64 << 10
@@ -90,6 +94,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.writeTimeout <= 0 {
 		o.writeTimeout = stepTime
+	}
+	if o.leaveTime <= 0 {
+		o.leaveTime = leaveTime
 	}
 	return o
 }

@@ -37,14 +37,15 @@ func (r *Request) ClientID() string { return r.p.conn.ClientID() }
 // A message that cannot be encoded (a string above 32,767 bytes) ends the connection.
 func (r *Request) Reply(m kafkaapi.Message) { r.reply(m, false) }
 
-// ReplyAndClose is Reply, and the connection ends when the answer has gone: for failed authentication.
+// ReplyAndClose is Reply, and the connection ends when the answer has gone and the client has left, or soon after: for
+// failed authentication.
 func (r *Request) ReplyAndClose(m kafkaapi.Message) { r.reply(m, true) }
 
 func (r *Request) reply(m kafkaapi.Message, end bool) {
 	c := r.p.conn
 	if end {
 		c.mu.Lock()
-		c.last = true
+		c.last, c.refused = true, true
 		c.mu.Unlock()
 	}
 	if r.bare {

@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"encoding/binary"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +102,23 @@ func TestFailedAuthenticationIsAnsweredAndEndsTheConnection(t *testing.T) {
 		t.Errorf("got %+v", m)
 	}
 	c.isCut()
+}
+
+func TestRefusedClientMayGoByItself(t *testing.T) {
+	const long = 10 * patience
+	s := start(t, passwords(time.Hour), Options{leaveTime: long}, demanding)
+	c := s.dial(t)
+	c.handshake(1)
+	c.authenticate("guess")
+	if err := c.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("right after the refusal: got %d bytes, %v; want an open connection", n, err)
+	}
+	c.send(3, produceOf(0, 1, nil)) // of which no notice is taken
+	c.Close()
+	eventually(t, "the connection is gone", func() bool { return s.Conns() == 0 })
 }
 
 func TestExpiredAuthenticationLetsOnlySASLPass(t *testing.T) {
