@@ -4,6 +4,7 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,31 @@ func start(t *testing.T, o process.Options) *process.Server {
 		}
 	})
 	return s
+}
+
+// startToKill runs a server for t as start does, which may be killed before t ends.
+func startToKill(t *testing.T, o process.Options) *process.Server {
+	t.Helper()
+	s, err := process.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// fixedAddress is one at which a server can listen again after it was killed.
+func fixedAddress(t *testing.T) string {
+	t.Helper()
+	port, err := process.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint("127.0.0.1:", port)
 }
 
 // withDeadline bounds a client by clientTimeout and by the test.

@@ -84,11 +84,7 @@ func TestTransactionsAndIdempotentProducersSurviveKills(t *testing.T) {
 
 func newKilling(t *testing.T, seed uint64) *killing {
 	t.Helper()
-	port, err := process.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder, bootstrap := t.TempDir(), fmt.Sprint("127.0.0.1:", port)
+	folder, bootstrap := t.TempDir(), fixedAddress(t)
 	return &killing{
 		// The same address in every life, as clients need it; small bounds, so that files fill and are moved.
 		options: process.Options{
@@ -102,16 +98,7 @@ func newKilling(t *testing.T, seed uint64) *killing {
 // launch starts the server and waits until it serves.
 func (k *killing) launch(t *testing.T) {
 	t.Helper()
-	s, err := process.Start(t.Context(), k.options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.server = s
-	t.Cleanup(func() {
-		if err := s.Kill(); err != nil {
-			t.Error(err)
-		}
-	})
+	k.server = startToKill(t, k.options)
 }
 
 func (k *killing) createTopics(t *testing.T) {

@@ -98,28 +98,39 @@ func (w *wordCounter) await(t *testing.T, count int) {
 func TestKafkaStreamsCountsExactlyOnceThroughKills(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	s := start(t, process.Options{Data: filepath.Join(folder, "data")})
+	o := process.Options{Data: filepath.Join(folder, "data"), KafkaListen: []string{fixedAddress(t)}}
+	s := startToKill(t, o)
 	admin := kadm.NewClient(connect(t, s.Ready.Kafka))
 	if _, err := admin.CreateTopics(t.Context(), 2, 1, nil, streamsInput, streamsOutput); err != nil {
 		t.Fatal(err)
 	}
 	w := &wordCounter{
 		bootstrap: s.Ready.Kafka, want: map[string]int{}, got: map[string]int{}, random: rand.New(rand.NewPCG(1, 2)),
-		output: connect(t, s.Ready.Kafka, kgo.ConsumeTopics(streamsOutput), kgo.FetchIsolationLevel(kgo.ReadCommitted())),
+		output: connect(t, s.Ready.Kafka, kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }), kgo.ConsumeTopics(streamsOutput), kgo.FetchIsolationLevel(kgo.ReadCommitted())),
 	}
 	p := java(t, "StreamsApp", s.Ready.Kafka, "word-count", streamsInput, streamsOutput, filepath.Join(folder, "state"))
 	log := filepath.Join(folder, "streams.log")
 	lines := connect(t, s.Ready.Kafka)
-	const kills = 2
+	app := p.child(t, log)
+	const kills = 3
 	for kill := range kills {
-		app := p.child(t, log)
 		before := total(w.want)
 		w.send(t, lines, 2000)
 		w.await(t, before+1) // the work has begun, of which each 100 ms are a transaction
+		if kill == 1 {       // the broker, under an application that goes on
+			if err := s.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			s = start(t, o)
+			continue
+		}
 		if err := app.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("killed %d times: %d of %d records of output", kill+1, total(w.got), total(w.want))
+		t.Logf("the application was killed after %d of %d records of output", total(w.got), total(w.want))
+		if kill < kills-1 {
+			app = p.child(t, log)
+		}
 	}
 	// What it keeps on disk is lost too: the stores come back from their changelogs.
 	if err := os.RemoveAll(filepath.Join(folder, "state")); err != nil {

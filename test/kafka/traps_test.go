@@ -290,16 +290,9 @@ func offsetsInTransaction(t *testing.T, bootstrap string) {
 // A group is what its members are, its generation and its offsets, all of which outlive the process of the broker.
 func TestAGroupOutlivesTheBrokersProcess(t *testing.T) {
 	t.Parallel()
-	port, err := process.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bootstrap, group := fmt.Sprint("127.0.0.1:", port), "lasting"
+	bootstrap, group := fixedAddress(t), "lasting"
 	o := process.Options{Data: filepath.Join(t.TempDir(), "data"), KafkaListen: []string{bootstrap}}
-	s, err := process.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startToKill(t, o)
 	create(t, bootstrap, group, nil)
 	c := connect(t, bootstrap, append(hasty(bootstrap), kgo.ConsumerGroup(group), kgo.ConsumeTopics(group), kgo.DisableAutoCommit(),
 		kgo.HeartbeatInterval(100*time.Millisecond), kgo.SessionTimeout(10*time.Second))...)

@@ -51,10 +51,12 @@ def quiet():
 
 
 def kafka_python(address, protocol, mechanism, secret, topic, value):
+    import io
     import logging
     from kafka import KafkaConsumer, KafkaProducer
     from kafka.errors import KafkaTimeoutError
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    log, written = logging.getLogger("kafka"), io.StringIO()
+    log.handlers, log.propagate = [logging.StreamHandler(written)], False
     conf = {"bootstrap_servers": address, "security_protocol": protocol, "ssl_cafile": ca}
     if mechanism:
         conf |= {"sasl_mechanism": mechanism, "sasl_plain_username": user, "sasl_plain_password": secret}
@@ -62,8 +64,8 @@ def kafka_python(address, protocol, mechanism, secret, topic, value):
         p = KafkaProducer(bootstrap_timeout_ms=1000 if secret != password else PATIENCE * 1000, **conf)
         p.send(topic, value).get(PATIENCE)
         p.close()
-    except KafkaTimeoutError:  # it tries again until its time is over
-        return REFUSED
+    except KafkaTimeoutError:  # it tries again until its time is over, and only its log says why
+        return REFUSED if "SaslAuthenticationFailedError" in written.getvalue() else written.getvalue()
     c = KafkaConsumer(topic, auto_offset_reset="earliest", **conf)
     m = next(iter(c))
     c.close()
