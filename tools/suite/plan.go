@@ -23,16 +23,16 @@ type part struct {
 var plan = []part{
 	{"parts", true, 10 * time.Minute, prepare},
 	{"build", true, 5 * time.Minute, build},
-	{"lint", true, 6 * time.Minute, lint},
-	{"units", true, 6 * time.Minute, units},
-	{"platforms", false, 8 * time.Minute, platforms},
-	{"race", false, 8 * time.Minute, race},
-	{"fuzz", false, 15 * time.Minute, fuzz},
-	{"simulation", false, 6 * time.Minute, simulation},
-	{"planted", false, 2 * time.Minute, planted},
-	{"clients", false, 5 * time.Minute, clients},
-	{"kafka", false, 8 * time.Minute, kafka},
-	{"crash", false, 5 * time.Minute, crash},
+	{"lint", true, 12 * time.Minute, lint},
+	{"units", true, 12 * time.Minute, units},
+	{"platforms", false, 12 * time.Minute, platforms},
+	{"race", false, 15 * time.Minute, race},
+	{"fuzz", false, 20 * time.Minute, fuzz},
+	{"simulation", false, 10 * time.Minute, simulation},
+	{"planted", false, 4 * time.Minute, planted},
+	{"clients", false, 10 * time.Minute, clients},
+	{"kafka", false, 12 * time.Minute, kafka},
+	{"crash", false, 10 * time.Minute, crash},
 }
 
 // ours is every package; not ./..., which would look into build/ too.
