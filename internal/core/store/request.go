@@ -71,6 +71,18 @@ type Group struct {
 
 	Bytes   int // of payloads, keys and values: an upper bound before sealing
 	ordered uint32
+	loose   [][]Record // room for the first records of batches
+}
+
+// firstLoose is the list of a batch's loose records when it has one request's. Lists share their memory: most batches of
+// many partitions never have a second.
+func (g *Group) firstLoose(records []Record) [][]Record {
+	if len(g.loose) == cap(g.loose) {
+		g.loose = make([][]Record, 0, min(max(8, 2*cap(g.loose)), 1024))
+	}
+	g.loose = append(g.loose, records)
+	n := len(g.loose)
+	return g.loose[n-1 : n : n]
 }
 
 // Empty tells whether the group changes nothing.

@@ -196,7 +196,11 @@ func (s *State) decideLoose(p *partition, req *AppendRequest, g *Group) AppendRe
 			size += more
 			n++
 		}
-		a.Loose = append(a.Loose, rest[:n:n])
+		if a.Loose == nil {
+			a.Loose = g.firstLoose(rest[:n:n])
+		} else {
+			a.Loose = append(a.Loose, rest[:n:n])
+		}
 		a.Count += int32(n)
 		a.Size += size
 		g.Bytes += size

@@ -373,8 +373,10 @@ func (s *State) endOpen(p *partition, a *Append) {
 
 func (p *partition) setStable(seq uint64) {
 	stable := p.head.Next
-	for _, first := range p.open {
-		stable = min(stable, first)
+	if len(p.open) > 0 { // to begin with a map costs more than the rest
+		for _, first := range p.open {
+			stable = min(stable, first)
+		}
 	}
 	if stable != p.head.LastStable {
 		p.head.LastStable = stable

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -51,6 +52,7 @@ func (s *Store) publish(j *job) {
 		s.watch.tell(events)
 	}
 	s.metrics.applied(g)
+	j.free(s)
 }
 
 // applyKeys writes the key changes of a durable group to Pebble, with the group's number in the same batch.
@@ -84,9 +86,14 @@ func (s *Store) applyKeys(g *store.Group) {
 // that nobody needs any more are returned. The caller holds mu.
 func (s *Store) indexGroup(j *job) (gone []run) {
 	g := j.group
+	deletes := slices.ContainsFunc(g.Parts, func(c store.PartitionChange) bool { return c.Kind == store.PartitionDelete })
 	for i := range g.Appends {
 		a := &g.Appends[i]
-		if _, ok := s.applied.Head(a.Partition); ok {
+		ok := true
+		if deletes { // else a partition that is appended to is there
+			_, ok = s.applied.Head(a.Partition)
+		}
+		if ok {
 			s.idx.add(a.Partition, newEntry(a, &j.stored[i], j), &j.stored[i])
 		}
 	}

@@ -42,6 +42,7 @@ type gathered struct {
 // partRound is what a round has of one partition.
 type partRound struct {
 	id      store.PartitionID
+	start   store.Offset // what ends before is not needed; OffsetMax: the partition is gone
 	bytes   int64
 	batches int
 }
@@ -53,14 +54,18 @@ func (g *gathering) take(s *Store, f *journalFile) error {
 		defer s.mu.RUnlock()
 		for i := range group.Data.Appends {
 			a, st := &group.Data.Appends[i], &group.Stored[i]
-			if h, ok := s.applied.Head(a.Partition); !ok || a.Next() <= h.Start {
-				continue
-			}
 			part, ok := g.byID[a.Partition]
 			if !ok {
 				part = int32(len(g.parts))
 				g.byID[a.Partition] = part
-				g.parts = append(g.parts, partRound{id: a.Partition})
+				start := store.OffsetMax
+				if h, ok := s.applied.Head(a.Partition); ok {
+					start = h.Start
+				}
+				g.parts = append(g.parts, partRound{id: a.Partition, start: start})
+			}
+			if a.Next() <= g.parts[part].start {
+				continue
 			}
 			g.parts[part].bytes += int64(st.Len)
 			g.parts[part].batches++

@@ -97,6 +97,11 @@ func (p *movePlan) move() (err error) {
 	s := p.m.s
 	g := &gathering{byID: map[store.PartitionID]int32{}}
 	defer func() { err = errors.Join(err, g.end()) }()
+	var batches int64
+	for _, f := range p.files {
+		batches += f.batches.Load()
+	}
+	g.batches = make([]gathered, 0, batches)
 	for _, f := range p.files {
 		if err := errors.Join(p.m.ctx.Err(), g.take(s, f)); err != nil {
 			return err

@@ -9,7 +9,11 @@ import "golang.org/x/sys/unix"
 //
 // Errors: no memory.
 func takePages(n int) ([]byte, error) {
-	return unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err == nil {
+		adviseHuge(b)
+	}
+	return b, err
 }
 
 // givePages gives back what takePages has returned.

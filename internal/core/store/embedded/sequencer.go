@@ -19,7 +19,8 @@ const serialBudget = time.Millisecond
 type job struct {
 	group    *store.Group
 	stored   []journal.Stored
-	keys     datakey.Keys // that its batches are sealed with
+	roomy    []journal.Stored // memory for stored; nil: none was taken
+	keys     datakey.Keys     // that its batches are sealed with
 	file     *journalFile
 	chunk    uint64
 	chunkAt  int   // where the group begins in the chunk
@@ -27,6 +28,45 @@ type job struct {
 	requests []*request
 	errs     []error       // beside requests
 	applied  chan struct{} // closed when applied; only made when the sequencer waits for it
+}
+
+// groupRoom is memory for a group's batches. It goes from the applier back to the sequencer: a group of thousands of batches
+// would else be a megabyte of garbage.
+type groupRoom struct {
+	appends []store.Append
+	stored  []journal.Stored
+}
+
+// mostRoom is how many batches the room that is kept has: those of a group of 8 MiB of small records.
+const mostRoom = 16 << 10
+
+// room gives a job memory for n batches.
+func (j *job) room(s *Store, n int) {
+	if n == 0 {
+		return
+	}
+	var r groupRoom
+	select {
+	case r = <-s.rooms:
+	default:
+	}
+	if cap(r.appends) < n {
+		r = groupRoom{make([]store.Append, 0, n), make([]journal.Stored, n)}
+	}
+	j.group.Appends, j.roomy = r.appends, r.stored
+}
+
+// free gives the memory back when nobody needs the group any more.
+func (j *job) free(s *Store) {
+	if j.roomy == nil || cap(j.group.Appends) > mostRoom || len(j.roomy) < cap(j.group.Appends) {
+		return
+	}
+	clear(j.group.Appends) // nothing of the requests may stay
+	select {
+	case s.rooms <- groupRoom{j.group.Appends[:0], j.roomy}:
+	default:
+	}
+	j.group.Appends, j.stored = nil, nil
 }
 
 // run is the sequencer.
@@ -135,6 +175,11 @@ func (s *Store) refuse(r *request) error {
 func (s *Store) decide(j *job) (lost []int) {
 	g := s.decided.Begin(s.Now())
 	j.group = g
+	batches := 0
+	for _, r := range j.requests {
+		batches += len(r.appends)
+	}
+	j.room(s, batches)
 	for i, r := range j.requests {
 		if r.fn == nil {
 			refused := true
@@ -276,7 +321,11 @@ func (s *Store) persist(j *job, flags uint16) error {
 	f := s.active
 	buf, number := s.cache.reserve(journal.Bound(j.group))
 	h := journal.Header{Flags: flags, FileID: f.header.ID, FileSeq: f.header.Seq, Durable: j.group.Seq - 1}
-	j.stored = make([]journal.Stored, len(j.group.Appends))
+	if n := len(j.group.Appends); n <= len(j.roomy) {
+		j.stored = j.roomy[:n]
+	} else {
+		j.stored = make([]journal.Stored, n)
+	}
 	buf, err := journal.Seal(buf, j.group, &h, f.end, j.keys, j.stored)
 	if err != nil {
 		return err

@@ -37,7 +37,8 @@ type Store struct {
 	decided *store.State
 	locks   conflicts
 	active  *journalFile
-	jobs    chan *job // to the applier; closed by the sequencer at the end
+	jobs    chan *job      // to the applier; closed by the sequencer at the end
+	rooms   chan groupRoom // from the applier
 
 	pubMu   sync.RWMutex
 	visible atomic.Uint64 // sequence of the last applied group

@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package embedded
+
+// adviseHuge does nothing: there is no such hint here.
+func adviseHuge([]byte) {}
