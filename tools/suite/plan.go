@@ -131,7 +131,7 @@ func crash(ctx context.Context, r *runner) error {
 }
 
 // fuzzTime is for each target; the corpus in testdata runs among the units anyway.
-const fuzzTime = "3s"
+const fuzzTime = "2s"
 
 // fuzz gives every fuzz target some seconds.
 func fuzz(ctx context.Context, r *runner) error {
