@@ -154,6 +154,46 @@ func TestTombstoneStaysUntilItsHorizon(t *testing.T) {
 	}
 }
 
+func TestTombstonesAreGatheredAndDoNotHoldUpOthers(t *testing.T) {
+	k := openKeyed(t, store.Compaction{DeleteMillis: 60_000}, nil)
+	c := newCompactor(k.Store)
+	due := func(when string, want bool) {
+		t.Helper()
+		if _, ok := c.choose(); ok != want {
+			t.Errorf("%s: due is %v, want %v", when, ok, want)
+		}
+	}
+	delete1 := func(key string) { // and the horizon of its tombstone passes
+		k.put(0, key)
+		k.put(0, "z="+key)
+		k.settle()
+		k.pass()
+		k.now.Advance(time.Minute)
+	}
+	delete1("a")
+	due("a horizon has passed", true)
+	if err := c.compact(k.id); err != nil {
+		t.Fatal(err)
+	}
+	k.want("without it", "1 z=a")
+	delete1("b")
+	due("another one, a minute later", true)
+	c.gather[k.id] = c.s.Now() + 10_000
+	due("another one, before more are gathered", false)
+	k.put(0, "z=new")
+	k.settle()
+	due("with a new record", true)
+	if err := c.compact(k.id); err != nil {
+		t.Fatal(err)
+	}
+	k.want("with both gone", "4 z=new")
+	k.put(0, "z=newer")
+	k.settle()
+	due("at once", false)
+	k.now.Advance(compactEvery)
+	due("after a rest", true)
+}
+
 func TestRecordsOfAbortedTransactionsGoAndAreForgotten(t *testing.T) {
 	k := openKeyed(t, store.Compaction{DeleteMillis: 0}, nil)
 	k.put(1, "a=aborted")

@@ -14,7 +14,8 @@ const (
 	// rollEvery is how often at most the journal is moved for compaction's sake: each time makes a run for each
 	// partition that was written to.
 	rollEvery = 5 * time.Second
-	// compactRest is how long a partition is left alone after its compaction has failed, or for tombstones alone.
+	// compactRest is how long a partition is left alone after its compaction has failed, and at least after one for
+	// tombstones alone before the next such.
 	compactRest = 10 * time.Second
 )
 
@@ -30,12 +31,25 @@ const (
 // the same: an older record of a key is never left where a newer one has gone.
 type compactor struct {
 	s      *Store
-	rest   map[store.PartitionID]int64 // ms since 1970: partitions that are left alone until then
-	rolled int64                       // when the journal was last moved for compaction
+	rest   restUntil // partitions that are left alone
+	gather restUntil // those that are left alone unless they have more than tombstones to compact
+	rolled int64     // when the journal was last moved for compaction
+}
+
+// restUntil says until when partitions rest, ms since 1970.
+type restUntil map[store.PartitionID]int64
+
+// awake forgets those that have rested.
+func (r restUntil) awake(now int64) {
+	for id, until := range r {
+		if now >= until {
+			delete(r, id)
+		}
+	}
 }
 
 func newCompactor(s *Store) *compactor {
-	return &compactor{s: s, rest: map[store.PartitionID]int64{}}
+	return &compactor{s: s, rest: restUntil{}, gather: restUntil{}}
 }
 
 func (c *compactor) run() {
@@ -183,29 +197,26 @@ func (c *compactor) look() bool {
 // choose returns the partition that is due and has the largest dirty part.
 func (c *compactor) choose() (best store.PartitionID, ok bool) {
 	s, now, most := c.s, c.s.Now(), -1.0
+	c.rest.awake(now)
+	c.gather.awake(now)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, id := range s.applied.Compacted() {
-		d := s.dirtOf(id, now)
-		if now < c.rest[id] {
+		if c.rest[id] != 0 {
 			continue
 		}
-		due := d.due(d.dirty, d.oldest, now) || d.horizon != 0 && d.horizon <= now
+		d := s.dirtOf(id, now)
+		due := d.due(d.dirty, d.oldest, now) || d.horizon != 0 && d.horizon <= now && c.gather[id] == 0
 		if due && d.ratio(d.dirty) > most {
 			best, most, ok = id, d.ratio(d.dirty), true
-		}
-	}
-	for id := range c.rest {
-		if now >= c.rest[id] {
-			delete(c.rest, id)
 		}
 	}
 	return best, ok
 }
 
 // compact runs one pass over a partition. It leaves the partition alone for a while afterwards: three times as long as the
-// pass took, so that one takes at most a quarter of the time; longer after a pass for tombstones alone, so that more of
-// them are gathered before what holds them is written again.
+// pass took, so that one takes at most a quarter of the time. After a pass for tombstones alone the next such comes later, so
+// that more of them are gathered before what holds them is written again.
 func (c *compactor) compact(id store.PartitionID) error {
 	s := c.s
 	start := s.Now()
@@ -214,14 +225,16 @@ func (c *compactor) compact(id store.PartitionID) error {
 	s.mu.Lock()
 	s.claims.part = 0
 	s.mu.Unlock()
-	rest := max(compactEvery, 3*time.Duration(s.Now()-start)*time.Millisecond)
+	now := s.Now()
+	rest := max(compactEvery, 3*time.Duration(now-start)*time.Millisecond)
 	if p.from == p.end { // for tombstones and markers alone
-		rest = max(compactRest, min(time.Duration(p.with.DeleteMillis)*time.Millisecond/4, time.Hour))
+		gather := min(time.Duration(p.with.DeleteMillis)*time.Millisecond/4, time.Hour)
+		c.gather[id] = now + max(compactRest, gather).Milliseconds()
 	}
 	if p.partly && !p.cut && err == nil {
 		rest = 0
 	}
-	c.rest[id] = start + rest.Milliseconds()
+	c.rest[id] = now + rest.Milliseconds()
 	if errors.Is(err, store.ErrNoPartition) || errors.Is(err, errMoved) {
 		return nil // it was deleted or trimmed, or the mover has gathered some of its runs
 	}
