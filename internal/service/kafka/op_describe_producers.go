@@ -22,18 +22,27 @@ func (b *Broker) describeProducers(c *Call, req *kafkaapi.DescribeProducersReque
 		t, unknown := b.topic(c.Context, in.Name)
 		for _, index := range in.PartitionIndexes {
 			one := kafkaapi.DescribeProducersResponsePartitionResponse{PartitionIndex: index}
-			if p, ok := partitionOf(t, index); ok {
-				var err error
-				one.ActiveProducers, err = b.producersOf(c, p.id)
-				one.ErrorCode = b.codeOf("describe producers", err)
-			} else if one.ErrorCode = unknown; unknown == kafkaapi.None {
-				one.ErrorCode = kafkaapi.UnknownTopicOrPartition
+			if one.ErrorCode = unknown; unknown == kafkaapi.None {
+				one.ActiveProducers, one.ErrorCode = b.producersAt(c, t, index)
 			}
 			out.Partitions = append(out.Partitions, one)
 		}
 		res.Topics = append(res.Topics, out)
 	}
 	return res
+}
+
+// producersAt are the producers of a partition: none of one that is only shown.
+func (b *Broker) producersAt(c *Call, t *topic, index int32) ([]kafkaapi.DescribeProducersResponseProducerState, kafkaapi.Code) {
+	p, ok := t.partition(index)
+	switch {
+	case !ok:
+		return nil, kafkaapi.UnknownTopicOrPartition
+	case p.id == 0:
+		return nil, kafkaapi.None
+	}
+	all, err := b.producersOf(c, p.id)
+	return all, b.codeOf("describe producers", err)
 }
 
 func (b *Broker) producersOf(c *Call, id store.PartitionID) (all []kafkaapi.DescribeProducersResponseProducerState, err error) {

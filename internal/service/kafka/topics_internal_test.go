@@ -45,6 +45,15 @@ func TestInternalTopicsAreShownOnceACoordinatorWasAskedFor(t *testing.T) {
 	if p := offsets.Topics[0].Partitions[0]; p.ErrorCode != kafkaapi.None || p.Offset != 0 {
 		t.Errorf("its end: got %+v, want 0", p)
 	}
+	producers := ask[*kafkaapi.DescribeProducersResponse](t, b, 0, &kafkaapi.DescribeProducersRequest{
+		Topics: []kafkaapi.DescribeProducersRequestTopicRequest{{Name: offsetsTopic, PartitionIndexes: []int32{49, 50}}},
+	}).Topics[0].Partitions
+	if p := producers[0]; p.ErrorCode != kafkaapi.None || len(p.ActiveProducers) > 0 {
+		t.Errorf("producers of its last partition: got %+v, want none", p)
+	}
+	if code := producers[1].ErrorCode; code != kafkaapi.UnknownTopicOrPartition {
+		t.Errorf("producers of a partition above: got %v, want %v", code, kafkaapi.UnknownTopicOrPartition)
+	}
 	again := ask[*kafkaapi.CreateTopicsResponse](t, b, 7, &kafkaapi.CreateTopicsRequest{Topics: []kafkaapi.CreateTopicsRequestCreatableTopic{{Name: offsetsTopic, NumPartitions: 1, ReplicationFactor: 1}}})
 	if code := again.Topics[0].ErrorCode; code != kafkaapi.TopicAlreadyExists {
 		t.Errorf("create: got %v", code)
