@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -82,6 +83,10 @@ var toolCalls = []toolCall{
 	},
 	{tool: offsetsTool, args: "--bootstrap-server @ --topic tools --time latest", want: []string{`(?m)^tools:0:\d+$`, `(?m)^tools:2:\d+$`}},
 	{tool: offsetsTool, args: "--bootstrap-server @ --topic tools --time earliest", want: []string{`(?m)^tools:0:0$`}},
+	{tool: offsetsTool, args: "--bootstrap-server @", want: []string{`(?m)^__consumer_offsets:49:0$`, `(?m)^tools:2:\d+$`}},
+	{tool: consumerTool, args: "--bootstrap-server @ --topic __consumer_offsets --from-beginning --timeout-ms 500", want: []string{`Processed a total of 0 messages`}},
+	{tool: topicsTool, args: "--bootstrap-server @ --describe --topic __consumer_offsets", want: []string{`PartitionCount: 50`, `cleanup\.policy=compact`}},
+	{tool: logDirsTool, args: "--bootstrap-server @ --describe", want: []string{`"error":null`}},
 	{tool: groupsTool, args: "--bootstrap-server @ --list", want: []string{`(?m)^tools-group$`}},
 	{tool: groupsTool, args: "--bootstrap-server @ --describe --group tools-group", want: []string{`tools-group\s+tools\s+0\s+\d+\s+\d+\s+0`}},
 	{tool: groupsTool, args: "--bootstrap-server @ --describe --group tools-group --state", want: []string{`tools-group.*Empty\s+0`}},
@@ -123,7 +128,7 @@ func TestConsoleToolsOfKafkaWork(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	hanging := connect(t, s.Ready.Kafka, kgo.TransactionalID("hanging"))
+	hanging := connect(t, s.Ready.Kafka, kgo.TransactionalID("hanging"), kgo.TransactionTimeout(5*time.Minute))
 	if err := hanging.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
