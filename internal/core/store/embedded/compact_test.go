@@ -395,6 +395,29 @@ func TestTrimAndDeletionBesideCompactionFreeTheFiles(t *testing.T) {
 	await(t, "no segment to be left", func() bool { return len(k.files(segmentsDir, ".seg")) == 0 })
 }
 
+func TestRetentionTrimsWhatIsCompacted(t *testing.T) {
+	k := openKeyed(t, store.Compaction{}, nil)
+	k.update(func(tx store.Tx) error { return tx.SetRetention(k.id, store.Retention{Millis: 60_000}) })
+	k.put(0, "a=1", "b=1")
+	k.put(0, "a=2")
+	k.now.Advance(time.Minute)
+	k.put(0, "c=1")
+	k.put(0, "c=2")
+	k.compact()
+	k.want("before", "1 b=1 | 2 a=2 | 4 c=2")
+	k.now.Advance(30 * time.Second)
+	if n, err := store.ApplyRetention(context.Background(), k.Store); n != 1 || err != nil {
+		t.Fatalf("retention: %d partitions, %v", n, err)
+	}
+	k.want("what is old has gone", "4 c=2")
+	k.put(0, "c=3")
+	k.compact()
+	k.want("compacted again", "5 c=3")
+	if st, err := k.Stat(context.Background(), k.id); err != nil || st.Batches != 1 || st.FirstAppend != k.now.Now().UnixMilli() {
+		t.Errorf("stat: %+v, %v", st, err)
+	}
+}
+
 // TestQuietPartitionIsCompactedSoon needs the loop: a partition that says so is moved out of the journal and compacted.
 func TestQuietPartitionIsCompactedSoon(t *testing.T) {
 	for name, with := range map[string]store.Compaction{
