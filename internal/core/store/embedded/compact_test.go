@@ -116,6 +116,11 @@ func TestRunsThatTheMoverReplacesAreLeftToIt(t *testing.T) {
 	k.end(1, false)
 	k.put(0, "a=2")
 	k.settle()
+	k.mover.mu.Lock()
+	round := k.mover.round
+	k.mover.mu.Unlock()
+	k.mover.signal()
+	<-round // the one that has moved is over, and has given up its claims
 	k.mu.Lock()
 	k.claims.move(k.id, 0)
 	k.mu.Unlock()
