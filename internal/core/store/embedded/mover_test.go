@@ -193,8 +193,8 @@ func TestSmallRunsAreMerged(t *testing.T) {
 	r.mu.RLock()
 	runs := len(r.idx.parts[id].runs)
 	r.mu.RUnlock()
-	if runs > mergeRuns {
-		t.Errorf("120 small records are in %d runs, want %d at most", runs, mergeRuns)
+	if most := 2 * (mergeRuns - 1); runs > most { // of two size classes; when a round begins is the mover's affair
+		t.Errorf("120 small records are in %d runs, want %d at most", runs, most)
 	}
 	if err := r.readNumbered(id, 0); err != nil {
 		t.Error(err)
