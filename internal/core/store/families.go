@@ -21,6 +21,8 @@ const (
 	FamilyKafkaTxn    Family = 0x22 // transactional ids
 	FamilyKafkaConfig Family = 0x23 // configs of topics and brokers
 	FamilyKafkaUser   Family = 0x24 // SCRAM credentials
+
+	FamilyTable Family = 0x30 // tables of DynamoDB: catalogue, items, states
 )
 
 // Level is the format level of a store. A binary reads levels 1 to LevelRead, and writes a new
@@ -37,7 +39,8 @@ const (
 func (f Family) Known() bool {
 	switch f {
 	case FamilyDriver, FamilyCounter, FamilyLease, FamilySetting, FamilyDataKey, FamilyTopic, FamilyQuota,
-		FamilyKafkaGroup, FamilyKafkaOffset, FamilyKafkaTxn, FamilyKafkaConfig, FamilyKafkaUser:
+		FamilyKafkaGroup, FamilyKafkaOffset, FamilyKafkaTxn, FamilyKafkaConfig, FamilyKafkaUser,
+		FamilyTable:
 		return true
 	}
 	return false

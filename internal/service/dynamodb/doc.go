@@ -1,0 +1,28 @@
+// Package dynamodb serves DynamoDB on the store: tables, items, expressions.
+//
+// # What is served
+//
+// Tables (without indexes and streams yet) are created, described, listed, updated, tagged and deleted; items are read and written one
+// by one. The rest of the model answers as an unknown operation (unserved.go); docs/dynamodb.md says what is not there yet.
+//
+// # From a request to the store
+//
+//	input ── request.go: attribute values, expressions ──► expr.Plan
+//	      ── names.go: name or ARN ──► place
+//	one store.Update or View:
+//	      readTable ──► table (decoded once, compared since) ──► key.go: the item's key
+//	      Get ──► condition ──► change ──► Set
+//	      ──► answer: images, consumed capacity
+//
+// A write is one transaction, serializable with every other; it reads the table's record, so it cannot land in a table that has
+// been dropped. A consistent read sees every write that was answered before it began; others do too.
+//
+// # Tables
+//
+// store.go and store_table.go know keys and records, which docs/format/tables.md draws. table.go is what a table goes through, without
+// I/O. Items stand under a number that is never used again, so a new table of an old name begins empty while worker_states.go still
+// deletes the old one's items in slices.
+//
+// Sources: DynamoDB API reference and developer guide (read 2026-11); where texts of errors come from is said in errors.go and
+// in package expr.
+package dynamodb

@@ -1,0 +1,121 @@
+package dynamodb
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/catalog"
+	"millrace/internal/core/store"
+	"millrace/internal/service/dynamodb/value"
+)
+
+// apiError turns what the store and the pure packages say into what a client sees. Errors that are already the
+// client's stay; what we do not know becomes InternalServerError with the error as its cause.
+func apiError(err error) error {
+	var e *api.Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	if v, ok := errors.AsType[*value.Error](err); ok {
+		return errInvalid(v.Error())
+	}
+	switch {
+	case errors.Is(err, store.ErrOverloaded), errors.Is(err, store.ErrContention):
+		// Clients of DynamoDB wait and try again on both.
+		e = dynamodbapi.ProvisionedThroughputExceededException(textThroughput, nil)
+	case errors.Is(err, store.ErrFull):
+		// AWS has no full disks; the operator of this one reads the client's log too.
+		e = dynamodbapi.InternalServerError(store.ErrFull.Error())
+	case errors.Is(err, catalog.ErrName):
+		e = errInvalid("The account or region of the request is not valid.")
+	case errors.Is(err, store.ErrStopped):
+		e = api.ServerError("ServiceUnavailable", "")
+		e.Status = 503
+	default:
+		e = dynamodbapi.InternalServerError("Internal server error")
+	}
+	e.Cause = err
+	return e
+}
+
+const textThroughput = "The level of configured provisioned throughput for the table was exceeded. " +
+	"Consider increasing your provisioning level with the UpdateTable API."
+
+// Texts of errors, as AWS gives them.
+//
+// Sources: dynalite, validations/*.js, actions/*.js and test/*.js, which were recorded against AWS; nubo-db and paritysuite
+// dynamodb-conformance, which ran against it in 2026 (read 2026-11). Where no record was found the text is our own, and the
+// function says so.
+
+func errInvalid(text string) *api.Error { return api.ClientError("ValidationException", text) }
+
+// errParameter is the most common form.
+func errParameter(text string) *api.Error {
+	return errInvalid("One or more parameter values were invalid: " + text)
+}
+
+// errConstraints lists constraints that failed as api.Validate does; nil when there are none.
+func errConstraints(failed []string) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	plural := "s"
+	if len(failed) == 1 {
+		plural = ""
+	}
+	return errInvalid(fmt.Sprintf("%d validation error%s detected: %s", len(failed), plural, strings.Join(failed, "; ")))
+}
+
+// enveloped is the text of an error that PutItem, UpdateItem and DeleteItem find before they look at a table.
+func enveloped(err error) error {
+	if v, ok := errors.AsType[*value.Error](err); ok {
+		return errInvalid("1 validation error detected: " + v.Error())
+	}
+	return err
+}
+
+// errNoTable is the data plane's; the control plane names the table.
+func errNoTable() error {
+	return dynamodbapi.ResourceNotFoundException("Requested resource not found")
+}
+
+func errTableNotFound(p place) error {
+	return dynamodbapi.ResourceNotFoundException("Requested resource not found: Table: " + p.table + " not found")
+}
+
+func errARNNotFound(arn string) error {
+	return dynamodbapi.ResourceNotFoundException("Requested resource not found: ResourcArn: " + arn + " not found")
+}
+
+func errTableExists(p place) error {
+	return dynamodbapi.ResourceInUseException("Table already exists: " + p.table)
+}
+
+// errInUse: the table is in a state that ends by itself.
+func errInUse(t *table, p place) error {
+	word := map[state]string{stateCreating: "created", stateUpdating: "updated", stateDeleting: "deleted"}[t.state]
+	return dynamodbapi.ResourceInUseException("Attempt to change a resource which is still in use: Table is being " + word + ": " + p.table)
+}
+
+func errProtected() error {
+	return errInvalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+}
+
+func errBadARN(arn string) error {
+	return errInvalid("Invalid TableArn: Invalid ResourceArn provided as input " + api.Clip(arn))
+}
+
+func errNotAllowed(operation, arn string) error {
+	return api.ClientError("AccessDeniedException", "User is not authorized to perform: dynamodb:"+operation+" on resource: "+arn+
+		" because no resource-based policy allows the dynamodb:"+operation+" action")
+}
+
+// errUnserved has a text of our own: AWS serves it.
+func errUnserved(what string) error {
+	return errInvalid(what + " is not served yet.")
+}
+
+func errKeySchema() error { return errInvalid("The provided key element does not match the schema") }

@@ -1,0 +1,15 @@
+package dynamodb
+
+// Limits. Source: developer guide, "Service, account, and table quotas" and "Constraints" (read 2026-11), unless said otherwise.
+const (
+	maxUnits = 1_000_000_000_000 // read or write units that a request can ask for; dynalite, test/createTable.js
+
+	accountUnits = 80_000 // units of an account in a region
+	tableUnits   = 40_000 // units of one table
+
+	maxHashKey  = 2048      // bytes of a partition key
+	maxSortKey  = 1024      // bytes of a sort key
+	maxItemSize = 400 << 10 // bytes of an item, names included, exact to the byte
+
+	maxListTables = 100 // names on a page of ListTables
+)

@@ -1,0 +1,78 @@
+package dynamodb
+
+import (
+	"fmt"
+	"strings"
+
+	"millrace/internal/api"
+)
+
+// place is where a table is. named is what the request called it, which capacity is reported under.
+type place struct {
+	account, region, table string
+	named                  string
+}
+
+// arn is the table's.
+func (p place) arn() string {
+	return "arn:aws:dynamodb:" + p.region + ":" + p.account + ":table/" + p.table
+}
+
+// Limits of names. Source: developer guide, "Constraints" (read 2026-11).
+const (
+	minTableName     = 3
+	maxTableName     = 255
+	tableNamePattern = "[a-zA-Z0-9_.-]+"
+)
+
+// address reads the name or ARN of a table. An ARN is one of the caller's own account and region: others need policies,
+// which are not served.
+//
+// Errors: ValidationException, AccessDeniedException.
+func address(call *api.Call, name string) (place, error) {
+	p := place{account: call.Account, region: call.Region, table: name, named: name}
+	if p.account == "" {
+		p.account = api.DefaultAccount
+	}
+	if p.region == "" {
+		p.region = api.DefaultRegion
+	}
+	if !strings.HasPrefix(name, "arn:") {
+		return p, checkTableName(name)
+	}
+	parts := strings.SplitN(name, ":", 6)
+	if len(parts) != 6 || parts[2] != "dynamodb" || parts[3] != p.region {
+		return p, errBadARN(name)
+	}
+	table, ok := strings.CutPrefix(parts[5], "table/")
+	if !ok || checkTableName(table) != nil {
+		return p, errBadARN(name)
+	}
+	if parts[4] != p.account {
+		return p, errNotAllowed(call.Operation, name)
+	}
+	p.table = table
+	return p, nil
+}
+
+// checkTableName words its errors as constraints of a model, which knows the longer ARN as well.
+func checkTableName(name string) error {
+	var failed []string
+	note := func(constraint string) {
+		failed = append(failed, fmt.Sprintf("Value '%s' at 'tableName' failed to satisfy constraint: %s", api.Clip(name), constraint))
+	}
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !nameRune(r) }) {
+		note("Member must satisfy regular expression pattern: " + tableNamePattern)
+	}
+	if len(name) < minTableName {
+		note(fmt.Sprintf("Member must have length greater than or equal to %d", minTableName))
+	}
+	if len(name) > maxTableName {
+		note(fmt.Sprintf("Member must have length less than or equal to %d", maxTableName))
+	}
+	return errConstraints(failed)
+}
+
+func nameRune(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '.' || r == '-'
+}

@@ -1,0 +1,245 @@
+package dynamodb
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+
+	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/service/dynamodb/expr"
+)
+
+// CreateTable: makes a table without indexes and streams; it is CREATING at first.
+//
+// Behaviour
+//   - a name is unique in its account and region; a table that is DELETING still has it
+//   - billing is checked first, then the key schema
+//   - what is not served yet (indexes, streams, keys of KMS, policies, global tables) is refused with a text that says so
+//
+// Errors: ResourceInUseException, ValidationException
+// Source: DynamoDB API reference, CreateTable (read 2026-11); texts as errors.go says
+func (s *Service) CreateTable(ctx context.Context, in *dynamodbapi.CreateTableInput) (*dynamodbapi.CreateTableOutput, error) {
+	p, err := s.resolve(ctx, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTable(in)
+	if err != nil {
+		return nil, err
+	}
+	_, _ = rand.Read(t.id[:])                               // never fails
+	t.id[6], t.id[8] = t.id[6]&0x0f|0x40, t.id[8]&0x3f|0x80 // a UUID of version 4
+	made, err := s.createTable(ctx, p, t)
+	if err != nil {
+		return nil, apiError(err)
+	}
+	return &dynamodbapi.CreateTableOutput{TableDescription: made.description(p, made.created)}, nil
+}
+
+// newTable makes a table of a request.
+func newTable(in *dynamodbapi.CreateTableInput) (*table, error) {
+	t := &table{protected: in.DeletionProtectionEnabled != nil && *in.DeletionProtectionEnabled}
+	if err := checkLists(in); err != nil {
+		return nil, err
+	}
+	var err error
+	if t.throughput, err = throughputOf(in.BillingMode, in.ProvisionedThroughput); err != nil {
+		return nil, err
+	}
+	for _, a := range in.AttributeDefinitions {
+		t.attributes = append(t.attributes, expr.KeyAttribute{Name: strings.Clone(a.AttributeName), Kind: keyKind(string(a.AttributeType))})
+	}
+	if err := checkKeySchema(in.KeySchema, t.attributes); err != nil {
+		return nil, err
+	}
+	t.hash = strings.Clone(in.KeySchema[0].AttributeName)
+	if len(in.KeySchema) > 1 {
+		t.sort = strings.Clone(in.KeySchema[1].AttributeName)
+	}
+	if err := checkServed(in); err != nil {
+		return nil, err
+	}
+	if len(in.KeySchema) != len(in.AttributeDefinitions) {
+		return nil, errParameter("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
+	}
+	if in.TableClass != nil {
+		t.class = classOf(*in.TableClass)
+	}
+	if err := t.setOnDemandThroughput(in.OnDemandThroughput, t.billing); err != nil {
+		return nil, err
+	}
+	if err := t.setWarmThroughput(in.WarmThroughput); err != nil {
+		return nil, err
+	}
+	t.tags, err = addTags(nil, in.Tags)
+	return t, err
+}
+
+// checkLists words what the model leaves open as its constraints.
+func checkLists(in *dynamodbapi.CreateTableInput) error {
+	const missing = "Value null at '%s' failed to satisfy constraint: Member must not be null"
+	var failed []string
+	if in.AttributeDefinitions == nil {
+		failed = append(failed, fmt.Sprintf(missing, "attributeDefinitions"))
+	}
+	if in.KeySchema == nil {
+		failed = append(failed, fmt.Sprintf(missing, "keySchema"))
+	}
+	if len(in.KeySchema) > 2 {
+		elements := make([]string, len(in.KeySchema))
+		for i, e := range in.KeySchema {
+			elements[i] = fmt.Sprintf("KeySchemaElement(attributeName=%s, keyType=%s)", e.AttributeName, e.KeyType)
+		}
+		failed = append(failed, fmt.Sprintf("Value '[%s]' at 'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2",
+			strings.Join(elements, ", ")))
+	}
+	return errConstraints(failed)
+}
+
+const textNoUnits = "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"
+
+// throughputOf reads the billing of a new table.
+func throughputOf(mode *dynamodbapi.BillingMode, units *dynamodbapi.ProvisionedThroughput) (throughput, error) {
+	if mode != nil && *mode == dynamodbapi.BillingModePayPerRequest {
+		if units != nil {
+			return throughput{}, errParameter(textNoUnits)
+		}
+		return throughput{billing: onDemand}, nil
+	}
+	if units == nil {
+		return throughput{}, errParameter("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
+	}
+	return throughput{provisioned, units.ReadCapacityUnits, units.WriteCapacityUnits}, checkUnits(units)
+}
+
+func checkUnits(units *dynamodbapi.ProvisionedThroughput) error {
+	if units.ReadCapacityUnits > maxUnits {
+		return errInvalid(fmt.Sprintf("Given value %d for ReadCapacityUnits is out of bounds", units.ReadCapacityUnits))
+	}
+	if units.WriteCapacityUnits > maxUnits {
+		return errInvalid(fmt.Sprintf("Given value %d for WriteCapacityUnits is out of bounds", units.WriteCapacityUnits))
+	}
+	return nil
+}
+
+// checkKeySchema holds a key schema of one or two elements against the definitions.
+func checkKeySchema(schema []dynamodbapi.KeySchemaElement, attributes []expr.KeyAttribute) error {
+	if len(schema) > len(attributes) {
+		return errInvalid("Invalid KeySchema: Some index key attribute have no definition")
+	}
+	defined := make([]string, len(attributes))
+	for i, a := range attributes {
+		defined[i] = a.Name
+	}
+	keys := make([]string, len(schema))
+	for i, e := range schema {
+		keys[i] = e.AttributeName
+	}
+	if slices.ContainsFunc(keys, func(k string) bool { return !slices.Contains(defined, k) }) {
+		return errParameter("Some index key attributes are not defined in AttributeDefinitions. Keys: [" + strings.Join(keys, ", ") +
+			"], AttributeDefinitions: [" + strings.Join(defined, ", ") + "]")
+	}
+	if len(keys) > 1 && keys[0] == keys[1] {
+		return errInvalid("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+	}
+	if schema[0].KeyType != dynamodbapi.KeyTypeHash {
+		return errInvalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+	}
+	if len(schema) > 1 && schema[1].KeyType != dynamodbapi.KeyTypeRange {
+		return errInvalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+	}
+	return nil
+}
+
+// checkServed refuses what CreateTable does not do yet.
+func checkServed(in *dynamodbapi.CreateTableInput) error {
+	switch {
+	case in.LocalSecondaryIndexes != nil && len(in.LocalSecondaryIndexes) == 0:
+		return errParameter("List of LocalSecondaryIndexes is empty")
+	case in.GlobalSecondaryIndexes != nil && len(in.GlobalSecondaryIndexes) == 0:
+		return errParameter("List of GlobalSecondaryIndexes is empty")
+	case in.LocalSecondaryIndexes != nil:
+		return errUnserved("LocalSecondaryIndexes")
+	case in.GlobalSecondaryIndexes != nil:
+		return errUnserved("GlobalSecondaryIndexes")
+	case in.VectorIndexes != nil:
+		return errUnserved("VectorIndexes")
+	case in.ResourcePolicy != nil:
+		return errUnserved("ResourcePolicy")
+	case in.GlobalTableSourceArn != nil:
+		return errUnserved("GlobalTableSourceArn")
+	case in.GlobalTableSettingsReplicationMode != nil:
+		return errUnserved("GlobalTableSettingsReplicationMode")
+	}
+	return checkStreamAndKey(in.StreamSpecification, in.SSESpecification)
+}
+
+// checkStreamAndKey takes what says that there is to be no stream and no key of KMS.
+func checkStreamAndKey(stream *dynamodbapi.StreamSpecification, sse *dynamodbapi.SSESpecification) error {
+	if stream != nil && stream.StreamEnabled {
+		return errUnserved("StreamSpecification")
+	}
+	if stream != nil && stream.StreamViewType != nil {
+		return errParameter("StreamViewType cannot be specified when StreamEnabled is false") // our own text
+	}
+	if sse != nil && (sse.Enabled != nil && *sse.Enabled || sse.SSEType != nil || sse.KMSMasterKeyId != nil) {
+		return errUnserved("SSESpecification")
+	}
+	return nil
+}
+
+func classOf(c dynamodbapi.TableClass) class {
+	if c == dynamodbapi.TableClassStandardInfrequentAccess {
+		return classInfrequent
+	}
+	return classStandard
+}
+
+// setOnDemandThroughput sets the limits of a table that will be billed as b; -1 takes one away. Texts are our own.
+func (t *table) setOnDemandThroughput(in *dynamodbapi.OnDemandThroughput, b billing) error {
+	if in == nil {
+		return nil
+	}
+	if b != onDemand {
+		return errParameter("OnDemandThroughput can only be specified when BillingMode is PAY_PER_REQUEST")
+	}
+	for _, f := range []struct {
+		name string
+		n    *int64
+		at   *int64
+	}{{"MaxReadRequestUnits", in.MaxReadRequestUnits, &t.maxRead}, {"MaxWriteRequestUnits", in.MaxWriteRequestUnits, &t.maxWrite}} {
+		switch {
+		case f.n == nil:
+		case *f.n == -1:
+			*f.at = 0
+		case *f.n < 1 || *f.n > maxUnits:
+			return errInvalid(fmt.Sprintf("Given value %d for %s is out of bounds", *f.n, f.name))
+		default:
+			*f.at = *f.n
+		}
+	}
+	return nil
+}
+
+// setWarmThroughput keeps what a table is asked to be ready for; it always is. Texts are our own.
+func (t *table) setWarmThroughput(in *dynamodbapi.WarmThroughput) error {
+	if in == nil {
+		return nil
+	}
+	for _, f := range []struct {
+		name string
+		n    *int64
+		at   *int64
+	}{{"ReadUnitsPerSecond", in.ReadUnitsPerSecond, &t.warmRead}, {"WriteUnitsPerSecond", in.WriteUnitsPerSecond, &t.warmWrite}} {
+		switch {
+		case f.n == nil:
+		case *f.n < 1 || *f.n > maxUnits:
+			return errInvalid(fmt.Sprintf("Given value %d for %s is out of bounds", *f.n, f.name))
+		default:
+			*f.at = *f.n
+		}
+	}
+	return nil
+}

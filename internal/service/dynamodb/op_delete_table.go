@@ -1,0 +1,40 @@
+package dynamodb
+
+import (
+	"context"
+
+	"millrace/internal/api/dynamodbapi"
+)
+
+// DeleteTable: a table is DELETING, then gone with all its items.
+//
+// Behaviour
+//   - its items are out of reach at once; they are deleted in slices after it
+//   - a table that is CREATING or UPDATING is not deleted, nor one that is protected; one that is DELETING answers as it is
+//
+// Errors: ResourceNotFoundException, ResourceInUseException, ValidationException
+// Source: DynamoDB API reference, DeleteTable (read 2026-11)
+func (s *Service) DeleteTable(ctx context.Context, in *dynamodbapi.DeleteTableInput) (*dynamodbapi.DeleteTableOutput, error) {
+	p, err := s.resolve(ctx, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	var now int64
+	t, err := s.changeTable(ctx, p, func(t *table, at int64) error {
+		now = at
+		switch {
+		case t.state == stateDeleting:
+			return nil
+		case t.state != stateActive:
+			return errInUse(t, p)
+		case t.protected:
+			return errProtected()
+		}
+		t.state, t.due = stateDeleting, now+s.opts.StateDelay.Milliseconds()
+		return nil
+	})
+	if err != nil {
+		return nil, apiError(err)
+	}
+	return &dynamodbapi.DeleteTableOutput{TableDescription: t.description(p, now)}, nil
+}

@@ -1,0 +1,119 @@
+package dynamodb
+
+import (
+	"context"
+	"fmt"
+
+	"millrace/internal/api/dynamodbapi"
+)
+
+// UpdateTable: changes billing, throughput, class, protection and limits of a table, which is UPDATING for a while.
+//
+// Behaviour
+//   - until it is ACTIVE again it shows its old billing and throughput; items are read and written all the while
+//   - throughput that would not change is refused
+//
+// Errors: ResourceNotFoundException, ResourceInUseException, ValidationException
+// Source: DynamoDB API reference, UpdateTable (read 2026-11); texts as errors.go says
+func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableInput) (*dynamodbapi.UpdateTableOutput, error) {
+	p, err := s.resolve(ctx, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkUpdateTable(in); err != nil {
+		return nil, err
+	}
+	var now int64
+	t, err := s.changeTable(ctx, p, func(t *table, at int64) error {
+		now = at
+		if t.state == stateDeleting {
+			return errTableNotFound(p)
+		}
+		if t.state != stateActive {
+			return errInUse(t, p)
+		}
+		if err := t.update(in, now); err != nil {
+			return err
+		}
+		t.state, t.due = stateUpdating, now+s.opts.StateDelay.Milliseconds()
+		return nil
+	})
+	if err != nil {
+		return nil, apiError(err)
+	}
+	return &dynamodbapi.UpdateTableOutput{TableDescription: t.description(p, now)}, nil
+}
+
+// checkUpdateTable checks what does not depend on the table.
+func checkUpdateTable(in *dynamodbapi.UpdateTableInput) error {
+	if in.ProvisionedThroughput == nil && in.BillingMode == nil && len(in.GlobalSecondaryIndexUpdates) == 0 && in.StreamSpecification == nil &&
+		in.SSESpecification == nil && in.ReplicaUpdates == nil && in.TableClass == nil && in.DeletionProtectionEnabled == nil &&
+		in.OnDemandThroughput == nil && in.WarmThroughput == nil && in.VectorIndexUpdates == nil && in.MultiRegionConsistency == nil &&
+		in.GlobalTableWitnessUpdates == nil && in.GlobalTableSettingsReplicationMode == nil && in.DisassociationProtectionEnabled == nil {
+		return errInvalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
+	}
+	if in.BillingMode != nil {
+		switch {
+		case *in.BillingMode == dynamodbapi.BillingModeProvisioned && in.ProvisionedThroughput == nil:
+			return errParameter("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+		case *in.BillingMode == dynamodbapi.BillingModePayPerRequest && in.ProvisionedThroughput != nil:
+			return errParameter(textNoUnits)
+		}
+	}
+	switch {
+	case len(in.GlobalSecondaryIndexUpdates) > 0:
+		return errUnserved("GlobalSecondaryIndexUpdates")
+	case in.VectorIndexUpdates != nil:
+		return errUnserved("VectorIndexUpdates")
+	case in.ReplicaUpdates != nil, in.MultiRegionConsistency != nil, in.GlobalTableWitnessUpdates != nil,
+		in.GlobalTableSettingsReplicationMode != nil, in.DisassociationProtectionEnabled != nil:
+		return errUnserved("A global table")
+	}
+	if err := checkStreamAndKey(in.StreamSpecification, in.SSESpecification); err != nil {
+		return err
+	}
+	if in.ProvisionedThroughput != nil {
+		return checkUnits(in.ProvisionedThroughput)
+	}
+	return nil
+}
+
+// update makes the changes of a request.
+func (t *table) update(in *dynamodbapi.UpdateTableInput, now int64) error {
+	billed := t.billing
+	switch {
+	case in.BillingMode != nil && *in.BillingMode == dynamodbapi.BillingModePayPerRequest:
+		billed = onDemand
+	case in.BillingMode != nil:
+		billed = provisioned
+	case in.ProvisionedThroughput != nil && t.billing == onDemand:
+		return errParameter(textNoUnits)
+	}
+	if u := in.ProvisionedThroughput; u != nil {
+		if t.billing == provisioned && u.ReadCapacityUnits == t.read && u.WriteCapacityUnits == t.write {
+			return errUnchanged(t)
+		}
+		t.next = &throughput{provisioned, u.ReadCapacityUnits, u.WriteCapacityUnits}
+	} else if billed != t.billing {
+		t.next = &throughput{billing: billed}
+	}
+	if in.TableClass != nil {
+		if c := classOf(*in.TableClass); c != max(t.class, classStandard) {
+			t.class, t.classChanged = c, now
+		}
+	}
+	if in.DeletionProtectionEnabled != nil {
+		t.protected = *in.DeletionProtectionEnabled
+	}
+	if err := t.setOnDemandThroughput(in.OnDemandThroughput, billed); err != nil {
+		return err
+	}
+	return t.setWarmThroughput(in.WarmThroughput)
+}
+
+func errUnchanged(t *table) error {
+	return errInvalid(fmt.Sprintf("The provisioned throughput for the table will not change. The requested value equals the current value. "+
+		"Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. "+
+		"Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. "+
+		"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.", t.read, t.read, t.write, t.write))
+}

@@ -1,0 +1,118 @@
+package dynamodb
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/catalog"
+	"millrace/internal/core/clock"
+	"millrace/internal/core/store"
+	"millrace/internal/service/dynamodb/expr"
+)
+
+// Options is what a service needs and may be told. Only Store is required.
+type Options struct {
+	Store  store.Store
+	Logger *slog.Logger // default: nothing is logged
+
+	// DefaultRegion is kept as that of the store, as kinesis.Options has it. Default: that of the first signed request
+	// of the default account, to any service.
+	DefaultRegion string
+	// Endpoint is HOST:PORT of the front, for DescribeEndpoints. Default: localhost:4566.
+	Endpoint func() string
+	// StateDelay is how long a table is CREATING, UPDATING and DELETING. Default 100 ms; negative: as short as possible.
+	StateDelay time.Duration
+	// Clock wakes the worker, by differences alone; states and tokens go by store time. Default: the machine's.
+	Clock clock.Clock
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real()
+	}
+	if o.Endpoint == nil {
+		o.Endpoint = func() string { return "localhost:4566" }
+	}
+	if o.StateDelay == 0 {
+		o.StateDelay = 100 * time.Millisecond
+	}
+	o.StateDelay = max(o.StateDelay, 0)
+	return o
+}
+
+// Service serves DynamoDB. Safe for concurrent use.
+type Service struct {
+	dynamodbapi.Unimplemented
+
+	opts  Options
+	store store.Store
+	log   *slog.Logger
+	cat   catalog.Catalog // for the default region alone
+	cache sync.Map        // of a table's key to *cached
+	expr  *expr.Cache
+
+	wake chan struct{} // of size 1: a state was given a due time
+	stop context.CancelFunc
+	work sync.WaitGroup // the worker
+}
+
+var _ dynamodbapi.Service = (*Service)(nil)
+
+// New returns a service on a store and starts its worker. Close ends it; the store stays open.
+//
+// Errors: those of the store.
+func New(opts Options) (*Service, error) {
+	if opts.Store == nil {
+		return nil, errors.New("dynamodb: Options.Store is missing")
+	}
+	opts = opts.withDefaults()
+	s := &Service{
+		opts: opts, store: opts.Store, log: opts.Logger, expr: expr.NewCache(0),
+		wake: make(chan struct{}, 1),
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if opts.DefaultRegion != "" {
+		if err := s.fixRegion(ctx, opts.DefaultRegion); err != nil {
+			stop()
+			return nil, err
+		}
+	}
+	s.work.Go(func() { s.workStates(ctx) })
+	return s, nil
+}
+
+// Close ends the worker and waits for it. Calls that are still served go on. Close twice is fine.
+func (s *Service) Close() error {
+	s.stop()
+	s.work.Wait()
+	return nil
+}
+
+// resolve finds where the table is that a request names, by name or ARN; it may not exist.
+//
+// Errors: ValidationException.
+func (s *Service) resolve(ctx context.Context, name string) (place, error) {
+	call := api.CallFrom(ctx)
+	p, err := address(call, name)
+	if err != nil {
+		return p, err
+	}
+	return p, s.settle(ctx, call)
+}
+
+// settle fixes the default region by the first signed request of the default account.
+func (s *Service) settle(ctx context.Context, call *api.Call) error {
+	if _, ok := s.cat.Region(); ok || call.AccessKeyID == "" || call.Account != catalog.DefaultAccount {
+		return nil
+	}
+	return apiError(s.fixRegion(ctx, call.Region))
+}

@@ -1,0 +1,277 @@
+package dynamodb
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+
+	"millrace/internal/core/store"
+)
+
+// What the second byte of a key says. Permanent: docs/format/tables.md draws the keys.
+const (
+	kindTable = 0x01
+	kindItem  = 0x02
+	kindDue   = 0x03
+	kindPurge = 0x04
+)
+
+// counterTable numbers tables.
+const counterTable = "table"
+
+// present is the value of keys that only have to be there.
+var present = []byte{0x01}
+
+// fixRegion keeps the default region, unless one is kept, and makes the kept one known.
+func (s *Service) fixRegion(ctx context.Context, region string) error {
+	if _, err := s.store.Update(ctx, func(tx store.Tx) error { return s.cat.FixRegion(tx, region) }); err != nil {
+		return err
+	}
+	return s.store.View(ctx, func(tx store.ReadTx) error { return s.cat.LoadRegion(tx) })
+}
+
+// appendPlace appends account 00 region 00; neither has a zero byte.
+func appendPlace(k []byte, p place) []byte {
+	k = append(append(k, p.account...), 0)
+	return append(append(k, p.region...), 0)
+}
+
+// tableKey is the key of the table's record.
+func tableKey(p place) []byte {
+	k := make([]byte, 0, 4+len(p.account)+len(p.region)+len(p.table))
+	k = appendPlace(append(k, byte(store.FamilyTable), kindTable), p)
+	return append(k, p.table...)
+}
+
+// placeOf reads what follows the kind and, in keys of states, the time.
+func placeOf(b []byte) (place, bool) {
+	account, rest, ok := bytes.Cut(b, []byte{0})
+	region, name, more := bytes.Cut(rest, []byte{0})
+	return place{account: string(account), region: string(region), table: string(name), named: string(name)}, ok && more
+}
+
+// itemPrefix is what the keys of a table's items begin with.
+func itemPrefix(num uint64) []byte {
+	k := make([]byte, 0, 64)
+	return binary.BigEndian.AppendUint64(append(k, byte(store.FamilyTable), kindItem), num)
+}
+
+func dueKey(due int64, p place) []byte {
+	k := binary.BigEndian.AppendUint64([]byte{byte(store.FamilyTable), kindDue}, uint64(due))
+	return append(appendPlace(k, p), p.table...)
+}
+
+func purgeKey(num uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{byte(store.FamilyTable), kindPurge}, num)
+}
+
+// cached is a table's record in both forms; nothing of it changes.
+type cached struct {
+	raw   []byte
+	table *table
+}
+
+// readTable reads a table; nil when there is none. The record is decoded once and then compared. It must not be changed.
+//
+// Errors: those of the store, *store.CorruptError.
+func (s *Service) readTable(tx store.ReadTx, p place) (*table, error) {
+	key := tableKey(p)
+	raw, ok, err := tx.Get(key)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		s.cache.Delete(string(key))
+		return nil, nil
+	}
+	if c, ok := s.cache.Load(string(key)); ok {
+		if c := c.(*cached); bytes.Equal(c.raw, raw) {
+			return c.table, nil
+		}
+	}
+	t, err := decodeTable(raw)
+	if err != nil {
+		return nil, err
+	}
+	s.cache.Store(string(key), &cached{raw, t})
+	return t, nil
+}
+
+// saveTable writes a table that replaces old, which is nil for a new one, and the key of its state's end.
+func saveTable(tx store.Tx, p place, old, t *table) error {
+	if old != nil && old.due != 0 && old.due != t.due {
+		if err := tx.Delete(dueKey(old.due, p)); err != nil {
+			return err
+		}
+	}
+	if t.due != 0 {
+		if err := tx.Set(dueKey(t.due, p), present); err != nil {
+			return err
+		}
+	}
+	return tx.Set(tableKey(p), encodeTable(t))
+}
+
+// createTable adds a table in CREATING; t has all but number, state and times.
+//
+// Errors: errTableExists, those of the store.
+func (s *Service) createTable(ctx context.Context, p place, t *table) (*table, error) {
+	var made *table
+	_, err := s.store.Update(ctx, func(tx store.Tx) error {
+		old, err := s.readTable(tx, p)
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			return errTableExists(p)
+		}
+		made = t.clone()
+		if made.num, err = tx.NextID(counterTable); err != nil {
+			return err
+		}
+		made.state, made.created = stateCreating, tx.Now()
+		made.due = made.created + s.opts.StateDelay.Milliseconds()
+		if made.billing == onDemand {
+			made.onDemandSince = made.created
+		}
+		return saveTable(tx, p, nil, made)
+	})
+	s.poke()
+	return made, err
+}
+
+// changeTable gives a clone of a table to change, and keeps it unless change fails or the table is as before.
+//
+// Errors: errTableNotFound, those of change and of the store.
+func (s *Service) changeTable(ctx context.Context, p place, change func(t *table, now int64) error) (*table, error) {
+	var t *table
+	_, err := s.store.Update(ctx, func(tx store.Tx) error {
+		old, err := s.readTable(tx, p)
+		if err != nil {
+			return err
+		}
+		if old == nil {
+			return errTableNotFound(p)
+		}
+		t = old.clone()
+		if err := change(t, tx.Now()); err != nil {
+			return err
+		}
+		return saveTable(tx, p, old, t)
+	})
+	s.poke()
+	return t, err
+}
+
+// describe reads a table for the control plane.
+//
+// Errors: errTableNotFound, those of the store.
+func (s *Service) describe(ctx context.Context, p place) (t *table, now int64, err error) {
+	err = s.store.View(ctx, func(tx store.ReadTx) error {
+		now = tx.Now()
+		if t, err = s.readTable(tx, p); err == nil && t == nil {
+			err = errTableNotFound(p)
+		}
+		return err
+	})
+	return t, now, err
+}
+
+// listTables returns up to limit names of a place after one, in order, and whether there are more.
+func (s *Service) listTables(ctx context.Context, p place, limit int) (names []string, more bool, err error) {
+	prefix := appendPlace([]byte{byte(store.FamilyTable), kindTable}, p)
+	from := append(bytes.Clone(prefix), p.table...)
+	if p.table != "" {
+		from = append(from, 0)
+	}
+	to := bytes.Clone(prefix)
+	to[len(to)-1]++ // the zero byte behind the region
+	err = s.store.View(ctx, func(tx store.ReadTx) error {
+		kvs, err := tx.Scan(from, to, limit+1, false)
+		if err != nil {
+			return err
+		}
+		names, more = names[:0], len(kvs) > limit
+		for _, kv := range kvs[:min(limit, len(kvs))] {
+			names = append(names, string(kv.Key[len(prefix):]))
+		}
+		return nil
+	})
+	return names, more, err
+}
+
+// dueTables returns up to limit tables whose state has ended, and when the next one does if there are none; 0 for never.
+func (s *Service) dueTables(ctx context.Context, limit int) (due []place, wait int64, err error) {
+	head := []byte{byte(store.FamilyTable), kindDue}
+	err = s.store.View(ctx, func(tx store.ReadTx) error {
+		due, wait = due[:0], 0
+		now := tx.Now()
+		kvs, err := tx.Scan(head, []byte{byte(store.FamilyTable), kindDue + 1}, limit, false)
+		if err != nil {
+			return err
+		}
+		for _, kv := range kvs {
+			p, ok := place{}, false
+			if len(kv.Key) > 10 {
+				p, ok = placeOf(kv.Key[10:])
+			}
+			if !ok {
+				return corrupt("state of a table")
+			}
+			if at := int64(binary.BigEndian.Uint64(kv.Key[2:])); at > now {
+				wait = at - now
+				break
+			}
+			due = append(due, p)
+		}
+		return nil
+	})
+	return due, wait, err
+}
+
+// finishState ends a table's state if its time has come. A table that goes leaves its items to the purge.
+func (s *Service) finishState(ctx context.Context, p place) error {
+	_, err := s.store.Update(ctx, func(tx store.Tx) error {
+		old, err := s.readTable(tx, p)
+		if err != nil || old == nil || old.due == 0 || old.due > tx.Now() {
+			return err
+		}
+		t := old.clone()
+		if t.finish(tx.Now()) {
+			return saveTable(tx, p, old, t)
+		}
+		if err := tx.Delete(dueKey(old.due, p)); err != nil {
+			return err
+		}
+		if err := tx.Set(purgeKey(old.num), present); err != nil {
+			return err
+		}
+		return tx.Delete(tableKey(p))
+	})
+	return err
+}
+
+// purge deletes some items of a table that is gone; done when no such table is left.
+func (s *Service) purge(ctx context.Context) (done bool, err error) {
+	_, err = s.store.Update(ctx, func(tx store.Tx) error {
+		done = false
+		kvs, err := tx.Scan(purgeKey(0), []byte{byte(store.FamilyTable), kindPurge + 1}, 1, false)
+		if err != nil {
+			return err
+		}
+		if len(kvs) == 0 {
+			done = true
+			return nil
+		}
+		if len(kvs[0].Key) != 10 {
+			return corrupt("purge of a table")
+		}
+		num := binary.BigEndian.Uint64(kvs[0].Key[2:])
+		next, err := tx.DeleteRange(itemPrefix(num), itemPrefix(num+1), purgeSlice)
+		if err != nil || next != nil {
+			return err
+		}
+		return tx.Delete(kvs[0].Key)
+	})
+	return done, err
+}

@@ -1,0 +1,39 @@
+package dynamodb
+
+import (
+	"slices"
+	"strings"
+
+	"millrace/internal/api/dynamodbapi"
+)
+
+// maxTags is how many tags a table has at most. Source: developer guide, "Tagging restrictions" (read 2026-11).
+const maxTags = 50
+
+// tag is one tag of a table.
+type tag struct{ key, value string }
+
+// addTags returns tags with those of more added or replaced, in order of keys; tags is kept as it is.
+//
+// Errors: ValidationException. Its texts are our own: no record of AWS's was found.
+func addTags(tags []tag, more []dynamodbapi.Tag) ([]tag, error) {
+	merged := slices.Clone(tags)
+	for i, m := range more {
+		if slices.ContainsFunc(more[:i], func(o dynamodbapi.Tag) bool { return o.Key == m.Key }) {
+			return nil, errParameter("Duplicate tag key: " + m.Key)
+		}
+		if strings.HasPrefix(strings.ToLower(m.Key), "aws:") {
+			return nil, errParameter("Tag keys that begin with aws: are reserved: " + m.Key)
+		}
+		at, found := slices.BinarySearchFunc(merged, m.Key, func(t tag, key string) int { return strings.Compare(t.key, key) })
+		if found {
+			merged[at].value = m.Value
+			continue
+		}
+		merged = slices.Insert(merged, at, tag{strings.Clone(m.Key), strings.Clone(m.Value)})
+	}
+	if len(merged) > maxTags {
+		return nil, errParameter("The number of tags exceeds the limit of 50")
+	}
+	return merged, nil
+}
