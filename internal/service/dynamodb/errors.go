@@ -118,4 +118,15 @@ func errUnserved(what string) error {
 	return errInvalid(what + " is not served yet.")
 }
 
-func errKeySchema() error { return errInvalid("The provided key element does not match the schema") }
+func errKeySchema() *api.Error {
+	return errInvalid("The provided key element does not match the schema")
+}
+
+const textCondition = "The conditional request failed"
+
+// errCondition says inside of a transaction that a condition does not hold.
+var errCondition = errors.New("dynamodb: condition does not hold")
+
+func errItemSize() error { return value.ErrItemSize }
+
+func errReturnValues() error { return errInvalid("ReturnValues can only be ALL_OLD or NONE") }

@@ -1,0 +1,195 @@
+package dynamodb
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/service/dynamodb/expr"
+	"millrace/internal/service/dynamodb/value"
+	"millrace/internal/service/dynamodb/wirejson"
+)
+
+// reader turns what a request says in JSON into values. Its first error is what is wrong with a value or its shape; after
+// it everything it returns is of no use. Values live in the body and in memory of their own.
+type reader struct {
+	err error // *api.Error, or *value.Error in need of the operation's wording
+}
+
+// item reads a map of attribute values; nil when it is absent.
+func (r *reader) item(body api.JSON) value.Item {
+	stored := r.stored(body)
+	if r.err != nil || stored == nil {
+		return nil
+	}
+	item, err := value.Decode(stored)
+	if err != nil {
+		r.fail(err)
+		return nil
+	}
+	if item == nil {
+		item = value.Item{}
+	}
+	return item
+}
+
+// stored is item in its stored form.
+func (r *reader) stored(body api.JSON) []byte {
+	if r.err != nil || body == nil {
+		return nil
+	}
+	var d wirejson.Decoder
+	d.Reset(body)
+	item := d.Item()
+	r.end(&d)
+	return item
+}
+
+func (r *reader) end(d *wirejson.Decoder) {
+	if err := d.End(); err != nil {
+		r.fail(err)
+	} else if err := d.Invalid(); err != nil {
+		r.fail(err)
+	}
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// value reads one attribute value; the zero Value when it is absent.
+func (r *reader) value(body api.JSON) value.Value {
+	if r.err != nil || body == nil {
+		return value.Value{}
+	}
+	var d wirejson.Decoder
+	d.Reset(body)
+	raw := d.Value()
+	r.end(&d)
+	if r.err != nil || raw == nil {
+		return value.Value{}
+	}
+	v, err := raw.Value()
+	if err != nil {
+		r.fail(err)
+	}
+	return v
+}
+
+func (r *reader) values(bodies []api.JSON) []value.Value {
+	if bodies == nil {
+		return nil
+	}
+	out := make([]value.Value, len(bodies))
+	for i, b := range bodies {
+		out[i] = r.value(b)
+	}
+	return out
+}
+
+// named reads ExpressionAttributeValues. What is wrong with a value is bad, of the value named key: it is for the caller to say
+// when it is that error's turn.
+func (r *reader) named(body api.JSON) (values value.Item, bad error, key string) {
+	if r.err != nil || body == nil {
+		return nil, nil, ""
+	}
+	var d wirejson.Decoder
+	d.Reset(body)
+	if !d.OpenMap("com.amazonaws.dynamodb.v20120810.AttributeValue") {
+		r.end(&d)
+		return nil, nil, ""
+	}
+	attrs := []value.Attr{}
+	for name, ok := d.Member(); ok; name, ok = d.Member() {
+		raw := d.Elem()
+		if err := d.Invalid(); err != nil {
+			if bad == nil {
+				bad, key = err, name
+			}
+			continue
+		}
+		if d.Err() != nil {
+			break
+		}
+		v, err := raw.Value()
+		if err != nil {
+			r.fail(err)
+			break
+		}
+		attrs = append(attrs, value.Attr{Name: name, Value: v})
+	}
+	r.end(&d)
+	return value.NewItem(attrs), bad, key
+}
+
+// names makes ExpressionAttributeNames; nil when they are absent.
+func names(in map[string]string) expr.Names {
+	if in == nil {
+		return nil
+	}
+	entries := make([]expr.Name, 0, len(in))
+	for alias, name := range in {
+		entries = append(entries, expr.Name{Alias: alias, Name: name})
+	}
+	return expr.NewNames(entries)
+}
+
+// expected reads Expected in the order of names, so that the same request has the same error.
+func (r *reader) expected(in map[string]dynamodbapi.ExpectedAttributeValue) []expr.Expected {
+	if in == nil {
+		return nil
+	}
+	out := make([]expr.Expected, 0, len(in))
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		e := in[name]
+		x := expr.Expected{Attribute: name, Exists: e.Exists, Value: r.value(e.Value), Values: r.values(e.AttributeValueList)}
+		if e.ComparisonOperator != nil {
+			x.Operator = string(*e.ComparisonOperator)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// updates reads AttributeUpdates.
+func (r *reader) updates(in map[string]dynamodbapi.AttributeValueUpdate) []expr.AttributeUpdate {
+	if in == nil {
+		return nil
+	}
+	out := make([]expr.AttributeUpdate, 0, len(in))
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		u := in[name]
+		x := expr.AttributeUpdate{Attribute: name, Value: r.value(u.Value)}
+		if u.Action != nil {
+			x.Action = string(*u.Action)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// comparisons reads KeyConditions and filters.
+func (r *reader) comparisons(in map[string]dynamodbapi.Condition) []expr.Comparison {
+	if in == nil {
+		return nil
+	}
+	out := make([]expr.Comparison, 0, len(in))
+	for name, c := range in {
+		out = append(out, expr.Comparison{Attribute: name, Operator: string(c.ComparisonOperator), Values: r.values(c.AttributeValueList)})
+	}
+	slices.SortFunc(out, func(a, b expr.Comparison) int { return cmp.Compare(a.Attribute, b.Attribute) })
+	return out
+}
+
+func text[T ~string](s *T) string {
+	if s == nil {
+		return ""
+	}
+	return string(*s)
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }

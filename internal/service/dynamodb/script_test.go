@@ -1,0 +1,140 @@
+package dynamodb
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"millrace/internal/api"
+	"millrace/internal/core/store/storetest"
+	"millrace/internal/wire/aws/codec"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the service answers into testdata/*.txt; read the diff")
+
+// Scripts run operations against a service on an empty store whose clock begins at the first moment of the year 2000:
+//
+//	# a comment
+//	@ sleep 5m
+//	@ restart      a new service on the same store
+//	> PutItem {"TableName": "t", ...}
+//
+// $xN in an input is N times the letter x. What follows an operation is its answer as JSON, or its error.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { runScript(t, file) })
+		})
+	}
+}
+
+func runScript(t *testing.T, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.ReplaceAll(string(text), "\r\n", "\n")
+	st := storetest.NewModel()
+	c := startOn(t, st, -1)
+	var got strings.Builder
+	for line := range strings.Lines(want) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "#"), line == "":
+			got.WriteString(line + "\n")
+		case line == "@ restart":
+			got.WriteString(line + "\n")
+			_ = c.svc.Close()
+			c = startOn(t, st, -1)
+		case strings.HasPrefix(line, "@ sleep "):
+			got.WriteString(line + "\n")
+			d, err := time.ParseDuration(line[8:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(d)
+		case strings.HasPrefix(line, "> "):
+			got.WriteString(line + "\n" + c.run(line[2:]) + "\n")
+			time.Sleep(time.Second) // states end
+			synctest.Wait()
+		}
+	}
+	_ = c.svc.Close()
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	g, w := strings.Split(got.String(), "\n"), strings.Split(want, "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			t.Fatalf("%s:%d: answers differ, run with -rewrite and read the diff\ngot  %s\nwant %s", file, i+1, g[i], w[i])
+		}
+	}
+	if len(g) != len(w) {
+		t.Errorf("%s: got %d lines, want %d", file, len(g), len(w))
+	}
+}
+
+var (
+	repeated = regexp.MustCompile(`\$x[0-9]+`)
+	tableID  = regexp.MustCompile(`"TableId":"[^"]*"`)
+)
+
+// run is one operation through the codec of the front.
+func (c *caller) run(line string) string {
+	name, body, _ := strings.Cut(line, " ")
+	body = repeated.ReplaceAllStringFunc(body, func(s string) string {
+		n := 0
+		_, _ = fmt.Sscanf(s, "$x%d", &n)
+		return strings.Repeat("x", n)
+	})
+	op := Bind(c.svc).Operations[name]
+	if op == nil {
+		return "UnknownOperationException"
+	}
+	out, err := call(c.ctx(), op, []byte(body))
+	if err != nil {
+		e := api.AsError(err)
+		if e.Status >= 500 {
+			c.t.Errorf("%s: %v", line, err)
+		}
+		shown := e.Code + ": " + e.Message
+		if e.Fields != nil {
+			shown += " " + string(codec.AppendJSON(nil, e.FieldsShape, e.Fields))
+		}
+		return tidy(shown)
+	}
+	if op.Output == nil {
+		return "(empty)"
+	}
+	return tidy(string(codec.AppendJSON(nil, op.Output, out)))
+}
+
+func tidy(s string) string {
+	s = tableID.ReplaceAllString(s, `"TableId":"<id>"`)
+	return regexp.MustCompile(`x{50,}`).ReplaceAllStringFunc(s, func(x string) string { return fmt.Sprintf("$x%d", len(x)) })
+}
+
+func call(ctx context.Context, op *api.Operation, body []byte) (any, error) {
+	in := op.New()
+	if err := codec.DecodeJSON(body, op.Input, in); err != nil {
+		return nil, err
+	}
+	if err := api.Validate(op.Input, in); err != nil {
+		return nil, err
+	}
+	return op.Invoke(ctx, in)
+}

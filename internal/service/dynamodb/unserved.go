@@ -1,0 +1,36 @@
+package dynamodb
+
+import (
+	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
+)
+
+// served are the operations that exist here. The front does not know the others, so that they answer as AWS answers an
+// unknown operation whatever their input is.
+var served = map[string]bool{
+	"CreateTable":        true,
+	"DeleteItem":         true,
+	"DeleteTable":        true,
+	"DescribeEndpoints":  true,
+	"DescribeLimits":     true,
+	"DescribeTable":      true,
+	"GetItem":            true,
+	"ListTables":         true,
+	"ListTagsOfResource": true,
+	"PutItem":            true,
+	"TagResource":        true,
+	"UntagResource":      true,
+	"UpdateItem":         true,
+	"UpdateTable":        true,
+}
+
+// Bind makes s ready for the front.
+func Bind(s *Service) *api.Binding {
+	b := dynamodbapi.Bind(s)
+	for name := range b.Operations {
+		if !served[name] {
+			delete(b.Operations, name)
+		}
+	}
+	return b
+}

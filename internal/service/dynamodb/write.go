@@ -1,0 +1,227 @@
+package dynamodb
+
+import (
+	"bytes"
+	"context"
+
+	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/store"
+	"millrace/internal/service/dynamodb/expr"
+	"millrace/internal/service/dynamodb/value"
+	"millrace/internal/service/dynamodb/wirejson"
+)
+
+// verb is what a write does to its item.
+type verb uint8
+
+const (
+	verbPut verb = iota
+	verbUpdate
+	verbDelete
+)
+
+// write is one change of one item. Its request is fixed; run fills the rest, each time anew.
+type write struct {
+	place  place
+	verb   verb
+	item   value.Item // of a put, with its key; else the key alone
+	stored []byte     // of a put: item in its stored form
+	plan   expr.Plan
+
+	old, new []byte     // stored images; nil: no item
+	oldItem  value.Item // of an update: decoded
+	newItem  value.Item
+}
+
+// run makes the change in a transaction.
+//
+// Errors: ResourceNotFoundException, ValidationException, errCondition, those of the store.
+func (w *write) run(s *Service, tx store.Tx) error {
+	t, err := s.readTable(tx, w.place)
+	if err != nil {
+		return err
+	}
+	if t == nil || !t.serves() {
+		return errNoTable()
+	}
+	key, err := w.key(t)
+	if err != nil {
+		return err
+	}
+	if w.old, _, err = tx.Get(key); err != nil {
+		return err
+	}
+	if err := w.check(); err != nil {
+		return err
+	}
+	if err := w.change(); err != nil {
+		return err
+	}
+	switch {
+	case bytes.Equal(w.old, w.new):
+		return nil // also when there is no item before and after
+	case w.new == nil:
+		return tx.Delete(key)
+	default:
+		return tx.Set(key, w.new)
+	}
+}
+
+// key holds the request against the table's schema and finds the item.
+func (w *write) key(t *table) ([]byte, error) {
+	keys := t.keyNames()
+	if err := w.plan.CheckScalars(false, keys...); err != nil {
+		return nil, err
+	}
+	var key []byte
+	var bad *api.Error
+	if w.verb == verbPut {
+		key, bad = t.keyOfItem(w.item)
+	} else {
+		key, bad = t.keyOf(w.item)
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	return key, w.plan.Update.CheckKeys(keys...)
+}
+
+// check evaluates the condition on the item as it was.
+func (w *write) check() error {
+	if w.plan.Condition.IsZero() {
+		return nil
+	}
+	holds, err := holds(w.plan.Condition, w.old)
+	if err == nil && !holds {
+		return errCondition
+	}
+	return err
+}
+
+// holds says whether a condition is true of a stored item, or of none.
+func holds(c expr.Condition, stored []byte) (bool, error) {
+	if c.IsZero() {
+		return true, nil
+	}
+	if stored == nil {
+		return c.Holds(value.Item(nil)), nil
+	}
+	view, err := value.Open(stored)
+	if err != nil {
+		return false, err
+	}
+	src := expr.NewStored(view)
+	is := c.Holds(src)
+	return is, src.Err()
+}
+
+// change makes the image after the write.
+func (w *write) change() error {
+	switch w.verb {
+	case verbPut:
+		w.new = w.stored
+	case verbDelete:
+		w.new = nil
+	case verbUpdate:
+		return w.update()
+	}
+	return nil
+}
+
+// update applies the update to the item, or to its key when there is none.
+func (w *write) update() error {
+	w.oldItem = nil
+	base := w.item
+	if w.old != nil {
+		item, err := value.Decode(w.old)
+		if err != nil {
+			return err
+		}
+		w.oldItem, base = item, item
+	}
+	var err error
+	if w.newItem, err = w.plan.Update.Apply(base); err != nil {
+		return err
+	}
+	for _, p := range w.plan.Update.Touched() {
+		if v, ok := w.newItem.Get(p.Root()); ok && v.Depth() > value.MaxDepth {
+			return value.ErrNesting
+		}
+	}
+	if w.newItem.Size() > maxItemSize {
+		return errUpdateSize
+	}
+	w.new = value.AppendItem(nil, w.newItem)
+	return nil
+}
+
+var errUpdateSize = value.NewError("Item size to update has exceeded the maximum allowed size")
+
+// units is what the write has cost.
+func (w *write) units() float64 { return writeUnits(max(sizeOf(w.old), sizeOf(w.new))) }
+
+// sizeOf is a stored item's size as AWS counts it; 0 for none.
+func sizeOf(stored []byte) int {
+	if stored == nil {
+		return 0
+	}
+	view, err := value.Open(stored)
+	if err != nil {
+		return 0
+	}
+	return view.Size()
+}
+
+// attributes is what ReturnValues asks for; nil when that is nothing.
+func (w *write) attributes(asked *dynamodbapi.ReturnValue) (api.JSON, error) {
+	switch text(asked) {
+	case string(dynamodbapi.ReturnValueAllOld):
+		return imageOf(w.old)
+	case string(dynamodbapi.ReturnValueAllNew):
+		return imageOf(w.new)
+	case string(dynamodbapi.ReturnValueUpdatedOld):
+		return partOf(w.plan.Update.Old(w.oldItem)), nil
+	case string(dynamodbapi.ReturnValueUpdatedNew):
+		return partOf(w.plan.Update.New(w.newItem)), nil
+	}
+	return nil, nil
+}
+
+func imageOf(stored []byte) (api.JSON, error) {
+	if stored == nil {
+		return nil, nil
+	}
+	return wirejson.AppendItem(nil, stored)
+}
+
+func partOf(item value.Item) api.JSON {
+	if len(item) == 0 {
+		return nil
+	}
+	return wirejson.AppendItemValue(nil, item)
+}
+
+// apply runs one write in a transaction of its own.
+//
+// Errors: as clients see them.
+func (s *Service) apply(ctx context.Context, w *write, onFailure *dynamodbapi.ReturnValuesOnConditionCheckFailure) error {
+	_, err := s.store.Update(ctx, func(tx store.Tx) error { return w.run(s, tx) })
+	if err == errCondition { //nolint:errorlint // run returns it as it is
+		return conditionFailed(w.old, onFailure)
+	}
+	return apiError(err)
+}
+
+// conditionFailed is the client's error, with the item when it was asked for and is there.
+func conditionFailed(old []byte, onFailure *dynamodbapi.ReturnValuesOnConditionCheckFailure) error {
+	fields := &dynamodbapi.ConditionalCheckFailedExceptionFields{}
+	if text(onFailure) == string(dynamodbapi.ReturnValuesOnConditionCheckFailureAllOld) {
+		image, err := imageOf(old)
+		if err != nil {
+			return apiError(err)
+		}
+		fields.Item = image
+	}
+	return dynamodbapi.ConditionalCheckFailedException(textCondition, fields)
+}
