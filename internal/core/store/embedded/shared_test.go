@@ -2,7 +2,10 @@ package embedded
 
 import (
 	"errors"
+	"path/filepath"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millrace/internal/core/fault"
 	"millrace/internal/core/store"
@@ -11,7 +14,13 @@ import (
 // sharing makes the mover put the runs of many partitions into few files, in several passes.
 func sharing(t *testing.T, parts int) (*rig, []store.PartitionID) {
 	t.Helper()
-	o := moving(fault.NewTorn(), false)
+	return sharingOn(t, fault.NewTorn(), "store", parts)
+}
+
+func sharingOn(t *testing.T, fs vfs.FS, dir string, parts int) (*rig, []store.PartitionID) {
+	t.Helper()
+	o := moving(fs, false)
+	o.Dir = dir
 	o.JournalFileBytes, o.MoveAfterBytes, o.MoveBufferBytes = 512<<10, 64<<10, 40<<10
 	r := openRig(t, o)
 	var ids []store.PartitionID
@@ -68,6 +77,31 @@ func TestManyPartitionsShareFiles(t *testing.T) {
 	// 1.1 MB in files of 128 KiB are nine full ones; less than thinFiles that are not full may stay.
 	if shared == 0 || shared > 9+thinFiles || own == 0 || own > 12 || runs > 4*mergeRuns {
 		t.Errorf("%d shared files, %d own ones, up to %d runs of a partition", shared, own, runs)
+	}
+	r.checked(ids)
+}
+
+// TestManyPartitionsShareFilesOfTheDisk goes past the page cache where the disk lets it.
+func TestManyPartitionsShareFilesOfTheDisk(t *testing.T) {
+	r, ids := sharingOn(t, vfs.Default, filepath.Join(t.TempDir(), "store"), 60)
+	r.seal(ids[3])
+	for i := range 12 {
+		var req []store.AppendRequest // groups that are large enough to be written directly
+		for _, id := range ids {
+			next := r.head(id).Next
+			a := store.AppendRequest{Partition: id, Key: r.sealed[id]}
+			for k := range 6 {
+				a.Records = append(a.Records, store.Record{Value: numbered(id, next+store.Offset(k), 300+30*(i%7))})
+			}
+			req = append(req, a)
+		}
+		if err := appendOK(r.Append(t.Context(), req)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.roll()
+	if shared, _, runs := r.shape(); shared == 0 || runs > 4*mergeRuns {
+		t.Errorf("%d shared files, up to %d runs of a partition", shared, runs)
 	}
 	r.checked(ids)
 }
