@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millrace/internal/core/store/embedded"
+	"millrace/internal/service/dynamodb"
 	"millrace/internal/service/kafka"
 	"millrace/internal/service/kinesis"
 	"millrace/internal/wire/aws"
@@ -34,6 +35,7 @@ type Server struct {
 	log     *slog.Logger
 	store   *embedded.Store
 	kinesis *kinesis.Service
+	tables  *dynamodb.Service
 	broker  *kafka.Broker // nil without Kafka listeners
 	aws     *aws.Server
 	kafka   *wire.Server // nil without Kafka listeners
@@ -101,6 +103,9 @@ func (s *Server) open() error {
 		return err
 	}
 	s.metrics.registry.MustRegister(newKinesisCollector(s.kinesis))
+	if s.tables, err = dynamodb.New(dynamodb.Options{Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Endpoint: s.endpoint}); err != nil {
+		return err
+	}
 	config, err := s.tlsConfig()
 	if err != nil {
 		return err
@@ -119,6 +124,7 @@ func (s *Server) open() error {
 		Observe: s.observe,
 	})
 	s.aws.Handle(kinesis.Bind(s.kinesis))
+	s.aws.Handle(dynamodb.Bind(s.tables))
 	if err := s.listenAWS(config); err != nil {
 		return err
 	}
@@ -130,6 +136,9 @@ func (s *Server) open() error {
 	}
 	return s.writeReady()
 }
+
+// endpoint is where clients reach AWS's services.
+func (s *Server) endpoint() string { return s.addr.AWS }
 
 func (s *Server) observe(service, operation, code string, d time.Duration, in, out int) {
 	s.metrics.request(service, operation, code, d, in, out)
@@ -276,6 +285,9 @@ func (s *Server) Close() error {
 		}
 		if s.kinesis != nil {
 			errs = append(errs, s.kinesis.Close())
+		}
+		if s.tables != nil {
+			errs = append(errs, s.tables.Close())
 		}
 		if s.quiet != nil {
 			s.quiet.close()
