@@ -58,7 +58,7 @@ func (b *bench) startMillraceKafka(ctx context.Context, name string, args ...str
 func (b *bench) startKafka(ctx context.Context, name string, properties ...string) (*server, error) {
 	jars := filepath.Join(b.root, "build", "parts", "kafka-java", "lib", "*")
 	if found, err := filepath.Glob(jars); err != nil || len(found) == 0 {
-		return nil, errors.New("Apache Kafka is not there; `go run ./tools/parts kafka-java` prepares it")
+		return nil, errors.New("no Apache Kafka is there; `go run ./tools/parts kafka-java` prepares it")
 	}
 	ports := [2]int{}
 	for i := range ports {

@@ -31,8 +31,7 @@ func (b *Broker) updateFeatures(c *Call, req *kafkaapi.UpdateFeaturesRequest) *k
 			}
 		}
 		if err := checkFeature(u.Feature, u.MaxVersionLevel, kind); err != nil {
-			err = fmt.Errorf("The update failed for all features since the following feature had an error: %w", err) //nolint:staticcheck // Kafka's text
-			text := err.Error()
+			text := "The update failed for all features since the following feature had an error: " + err.Error()
 			res.ErrorCode, res.ErrorMessage = kafkaapi.InvalidUpdateVersion, &text
 			return res
 		}

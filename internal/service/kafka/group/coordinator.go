@@ -93,8 +93,7 @@ func (c *Coordinator) Close() error {
 		c.mu.Unlock()
 		c.timers.stop()
 		for _, e := range c.all() { // calls that came before have queued what they wanted written
-			e.mu.Lock()
-			e.mu.Unlock() //nolint:staticcheck // SA2001: to wait is all that is wanted
+			e.await()
 		}
 		c.writer.close()
 		c.done.Wait()
@@ -107,6 +106,12 @@ func (c *Coordinator) Close() error {
 		}
 	})
 	return nil
+}
+
+// await returns when who holds the entry's lock has given it back.
+func (e *entry) await() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 }
 
 func (c *Coordinator) now() moment { return moment{c.opts.Clock.Now(), c.opts.Store.Now()} }
