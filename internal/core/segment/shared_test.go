@@ -16,11 +16,11 @@ import (
 )
 
 // writeShared puts runs of partitions 1, 1, 4, 5 … into one file: the first partition has two.
-func writeShared(t testing.TB, fs vfs.FS, rng *rand.Rand, runs int) (ids []uint64, all []run) {
-	t.Helper()
+func writeShared(tb testing.TB, fs vfs.FS, rng *rand.Rand, runs int) (ids []uint64, all []run) {
+	tb.Helper()
 	w, err := CreateShared(fs, "s", 9, WriterOptions{SyncEveryBytes: 4096, BufferBytes: 1000})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i := range runs {
 		r, id := randRun(rng, 1+rng.IntN(600)), uint64(i+2)
@@ -37,18 +37,18 @@ func writeShared(t testing.TB, fs vfs.FS, rng *rand.Rand, runs int) (ids []uint6
 	}
 	for i, r := range all {
 		if err := w.Begin(ids[i], r.entries[0].Base); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		for k := range r.entries {
 			r.entries[k].Pos = w.Size()
 			if err := w.Add(r.entries[k], r.stored[k]); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 		}
 	}
 	infos, err := w.Finish()
 	if err != nil || len(infos) != len(all) {
-		t.Fatalf("Finish: %d runs, %v", len(infos), err)
+		tb.Fatalf("Finish: %d runs, %v", len(infos), err)
 	}
 	return ids, all
 }
