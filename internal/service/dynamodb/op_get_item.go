@@ -50,12 +50,9 @@ func (s *Service) GetItem(ctx context.Context, in *dynamodbapi.GetItemInput) (*d
 //
 // Errors: ResourceNotFoundException, ValidationException, those of the store.
 func (s *Service) read(tx store.ReadTx, p place, key value.Item, plan *expr.Plan) ([]byte, error) {
-	t, err := s.readTable(tx, p)
+	t, err := s.live(tx, p)
 	if err != nil {
 		return nil, err
-	}
-	if t == nil || !t.serves() {
-		return nil, errNoTable()
 	}
 	if err := plan.CheckScalars(false, t.keyNames()...); err != nil {
 		return nil, err

@@ -18,6 +18,8 @@ var served = map[string]bool{
 	"ListTables":         true,
 	"ListTagsOfResource": true,
 	"PutItem":            true,
+	"Query":              true,
+	"Scan":               true,
 	"TagResource":        true,
 	"UntagResource":      true,
 	"UpdateItem":         true,

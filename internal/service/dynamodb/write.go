@@ -38,12 +38,9 @@ type write struct {
 //
 // Errors: ResourceNotFoundException, ValidationException, errCondition, those of the store.
 func (w *write) run(s *Service, tx store.Tx) error {
-	t, err := s.readTable(tx, w.place)
+	t, err := s.live(tx, w.place)
 	if err != nil {
 		return err
-	}
-	if t == nil || !t.serves() {
-		return errNoTable()
 	}
 	key, err := w.key(t)
 	if err != nil {

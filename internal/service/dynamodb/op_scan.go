@@ -1,0 +1,147 @@
+package dynamodb
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/store"
+	"millrace/internal/service/dynamodb/expr"
+	"millrace/internal/service/dynamodb/keyenc"
+	"millrace/internal/service/dynamodb/value"
+)
+
+// emptyItems is a list without items, which is sent, where nil is not.
+var emptyItems = []api.JSON{}
+
+// Scan: the items of a table, or of one of its segments.
+//
+// Behaviour
+//   - in the order of hashes of partition keys, under each in that of sort keys; segments are ranges of hashes
+//   - pages end as those of a Query
+//
+// Errors: ResourceNotFoundException, ValidationException
+// Source: DynamoDB API reference, Scan (read 2026-11); texts as errors.go says
+func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamodbapi.ScanOutput, error) {
+	p, err := s.resolve(ctx, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	var r reader
+	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName}
+	start := r.item(in.ExclusiveStartKey)
+	plan := s.compileOlder(&r, &expr.Request{
+		Op: expr.OpScan, Names: names(in.ExpressionAttributeNames), Filter: in.FilterExpression, Projection: in.ProjectionExpression,
+		Legacy: expr.Legacy{
+			ScanFilter: r.comparisons(in.ScanFilter), AttributesToGet: in.AttributesToGet, ConditionalOperator: text(in.ConditionalOperator),
+		},
+	}, in.ExpressionAttributeValues)
+	if r.err == nil {
+		r.err = checkSegments(in.Segment, in.TotalSegments)
+	}
+	if r.err == nil {
+		r.err = sel.check()
+	}
+	if r.err != nil {
+		return nil, apiError(older(r.err))
+	}
+	pg := &page{filter: plan.Filter, show: plan.Projection, count: sel.counts()}
+	if in.Limit != nil {
+		pg.limit = int(*in.Limit)
+	}
+	var t *table
+	err = s.store.View(ctx, func(tx store.ReadTx) error {
+		if t, err = s.live(tx, p); err != nil {
+			return err
+		}
+		if err := sel.checkIndex(); err != nil {
+			return err
+		}
+		if err := plan.CheckScalars(false, t.keyNames()...); err != nil {
+			return err
+		}
+		if err := t.aimScan(pg, in.Segment, in.TotalSegments, start); err != nil {
+			return err
+		}
+		return pg.read(tx)
+	})
+	if err != nil {
+		return nil, apiError(err)
+	}
+	out := &dynamodbapi.ScanOutput{
+		Items: pg.items, Count: &pg.matched, ScannedCount: &pg.scanned,
+		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, readUnits(pg.size, isTrue(in.ConsistentRead))),
+	}
+	if out.Items == nil && !pg.count {
+		out.Items = emptyItems
+	}
+	out.LastEvaluatedKey, err = pg.lastKey(t)
+	return out, apiError(err)
+}
+
+func checkSegments(segment, total *int32) error {
+	switch {
+	case segment == nil && total == nil:
+		return nil
+	case total == nil:
+		return errInvalid("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
+	case segment == nil:
+		return errInvalid("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
+	case *segment >= *total:
+		return errInvalid(fmt.Sprintf("The Segment parameter is zero-based and must be less than parameter TotalSegments: "+
+			"Segment: %d is not less than TotalSegments: %d", *segment, *total))
+	}
+	return nil
+}
+
+// aimScan points a page at a table or a segment of it.
+func (t *table) aimScan(pg *page, segment, total *int32, start value.Item) error {
+	pg.from, pg.to = itemPrefix(t.num), itemPrefix(t.num+1)
+	if segment != nil {
+		first, end := keyenc.SegmentOf(int(*segment), int(*total))
+		pg.from = append(itemPrefix(t.num), byte(first>>8), byte(first))
+		if end < 1<<16 {
+			pg.to = append(itemPrefix(t.num), byte(end>>8), byte(end))
+		}
+		if first == end {
+			pg.to = pg.from
+		}
+	}
+	if start == nil {
+		return nil
+	}
+	at, err := t.start(start, false)
+	if err != nil {
+		return err
+	}
+	if bytes.Compare(at, pg.from) < 0 || bytes.Compare(at, pg.to) >= 0 {
+		return errInvalid(fmt.Sprintf(textStart+": Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. "+
+			"TotalSegments: %d Segment: %d", *total, *segment))
+	}
+	pg.startAfter(at)
+	return nil
+}
+
+// compileOlder is compile for operations of the older layer, which words wrong values of expressions in their turn.
+func (s *Service) compileOlder(r *reader, req *expr.Request, values []byte) expr.Plan {
+	req.Values, req.BadValue, req.BadKey = r.named(values)
+	if r.err != nil {
+		return expr.Plan{}
+	}
+	plan, err := s.expr.Compile(req)
+	if err != nil {
+		r.fail(err)
+	}
+	return plan
+}
+
+// older takes the wording of the older layer.
+func older(err error) error {
+	if v, ok := errors.AsType[*value.Error](err); ok {
+		return errInvalid(v.Older())
+	}
+	return err
+}

@@ -1,0 +1,231 @@
+package dynamodb
+
+import (
+	"bytes"
+
+	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/store"
+	"millrace/internal/service/dynamodb/expr"
+	"millrace/internal/service/dynamodb/keyenc"
+	"millrace/internal/service/dynamodb/value"
+	"millrace/internal/service/dynamodb/wirejson"
+)
+
+const (
+	// maxPage is how many bytes of items a page evaluates before it ends: the item that passes it is on the page. Source: API
+	// reference, Query (read 2026-11); what is done with that item, dynalite.
+	maxPage = 1 << 20
+
+	// A page reads items in runs: the first is small, the next are what the rest of the page takes by the size of those before,
+	// within bounds that keep a run of the largest items at 13 MB.
+	firstRun   = 32
+	largestRun = 1000
+)
+
+// page is what Query and Scan do with a range of keys.
+type page struct {
+	from, to []byte // keys of the store; what has been read is cut off
+	reverse  bool
+	limit    int // items evaluated; 0: as many as there are
+	filter   expr.Condition
+	show     expr.Projection
+	count    bool // items are counted and not shown
+
+	items   []api.JSON
+	matched int32
+	scanned int32
+	size    int    // bytes evaluated
+	last    []byte // the item evaluated last
+	more    bool   // the page ended before the range
+}
+
+// read evaluates items until the page or the range ends. It may run more than once on one page.
+//
+// Errors: those of the store, value.ErrCorrupt.
+func (p *page) read(tx store.ReadTx) error {
+	p.items, p.matched, p.scanned, p.size, p.last, p.more = nil, 0, 0, 0, nil, false
+	from, to, run := p.from, p.to, firstRun
+	for bytes.Compare(from, to) < 0 {
+		if p.limit > 0 {
+			run = min(run, p.limit-int(p.scanned))
+		}
+		kvs, err := tx.Scan(from, to, run, p.reverse)
+		if err != nil {
+			return err
+		}
+		for _, kv := range kvs {
+			if err := p.evaluate(kv.Value); err != nil || p.more {
+				return err
+			}
+		}
+		if len(kvs) < run {
+			return nil
+		}
+		if last := kvs[len(kvs)-1].Key; p.reverse {
+			to = last
+		} else {
+			from = append(bytes.Clone(last), 0)
+		}
+		run = p.nextRun()
+	}
+	return nil
+}
+
+func (p *page) nextRun() int {
+	average := max(p.size/int(p.scanned), 1)
+	return min(max((maxPage-p.size)/average+1, firstRun), largestRun)
+}
+
+// evaluate takes the next item.
+func (p *page) evaluate(stored []byte) error {
+	view, err := value.Open(stored)
+	if err != nil {
+		return err
+	}
+	p.scanned++
+	p.size += view.Size()
+	p.last = stored
+	p.more = int(p.scanned) == p.limit || p.size >= maxPage
+	is, err := holds(p.filter, stored)
+	if err != nil || !is {
+		return err
+	}
+	p.matched++
+	if p.count {
+		return nil
+	}
+	item, err := shown(p.show, stored)
+	p.items = append(p.items, item)
+	return err
+}
+
+// lastKey is LastEvaluatedKey; nil when the range was read to its end.
+func (p *page) lastKey(t *table) (api.JSON, error) {
+	if !p.more {
+		return nil, nil
+	}
+	view, err := value.Open(p.last)
+	if err != nil {
+		return nil, err
+	}
+	key, err := t.keyItem(view)
+	if err != nil {
+		return nil, err
+	}
+	return wirejson.AppendItemValue(nil, key), nil
+}
+
+// startAfter cuts off what a page before has read, up to and with key.
+func (p *page) startAfter(key []byte) {
+	if p.reverse {
+		if bytes.Compare(key, p.to) < 0 {
+			p.to = key
+		}
+		return
+	}
+	if next := append(bytes.Clone(key), 0); bytes.Compare(next, p.from) > 0 {
+		p.from = next
+	}
+}
+
+// queryRange is the range of keys that a plan means.
+func (t *table) queryRange(plan *expr.KeyPlan) (from, to []byte, ok bool) {
+	base, ok := keyenc.AppendKey(itemPrefix(t.num), plan.Partition, plan.Prefix)
+	if !ok {
+		return nil, nil, false
+	}
+	with := func(v value.Value) []byte {
+		k, fits := keyenc.Append(bytes.Clone(base), v)
+		ok = ok && fits
+		return k
+	}
+	from, to = base, keyenc.After(base)
+	switch plan.Op {
+	case expr.RangeAll:
+	case expr.RangeLess:
+		to = with(plan.High)
+	case expr.RangeAtMost:
+		to = keyenc.After(with(plan.High))
+	case expr.RangeGreater:
+		from = keyenc.After(with(plan.Low))
+	case expr.RangeAtLeast:
+		from = with(plan.Low)
+	case expr.RangeBetween:
+		from, to = with(plan.Low), keyenc.After(with(plan.High))
+	case expr.RangeBeginsWith:
+		from = keyenc.AppendPrefix(bytes.Clone(base), plan.Low.Str())
+		to = keyenc.After(from)
+	}
+	return from, to, ok
+}
+
+// selection is what Query and Scan say about what they show.
+type selection struct {
+	what       *dynamodbapi.Select
+	attributes []string
+	projection *string
+	index      *string
+}
+
+// check refuses combinations.
+//
+// Source: nubo-db dynamodb-conformance, tests/tier1/scan/select.test.ts; messages of DynamoDB Local (read 2026-11)
+func (s selection) check() error {
+	named := ""
+	switch {
+	case s.attributes != nil:
+		named = "AttributesToGet"
+	case s.projection != nil:
+		named = "ProjectionExpression"
+	}
+	switch text(s.what) {
+	case string(dynamodbapi.SelectAllAttributes):
+		if named != "" {
+			return errInvalid("Cannot specify the " + named + " when choosing to get ALL_ATTRIBUTES")
+		}
+	case string(dynamodbapi.SelectCount):
+		if named != "" {
+			return errInvalid("Cannot specify the " + named + " when choosing to get only the Count")
+		}
+	case string(dynamodbapi.SelectAllProjectedAttributes):
+		if named != "" {
+			return errInvalid("Cannot specify the " + named + " when choosing to get ALL_PROJECTED_ATTRIBUTES")
+		}
+		if s.index == nil {
+			return errInvalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+		}
+	case string(dynamodbapi.SelectSpecificAttributes):
+		if named == "" {
+			return errInvalid("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+		}
+	}
+	return nil
+}
+
+func (s selection) counts() bool { return text(s.what) == string(dynamodbapi.SelectCount) }
+
+// checkIndex answers a request for an index: there are none yet.
+func (s selection) checkIndex() error {
+	if s.index == nil {
+		return nil
+	}
+	return errInvalid("The table does not have the specified index: " + *s.index)
+}
+
+const textStart = "The provided starting key is invalid"
+
+// start is the key of the store that ExclusiveStartKey means.
+//
+// Errors: ValidationException: bare for a Query, with its reason for a Scan.
+func (t *table) start(key value.Item, bare bool) ([]byte, error) {
+	at, bad := t.keyOf(key)
+	switch {
+	case bad == nil:
+		return at, nil
+	case bare && len(key) != len(t.keys()):
+		return nil, errInvalid(textStart)
+	default:
+		return nil, errInvalid(textStart + ": " + bad.Message)
+	}
+}
