@@ -32,7 +32,7 @@ type Options struct {
 	MaxUnmovedEntries int64
 
 	// MoveBufferBytes is what the mover gathers batches of many partitions in while it works. It reads the journal once for each
-	// time that this goes into what it moves; default 128 MiB, at most half of MoveAfterBytes or 16 MiB.
+	// time that this goes into what it moves; default 64 MiB, at most half of MoveAfterBytes or 16 MiB.
 	MoveBufferBytes int64
 
 	TailCacheBytes  int64 // newest groups kept in memory for readers; default 16 MiB
@@ -82,7 +82,7 @@ func (o Options) withDefaults() Options {
 		{&o.MaxUnmovedBytes, 1 << 30},
 		{&o.MoveAfterBytes, 256 << 20},
 		{&o.MaxUnmovedEntries, 1_000_000},
-		{&o.MoveBufferBytes, 128 << 20},
+		{&o.MoveBufferBytes, 64 << 20},
 		{&o.TailCacheBytes, 16 << 20},
 		{&o.MaxQueuedBytes, 64 << 20},
 		{&o.MemtableBytes, 16 << 20},
