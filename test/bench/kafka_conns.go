@@ -144,8 +144,8 @@ func (b *bench) waitingConsumers(ctx context.Context, wait time.Duration) error 
 		}()
 	}
 	time.Sleep(2 * time.Second) // all wait, spread as they were opened
-	for len(polls) > 0 {
-		<-polls
+	if _, err := countPolls(polls, 0); err != nil {
+		return err
 	}
 	cpu, err := load.Usage(s.child.PID())
 	if err != nil {
@@ -176,7 +176,7 @@ func (b *bench) waitingConsumers(ctx context.Context, wait time.Duration) error 
 	return nil
 }
 
-// countPolls counts what ends within d.
+// countPolls counts what ends within d; without one what has ended already.
 func countPolls(polls <-chan error, d time.Duration) (n int, err error) {
 	end := time.After(d)
 	for {

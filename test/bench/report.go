@@ -43,8 +43,9 @@ func (r *report) atMost(name string, got, limit float64, unit string) {
 	r.bars = append(r.bars, bar{name: name, got: got, limit: limit, unit: unit})
 }
 
-func (r *report) atLeast(name string, got, limit float64, unit string) {
-	r.bars = append(r.bars, bar{name: name, got: got, limit: limit, least: true, unit: unit})
+// atLeast is for ratios.
+func (r *report) atLeast(name string, got, limit float64) {
+	r.bars = append(r.bars, bar{name: name, got: got, limit: limit, least: true, unit: "x"})
 }
 
 // median of values, which it sorts.
@@ -95,7 +96,7 @@ func (r *report) put(s putScenario) {
 	for _, c := range s.contenders[1:] {
 		for _, limit := range putBars[s.name+" "+c.label] {
 			if limit.least {
-				r.atLeast(s.name+", "+c.label+": rate against the floor", ratio(c, base, rate), limit.limit, "x")
+				r.atLeast(s.name+", "+c.label+": rate against the floor", ratio(c, base, rate), limit.limit)
 			} else {
 				r.atMost(s.name+", "+c.label+": CPU against the floor", ratio(c, base, cpu), limit.limit, "x")
 			}

@@ -37,12 +37,10 @@ func (b *Broker) codeOf(doing string, err error) kafkaapi.Code {
 	if err == nil {
 		return kafkaapi.None
 	}
-	var trimmed *store.TrimmedError
-	if errors.As(err, &trimmed) {
+	if _, trimmed := errors.AsType[*store.TrimmedError](err); trimmed {
 		return kafkaapi.OffsetOutOfRange
 	}
-	var corrupt *store.CorruptError
-	if errors.As(err, &corrupt) {
+	if _, corrupt := errors.AsType[*store.CorruptError](err); corrupt {
 		b.log.Error(doing, "err", err)
 		return kafkaapi.KafkaStorageError
 	}

@@ -6,11 +6,11 @@ import (
 	"millrace/internal/api/kafkaapi"
 )
 
-// Features as Apache Kafka 4.3 names them. The levels are those that a cluster of that release has finalized, but for
+// Features as Apache Kafka 4.3 names them. The levels are those that a cluster of that release ends up with, but for
 // group.version: consumer groups of KIP-848 are not served, so it stays at 0 and is not told, as zeros are not.
 var features = []struct {
-	name               string
-	min, max, finalize int16
+	name              string
+	min, max, inForce int16
 }{
 	{"metadata.version", 7, 30, 30},
 	{"transaction.version", 0, 2, 2},
@@ -40,7 +40,7 @@ func (b *Broker) apiVersions(c *Call, req *kafkaapi.APIVersionsRequest) *kafkaap
 		if f.min > 0 || c.Version >= 4 { // older clients refuse a minimum of 0 (KAFKA-17011)
 			res.SupportedFeatures = append(res.SupportedFeatures, kafkaapi.APIVersionsResponseSupportedFeatureKey{Name: f.name, MinVersion: f.min, MaxVersion: f.max})
 		}
-		res.FinalizedFeatures = append(res.FinalizedFeatures, kafkaapi.APIVersionsResponseFinalizedFeatureKey{Name: f.name, MaxVersionLevel: f.finalize, MinVersionLevel: f.finalize})
+		res.FinalizedFeatures = append(res.FinalizedFeatures, kafkaapi.APIVersionsResponseFinalizedFeatureKey{Name: f.name, MaxVersionLevel: f.inForce, MinVersionLevel: f.inForce})
 	}
 	res.FinalizedFeaturesEpoch = 0
 	return &res

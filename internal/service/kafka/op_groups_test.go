@@ -50,7 +50,7 @@ func join(t *testing.T, b *Broker, group string) string {
 	return again.MemberID
 }
 
-func commit(b *Broker, t *testing.T, v int16, req *kafkaapi.OffsetCommitRequest) []kafkaapi.Code {
+func commit(t *testing.T, b *Broker, v int16, req *kafkaapi.OffsetCommitRequest) []kafkaapi.Code {
 	t.Helper()
 	var codes []kafkaapi.Code
 	for _, topic := range ask[*kafkaapi.OffsetCommitResponse](t, b, v, req).Topics {
@@ -73,7 +73,7 @@ func TestOffsetsOutliveTheBrokerAndAreMinusOneWhereThereAreNone(t *testing.T) {
 	s := storetest.NewModel()
 	b := open(t, s)
 	makeTopic(t, b, "t", 2)
-	if codes := commit(b, t, 9, offsetsOf("g", "t", 7, 8, 9)); len(codes) != 3 || codes[0] != kafkaapi.None || codes[1] != kafkaapi.None || codes[2] != kafkaapi.UnknownTopicOrPartition {
+	if codes := commit(t, b, 9, offsetsOf("g", "t", 7, 8, 9)); len(codes) != 3 || codes[0] != kafkaapi.None || codes[1] != kafkaapi.None || codes[2] != kafkaapi.UnknownTopicOrPartition {
 		t.Fatalf("commit: got %v", codes)
 	}
 	b = open(t, s)
@@ -97,11 +97,11 @@ func TestOffsetsAreCommittedByTopicID(t *testing.T) {
 	id := makeTopic(t, b, "t", 1)
 	req := offsetsOf("g", "", 3)
 	req.Topics[0].TopicID = id
-	if codes := commit(b, t, 10, req); codes[0] != kafkaapi.None {
+	if codes := commit(t, b, 10, req); codes[0] != kafkaapi.None {
 		t.Fatalf("commit: got %v", codes)
 	}
 	req.Topics[0].TopicID = kafkaapi.UUID{1}
-	if codes := commit(b, t, 10, req); codes[0] != kafkaapi.UnknownTopicID {
+	if codes := commit(t, b, 10, req); codes[0] != kafkaapi.UnknownTopicID {
 		t.Fatalf("commit for an unknown id: got %v", codes)
 	}
 	got := ask[*kafkaapi.OffsetFetchResponse](t, b, 10, &kafkaapi.OffsetFetchRequest{Groups: []kafkaapi.OffsetFetchRequestGroup{{
@@ -117,20 +117,20 @@ func TestOnlyMembersOfTheGenerationCommitForAGroupThatHasMembers(t *testing.T) {
 	b := open(t, storetest.NewModel())
 	makeTopic(t, b, "t", 1)
 	member := join(t, b, "g")
-	if codes := commit(b, t, 9, offsetsOf("g", "t", 1)); codes[0] != kafkaapi.UnknownMemberID {
+	if codes := commit(t, b, 9, offsetsOf("g", "t", 1)); codes[0] != kafkaapi.UnknownMemberID {
 		t.Errorf("commit without a member: got %v", codes)
 	}
 	req := offsetsOf("g", "t", 1)
 	req.MemberID, req.GenerationIDOrMemberEpoch = member, 2
-	if codes := commit(b, t, 9, req); codes[0] != kafkaapi.IllegalGeneration {
+	if codes := commit(t, b, 9, req); codes[0] != kafkaapi.IllegalGeneration {
 		t.Errorf("commit in another generation: got %v", codes)
 	}
 	req.GenerationIDOrMemberEpoch = 1
-	if codes := commit(b, t, 9, req); codes[0] != kafkaapi.None {
+	if codes := commit(t, b, 9, req); codes[0] != kafkaapi.None {
 		t.Errorf("commit of the member: got %v", codes)
 	}
 	req.Topics[0].Partitions[0].CommittedMetadata = new(strings.Repeat("x", 5000))
-	if codes := commit(b, t, 9, req); codes[0] != kafkaapi.OffsetMetadataTooLarge {
+	if codes := commit(t, b, 9, req); codes[0] != kafkaapi.OffsetMetadataTooLarge {
 		t.Errorf("commit with long metadata: got %v", codes)
 	}
 }
@@ -142,7 +142,7 @@ func TestGroupsAreDescribedListedAndDeletedWithTheirOffsets(t *testing.T) {
 	member := join(t, b, "g")
 	req := offsetsOf("g", "t", 5)
 	req.MemberID, req.GenerationIDOrMemberEpoch = member, 1
-	commit(b, t, 9, req)
+	commit(t, b, 9, req)
 	d := ask[*kafkaapi.DescribeGroupsResponse](t, b, 6, &kafkaapi.DescribeGroupsRequest{Groups: []string{"g", "none"}, IncludeAuthorizedOperations: true}).Groups
 	if d[0].GroupState != "Stable" || len(d[0].Members) != 1 || string(d[0].Members[0].MemberAssignment) != "all" || d[0].AuthorizedOperations != groupOperations {
 		t.Errorf("describe g: got %+v", d[0])
@@ -193,7 +193,7 @@ func deleteGroups(t *testing.T, b *Broker, ids ...string) (codes []kafkaapi.Code
 func TestOffsetsOfTopicsThatAreConsumedAreNotDeleted(t *testing.T) {
 	b := open(t, storetest.NewModel())
 	makeTopic(t, b, "t", 1)
-	commit(b, t, 9, offsetsOf("g", "t", 5))
+	commit(t, b, 9, offsetsOf("g", "t", 5))
 	req := &kafkaapi.OffsetDeleteRequest{GroupID: "g", Topics: []kafkaapi.OffsetDeleteRequestTopic{{Name: "t", Partitions: []kafkaapi.OffsetDeleteRequestPartition{{}, {PartitionIndex: 4}}}}}
 	got := ask[*kafkaapi.OffsetDeleteResponse](t, b, 0, req)
 	if got.ErrorCode != kafkaapi.None || got.Topics[0].Partitions[0].ErrorCode != kafkaapi.None || got.Topics[0].Partitions[1].ErrorCode != kafkaapi.UnknownTopicOrPartition {
@@ -209,7 +209,7 @@ func TestGroupsThatOnlyHaveOffsetsAreKnownAfterARestart(t *testing.T) {
 	b := open(t, s)
 	makeTopic(t, b, "t", 1)
 	for _, g := range []string{"a", "b"} {
-		commit(b, t, 9, offsetsOf(g, "t", 1))
+		commit(t, b, 9, offsetsOf(g, "t", 1))
 	}
 	b = open(t, s)
 	if l := ask[*kafkaapi.ListGroupsResponse](t, b, 5, &kafkaapi.ListGroupsRequest{}).Groups; len(l) != 2 || l[0].GroupID != "a" || l[1].GroupState != "Empty" {

@@ -102,7 +102,7 @@ func noOffset(index int32) kafkaapi.OffsetFetchResponsePartitions {
 }
 
 func offsetAnswer(f *offset.Fetched) kafkaapi.OffsetFetchResponsePartitions {
-	p := noOffset(f.Partition.Index)
+	p := noOffset(f.Index)
 	switch {
 	case f.Unstable:
 		p.ErrorCode = kafkaapi.UnstableOffsetCommit
@@ -131,7 +131,7 @@ func (b *Broker) fetchAllOffsets(c *Call, id string, stable bool) (topics []kafk
 		for i := range page {
 			f := &page[i]
 			since = &f.Partition
-			named := names[f.Partition.Topic]
+			named := names[f.Topic]
 			if named == nil {
 				continue
 			}
@@ -149,7 +149,7 @@ func (b *Broker) fetchAllOffsets(c *Call, id string, stable bool) (topics []kafk
 func (b *Broker) topicsByNumber(tx store.ReadTx, page []offset.Fetched) (map[uint64]*catalog.Topic, error) {
 	names := map[uint64]*catalog.Topic{}
 	for i := range page {
-		num := page[i].Partition.Topic
+		num := page[i].Topic
 		if _, known := names[num]; known {
 			continue
 		}

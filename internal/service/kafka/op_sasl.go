@@ -59,9 +59,8 @@ func (b *Broker) saslAuthenticate(r *wire.Request, req *kafkaapi.SaslAuthenticat
 		err = b.signedIn(r.Conn(), state.session)
 	}
 	if err != nil {
-		var refused *sasl.Error
 		text := "Authentication failed"
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*sasl.Error](err); ok {
 			text = refused.Text
 		} else {
 			b.log.Error("look up a user", "err", err)

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"maps"
 	"slices"
 
 	"millrace/internal/api/kafkaapi"
@@ -105,10 +106,7 @@ func credentialOf(u *kafkaapi.AlterUserScramCredentialsRequestScramCredentialUps
 
 // run is the transaction; it may run more than once.
 func (p *scramPlan) run(tx store.Tx) error {
-	p.failures = map[string]failure{}
-	for user, f := range p.checked {
-		p.failures[user] = f
-	}
+	p.failures = maps.Clone(p.checked)
 	for _, user := range p.order {
 		if p.failures[user].code != kafkaapi.None {
 			continue

@@ -70,7 +70,7 @@ func TestInternalTopicsAreStillShownAfterARestart(t *testing.T) {
 	s := storetest.NewModel()
 	b := open(t, s)
 	makeTopic(t, b, "t", 1)
-	commit(b, t, 9, offsetsOf("g", "t", 1))
+	commit(t, b, 9, offsetsOf("g", "t", 1))
 	if _, inside := listed(t, open(t, s)); !slices.Equal(inside, []string{offsetsTopic}) {
 		t.Errorf("after a restart: got %q", inside)
 	}

@@ -55,7 +55,7 @@ func (w *groupWriter) decide(it *item) (answer, error) {
 		return answer{}, err
 	}
 	if err != nil {
-		return answer{err: err}, nil
+		return answer{err: err}, nil //nolint:nilerr // the item's own error, not the database's
 	}
 	before := w.effects()
 	a := answer{err: state.Decide(it.tx, w.g, &lookback{inDatabase: changed, pending: w.g.Keys})}

@@ -4,6 +4,7 @@ import (
 	"crypto/cipher"
 	"errors"
 	"maps"
+	"slices"
 
 	"millrace/internal/core/datakey"
 	"millrace/internal/core/journal"
@@ -140,7 +141,7 @@ func (r *reading) unsealPiece(p *piece) error {
 		p.chunk.release()
 		p.chunk = nil
 	}
-	b.Bytes, b.Key = plain[:len(plain):len(plain)], st.KeyID
+	b.Bytes, b.Key = slices.Clip(plain), st.KeyID
 	return nil
 }
 
