@@ -53,14 +53,14 @@ func checkFeature(name string, level int16, kind int8) error {
 			continue
 		case kind < upgradeOnly || kind > downgradeUnsafe:
 			return refuse(kafkaapi.InvalidUpdateVersion, start+"The controller does not support the given upgrade type.")
-		case level == f.finalize:
+		case level == f.inForce:
 			return nil
 		case level < f.min || level > f.max:
 			return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("Local controller %d only supports versions %d-%d", nodeID, f.min, f.max))
-		case level < f.finalize && kind == upgradeOnly:
+		case level < f.inForce && kind == upgradeOnly:
 			return refuse(kafkaapi.InvalidUpdateVersion, start+"Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.")
 		}
-		return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("The level stays %d here.", f.finalize))
+		return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("The level stays %d here.", f.inForce))
 	}
 	return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("Local controller %d does not support this feature.", nodeID))
 }
