@@ -38,7 +38,9 @@ func createTable(t *testing.T, c *dynamodb.Client, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiter := dynamodb.NewTableExistsWaiter(c, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay, o.MaxDelay = 20*time.Millisecond, 20*time.Millisecond })
+	waiter := dynamodb.NewTableExistsWaiter(c, func(o *dynamodb.TableExistsWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 20*time.Millisecond
+	})
 	if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &name}, 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +99,9 @@ func TestSDKForGoKeepsItemsOverARestart(t *testing.T) {
 	if _, err := c.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: aws.String("orders")}); err != nil {
 		t.Fatal(err)
 	}
-	gone := dynamodb.NewTableNotExistsWaiter(c, func(o *dynamodb.TableNotExistsWaiterOptions) { o.MinDelay, o.MaxDelay = 20*time.Millisecond, 20*time.Millisecond })
+	gone := dynamodb.NewTableNotExistsWaiter(c, func(o *dynamodb.TableNotExistsWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 20*time.Millisecond
+	})
 	if err := gone.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("orders")}, 20*time.Second); err != nil {
 		t.Error(err)
 	}

@@ -1,6 +1,9 @@
 package dynamodb
 
 import (
+	"maps"
+	"slices"
+
 	"millrace/internal/api/dynamodbapi"
 )
 
@@ -32,4 +35,42 @@ func consumed(p place, asked *dynamodbapi.ReturnConsumedCapacity, units float64)
 		c.Table = &dynamodbapi.Capacity{CapacityUnits: new(units)}
 	}
 	return c
+}
+
+// costs are the units of a call by what it calls its tables.
+type costs map[string]float64
+
+// list is what a batch reports; nil when it was not asked for.
+func (c costs) list(asked *dynamodbapi.ReturnConsumedCapacity) []dynamodbapi.ConsumedCapacity {
+	var out []dynamodbapi.ConsumedCapacity
+	for _, name := range slices.Sorted(maps.Keys(c)) {
+		if one := consumed(place{named: name}, asked, c[name]); one != nil {
+			out = append(out, *one)
+		}
+	}
+	return out
+}
+
+// reads is list for a transaction, which tells reads and writes apart.
+func (c costs) reads(asked *dynamodbapi.ReturnConsumedCapacity) []dynamodbapi.ConsumedCapacity {
+	out := c.list(asked)
+	for i := range out {
+		out[i].ReadCapacityUnits = out[i].CapacityUnits
+		if out[i].Table != nil {
+			out[i].Table.ReadCapacityUnits = out[i].CapacityUnits
+		}
+	}
+	return out
+}
+
+// writes is reads for writes.
+func (c costs) writes(asked *dynamodbapi.ReturnConsumedCapacity) []dynamodbapi.ConsumedCapacity {
+	out := c.list(asked)
+	for i := range out {
+		out[i].WriteCapacityUnits = out[i].CapacityUnits
+		if out[i].Table != nil {
+			out[i].Table.WriteCapacityUnits = out[i].CapacityUnits
+		}
+	}
+	return out
 }

@@ -130,3 +130,9 @@ var errCondition = errors.New("dynamodb: condition does not hold")
 func errItemSize() error { return value.ErrItemSize }
 
 func errReturnValues() error { return errInvalid("ReturnValues can only be ALL_OLD or NONE") }
+
+// errMismatch has the words of the API reference: the service's own were not found.
+func errMismatch() error {
+	return dynamodbapi.IdempotentParameterMismatchException("DynamoDB rejected the request because you retried a request with a different payload " +
+		"but with an idempotent token that was already used.")
+}

@@ -31,6 +31,16 @@ func (t *table) keyOfItem(item value.Item) ([]byte, *api.Error) {
 	return t.encodeKey(item)
 }
 
+// keyOfBatch is keyOfItem with one text for whatever does not fit.
+func (t *table) keyOfBatch(item value.Item) ([]byte, *api.Error) {
+	for _, a := range t.keys() {
+		if v, ok := item.Get(a.Name); !ok || v.Kind() != a.Kind {
+			return nil, errKeySchema()
+		}
+	}
+	return t.encodeKey(item)
+}
+
 // keyOf is where the item with a key is, which is exactly the key attributes.
 //
 // Errors: ValidationException.

@@ -13,3 +13,10 @@ const (
 
 	maxListTables = 100 // names on a page of ListTables
 )
+
+const (
+	maxBatchGet   = 100      // keys of a BatchGetItem
+	maxBatchBytes = 16 << 20 // bytes of items that a BatchGetItem answers
+	maxBatchWrite = 25       // requests of a BatchWriteItem
+	maxTransact   = 4 << 20  // bytes of items in a transaction
+)

@@ -22,10 +22,8 @@ func (s *Service) PutItem(ctx context.Context, in *dynamodbapi.PutItemInput) (*d
 		return nil, err
 	}
 	var r reader
-	w := &write{place: p, verb: verbPut, stored: r.stored(in.Item)}
-	if w.item = r.decoded(w.stored); w.item.Size() > maxItemSize && r.err == nil {
-		r.fail(errItemSize())
-	}
+	w := &write{place: p, verb: verbPut}
+	w.readItem(&r, in.Item)
 	if text(in.ReturnValues) != "" && *in.ReturnValues != dynamodbapi.ReturnValueNone && *in.ReturnValues != dynamodbapi.ReturnValueAllOld {
 		r.fail(errReturnValues())
 	}
@@ -58,9 +56,8 @@ func (r *reader) decoded(stored []byte) value.Item {
 
 // compile adds the values to a request and makes its plan. Values that are wrong come first, in the wording of the current layer.
 func (s *Service) compile(r *reader, req *expr.Request, values []byte) expr.Plan {
-	var bad error
-	req.Values, bad, _ = r.named(values)
-	if bad != nil {
+	var bad *value.Error
+	if req.Values, _, bad = r.named(values); bad != nil {
 		r.fail(bad)
 	}
 	if r.err != nil {

@@ -127,7 +127,10 @@ func (t *table) aimScan(pg *page, segment, total *int32, start value.Item) error
 
 // compileOlder is compile for operations of the older layer, which words wrong values of expressions in their turn.
 func (s *Service) compileOlder(r *reader, req *expr.Request, values []byte) expr.Plan {
-	req.Values, req.BadValue, req.BadKey = r.named(values)
+	var bad *value.Error
+	if req.Values, req.BadKey, bad = r.named(values); bad != nil {
+		req.BadValue = bad
+	}
 	if r.err != nil {
 		return expr.Plan{}
 	}

@@ -93,15 +93,15 @@ func (r *reader) values(bodies []api.JSON) []value.Value {
 
 // named reads ExpressionAttributeValues. What is wrong with a value is bad, of the value named key: it is for the caller to say
 // when it is that error's turn.
-func (r *reader) named(body api.JSON) (values value.Item, bad error, key string) {
+func (r *reader) named(body api.JSON) (values value.Item, key string, bad *value.Error) {
 	if r.err != nil || body == nil {
-		return nil, nil, ""
+		return nil, "", nil
 	}
 	var d wirejson.Decoder
 	d.Reset(body)
 	if !d.OpenMap("com.amazonaws.dynamodb.v20120810.AttributeValue") {
 		r.end(&d)
-		return nil, nil, ""
+		return nil, "", nil
 	}
 	attrs := []value.Attr{}
 	for name, ok := d.Member(); ok; name, ok = d.Member() {
@@ -123,7 +123,7 @@ func (r *reader) named(body api.JSON) (values value.Item, bad error, key string)
 		attrs = append(attrs, value.Attr{Name: name, Value: v})
 	}
 	r.end(&d)
-	return value.NewItem(attrs), bad, key
+	return value.NewItem(attrs), key, bad
 }
 
 // names makes ExpressionAttributeNames; nil when they are absent.

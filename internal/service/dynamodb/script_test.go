@@ -89,14 +89,14 @@ func runScript(t *testing.T, file string) {
 }
 
 var (
-	repeated = regexp.MustCompile(`\$x[0-9]+`)
-	tableID  = regexp.MustCompile(`"TableId":"[^"]*"`)
+	manyX   = regexp.MustCompile(`\$x[0-9]+`)
+	tableID = regexp.MustCompile(`"TableId":"[^"]*"`)
 )
 
 // run is one operation through the codec of the front.
 func (c *caller) run(line string) string {
 	name, body, _ := strings.Cut(line, " ")
-	body = repeated.ReplaceAllStringFunc(body, func(s string) string {
+	body = manyX.ReplaceAllStringFunc(body, func(s string) string {
 		n := 0
 		_, _ = fmt.Sscanf(s, "$x%d", &n)
 		return strings.Repeat("x", n)

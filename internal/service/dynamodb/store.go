@@ -14,6 +14,8 @@ const (
 	kindItem  = 0x02
 	kindDue   = 0x03
 	kindPurge = 0x04
+	kindToken = 0x05
+	kindEnd   = 0x06
 )
 
 // counterTable numbers tables.
@@ -200,33 +202,57 @@ func (s *Service) listTables(ctx context.Context, p place, limit int) (names []s
 	return names, more, err
 }
 
-// dueTables returns up to limit tables whose state has ended, and when the next one does if there are none; 0 for never.
-func (s *Service) dueTables(ctx context.Context, limit int) (due []place, wait int64, err error) {
-	head := []byte{byte(store.FamilyTable), kindDue}
+// chores are what the worker finds to do.
+type chores struct {
+	due    []place // tables whose state has ended
+	wait   int64   // ms until the next state ends; 0: none is known
+	purge  bool    // a dropped table has items left
+	tokens bool    // a token of a transaction has ended
+}
+
+// chores looks for what is to be done, with up to limit tables.
+func (s *Service) chores(ctx context.Context, limit int) (c chores, err error) {
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
-		due, wait = due[:0], 0
-		now := tx.Now()
-		kvs, err := tx.Scan(head, []byte{byte(store.FamilyTable), kindDue + 1}, limit, false)
+		c = chores{}
+		if err := c.states(tx, limit); err != nil {
+			return err
+		}
+		c.purge, err = someKey(tx, purgeKey(0), []byte{byte(store.FamilyTable), kindPurge + 1})
 		if err != nil {
 			return err
 		}
-		for _, kv := range kvs {
-			p, ok := place{}, false
-			if len(kv.Key) > 10 {
-				p, ok = placeOf(kv.Key[10:])
-			}
-			if !ok {
-				return corrupt("state of a table")
-			}
-			if at := int64(binary.BigEndian.Uint64(kv.Key[2:])); at > now {
-				wait = at - now
-				break
-			}
-			due = append(due, p)
-		}
-		return nil
+		c.tokens, err = someKey(tx, []byte{byte(store.FamilyTable), kindEnd}, endedTokens(tx.Now()))
+		return err
 	})
-	return due, wait, err
+	return c, err
+}
+
+// someKey says whether a range has a key.
+func someKey(tx store.ReadTx, from, to []byte) (bool, error) {
+	kvs, err := tx.Scan(from, to, 1, false)
+	return len(kvs) > 0, err
+}
+
+func (c *chores) states(tx store.ReadTx, limit int) error {
+	kvs, err := tx.Scan([]byte{byte(store.FamilyTable), kindDue}, []byte{byte(store.FamilyTable), kindDue + 1}, limit, false)
+	if err != nil {
+		return err
+	}
+	for _, kv := range kvs {
+		p, ok := place{}, false
+		if len(kv.Key) > 10 {
+			p, ok = placeOf(kv.Key[10:])
+		}
+		if !ok {
+			return corrupt("state of a table")
+		}
+		if at := int64(binary.BigEndian.Uint64(kv.Key[2:])); at > tx.Now() {
+			c.wait = at - tx.Now()
+			break
+		}
+		c.due = append(c.due, p)
+	}
+	return nil
 }
 
 // finishState ends a table's state if its time has come. A table that goes leaves its items to the purge.
@@ -251,17 +277,12 @@ func (s *Service) finishState(ctx context.Context, p place) error {
 	return err
 }
 
-// purge deletes some items of a table that is gone; done when no such table is left.
-func (s *Service) purge(ctx context.Context) (done bool, err error) {
-	_, err = s.store.Update(ctx, func(tx store.Tx) error {
-		done = false
+// purge deletes some items of a table that is gone.
+func (s *Service) purge(ctx context.Context) error {
+	_, err := s.store.Update(ctx, func(tx store.Tx) error {
 		kvs, err := tx.Scan(purgeKey(0), []byte{byte(store.FamilyTable), kindPurge + 1}, 1, false)
-		if err != nil {
+		if err != nil || len(kvs) == 0 {
 			return err
-		}
-		if len(kvs) == 0 {
-			done = true
-			return nil
 		}
 		if len(kvs[0].Key) != 10 {
 			return corrupt("purge of a table")
@@ -273,5 +294,5 @@ func (s *Service) purge(ctx context.Context) (done bool, err error) {
 		}
 		return tx.Delete(kvs[0].Key)
 	})
-	return done, err
+	return err
 }

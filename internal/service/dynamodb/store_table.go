@@ -53,10 +53,19 @@ type number struct {
 // numbers are the fields that are plain numbers.
 func (t *table) numbers() []number {
 	return []number{
-		{fieldDue, &t.due}, {fieldCreated, &t.created}, {fieldRead, &t.read}, {fieldWrite, &t.write},
-		{fieldIncreased, &t.increased}, {fieldDecreased, &t.decreased}, {fieldDecreases, &t.decreases},
-		{fieldOnDemandSince, &t.onDemandSince}, {fieldClassChanged, &t.classChanged},
-		{fieldMaxRead, &t.maxRead}, {fieldMaxWrite, &t.maxWrite}, {fieldWarmRead, &t.warmRead}, {fieldWarmWrite, &t.warmWrite},
+		{fieldDue, &t.due},
+		{fieldCreated, &t.created},
+		{fieldRead, &t.read},
+		{fieldWrite, &t.write},
+		{fieldIncreased, &t.increased},
+		{fieldDecreased, &t.decreased},
+		{fieldDecreases, &t.decreases},
+		{fieldOnDemandSince, &t.onDemandSince},
+		{fieldClassChanged, &t.classChanged},
+		{fieldMaxRead, &t.maxRead},
+		{fieldMaxWrite, &t.maxWrite},
+		{fieldWarmRead, &t.warmRead},
+		{fieldWarmWrite, &t.warmWrite},
 	}
 }
 

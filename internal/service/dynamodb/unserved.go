@@ -8,6 +8,8 @@ import (
 // served are the operations that exist here. The front does not know the others, so that they answer as AWS answers an
 // unknown operation whatever their input is.
 var served = map[string]bool{
+	"BatchGetItem":       true,
+	"BatchWriteItem":     true,
 	"CreateTable":        true,
 	"DeleteItem":         true,
 	"DeleteTable":        true,
@@ -21,6 +23,8 @@ var served = map[string]bool{
 	"Query":              true,
 	"Scan":               true,
 	"TagResource":        true,
+	"TransactGetItems":   true,
+	"TransactWriteItems": true,
 	"UntagResource":      true,
 	"UpdateItem":         true,
 	"UpdateTable":        true,

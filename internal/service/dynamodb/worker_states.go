@@ -28,7 +28,7 @@ func (s *Service) poke() {
 	}
 }
 
-// workStates ends states whose time has come and deletes the items of dropped tables, until ctx is done. All that is to be done
+// workStates ends states whose time has come and deletes the items of dropped tables and tokens that have ended, until ctx is done. All that is to be done
 // stands in the store, so nothing is forgotten over restarts, and any node may do it.
 func (s *Service) workStates(ctx context.Context) {
 	timer := s.opts.Clock.NewTimer(0)
@@ -54,25 +54,29 @@ func (s *Service) workStates(ctx context.Context) {
 
 // step does some of what is to be done and returns how long until there is more.
 func (s *Service) step(ctx context.Context) (time.Duration, error) {
-	due, wait, err := s.dueTables(ctx, statesPage)
+	c, err := s.chores(ctx, statesPage)
 	if err != nil {
 		return 0, err
 	}
 	var failed error // one table that cannot be read must not hold up the others
-	for _, p := range due {
+	for _, p := range c.due {
 		if err := s.finishState(ctx, p); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("table %s: %w", p.arn(), err))
 		}
 	}
-	if failed != nil {
+	if c.purge {
+		failed = errors.Join(failed, s.purge(ctx))
+	}
+	if c.tokens {
+		failed = errors.Join(failed, s.forgetTokens(ctx))
+	}
+	switch {
+	case failed != nil:
 		return 0, failed
-	}
-	done, err := s.purge(ctx)
-	if err != nil || !done || len(due) > 0 {
-		return 0, err
-	}
-	if wait == 0 {
+	case c.purge || c.tokens || len(c.due) > 0:
+		return 0, nil // look again: there may be more
+	case c.wait == 0:
 		return statesIdle, nil
 	}
-	return min(time.Duration(wait)*time.Millisecond, statesIdle), nil
+	return min(time.Duration(c.wait)*time.Millisecond, statesIdle), nil
 }

@@ -19,6 +19,7 @@ const (
 	verbPut verb = iota
 	verbUpdate
 	verbDelete
+	verbCheck // only the condition counts
 )
 
 // write is one change of one item. Its request is fixed; run fills the rest, each time anew.
@@ -28,7 +29,9 @@ type write struct {
 	item   value.Item // of a put, with its key; else the key alone
 	stored []byte     // of a put: item in its stored form
 	plan   expr.Plan
+	batch  bool // BatchWriteItem words a put's key that does not fit as that of a delete
 
+	at       []byte     // key of the store
 	old, new []byte     // stored images; nil: no item
 	oldItem  value.Item // of an update: decoded
 	newItem  value.Item
@@ -38,15 +41,26 @@ type write struct {
 //
 // Errors: ResourceNotFoundException, ValidationException, errCondition, those of the store.
 func (w *write) run(s *Service, tx store.Tx) error {
+	if err := w.locate(s, tx); err != nil {
+		return err
+	}
+	return w.perform(tx)
+}
+
+// locate finds where the item is.
+func (w *write) locate(s *Service, tx store.Tx) error {
 	t, err := s.live(tx, w.place)
 	if err != nil {
 		return err
 	}
-	key, err := w.key(t)
-	if err != nil {
-		return err
-	}
-	if w.old, _, err = tx.Get(key); err != nil {
+	w.at, err = w.key(t)
+	return err
+}
+
+// perform makes the change of an item that was located.
+func (w *write) perform(tx store.Tx) error {
+	var err error
+	if w.old, _, err = tx.Get(w.at); err != nil {
 		return err
 	}
 	if err := w.check(); err != nil {
@@ -59,9 +73,9 @@ func (w *write) run(s *Service, tx store.Tx) error {
 	case bytes.Equal(w.old, w.new):
 		return nil // also when there is no item before and after
 	case w.new == nil:
-		return tx.Delete(key)
+		return tx.Delete(w.at)
 	default:
-		return tx.Set(key, w.new)
+		return tx.Set(w.at, w.new)
 	}
 }
 
@@ -73,9 +87,12 @@ func (w *write) key(t *table) ([]byte, error) {
 	}
 	var key []byte
 	var bad *api.Error
-	if w.verb == verbPut {
+	switch {
+	case w.verb == verbPut && w.batch:
+		key, bad = t.keyOfBatch(w.item)
+	case w.verb == verbPut:
 		key, bad = t.keyOfItem(w.item)
-	} else {
+	default:
 		key, bad = t.keyOf(w.item)
 	}
 	if bad != nil {
@@ -120,6 +137,8 @@ func (w *write) change() error {
 		w.new = w.stored
 	case verbDelete:
 		w.new = nil
+	case verbCheck:
+		w.new = w.old
 	case verbUpdate:
 		return w.update()
 	}

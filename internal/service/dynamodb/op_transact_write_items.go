@@ -1,0 +1,237 @@
+package dynamodb
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+
+	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/store"
+	"millrace/internal/service/dynamodb/expr"
+	"millrace/internal/service/dynamodb/value"
+)
+
+// action is one action of a transaction with what its failure shows.
+type action struct {
+	write
+	onFailure *dynamodbapi.ReturnValuesOnConditionCheckFailure
+}
+
+// TransactWriteItems: up to 100 actions on items of any tables, all or none.
+//
+// Behaviour
+//   - serializable with every other write and transaction
+//   - what is wrong with the request alone, and an empty key, is a ValidationException; what depends on the table or the item
+//     cancels, with one reason for each action in their order
+//   - a token stands for its transaction for ten minutes after the commit: the same request again changes nothing and costs reads
+//
+// Errors: TransactionCanceledException, IdempotentParameterMismatchException, ResourceNotFoundException, ValidationException
+// Source: DynamoDB API reference, TransactWriteItems (read 2026-11); texts as errors.go says
+func (s *Service) TransactWriteItems(ctx context.Context, in *dynamodbapi.TransactWriteItemsInput) (*dynamodbapi.TransactWriteItemsOutput, error) {
+	actions, sum, err := s.actions(ctx, in.TransactItems)
+	if err != nil {
+		return nil, err
+	}
+	var token []byte
+	if in.ClientRequestToken != nil {
+		p, err := address(api.CallFrom(ctx), "any") // for account and region
+		if err != nil {
+			return nil, err
+		}
+		token = tokenKey(p, *in.ClientRequestToken)
+	}
+	again := false
+	_, err = s.store.Update(ctx, func(tx store.Tx) error {
+		again = false
+		if err := s.locateAll(tx, actions); err != nil {
+			return err
+		}
+		if token == nil {
+			return performAll(tx, actions)
+		}
+		is, same, err := repeated(tx, token, sum)
+		switch {
+		case err != nil:
+			return err
+		case is && !same:
+			return errMismatch()
+		case is:
+			again = true
+			return readAll(tx, actions)
+		}
+		if err := performAll(tx, actions); err != nil {
+			return err
+		}
+		return remember(tx, token, sum)
+	})
+	if errors.Is(err, store.ErrContention) {
+		r := newReasons(len(actions))
+		for i := range r {
+			r.set(i, reasonConflict, textConflict)
+		}
+		err = r.cancelled()
+	}
+	if err != nil {
+		return nil, apiError(err)
+	}
+	return &dynamodbapi.TransactWriteItemsOutput{ConsumedCapacity: transactCosts(actions, again, in.ReturnConsumedCapacity)}, nil
+}
+
+// transactCosts are twice those of single calls; those of a repeat are reads.
+func transactCosts(actions []*action, again bool, asked *dynamodbapi.ReturnConsumedCapacity) []dynamodbapi.ConsumedCapacity {
+	units := costs{}
+	for _, a := range actions {
+		if again {
+			units[a.place.named] += 2 * readUnits(sizeOf(a.old), true)
+		} else {
+			units[a.place.named] += 2 * a.units()
+		}
+	}
+	if again {
+		return units.reads(asked)
+	}
+	return units.writes(asked)
+}
+
+// actions reads a request, and makes the digest that a token stands for.
+func (s *Service) actions(ctx context.Context, in []dynamodbapi.TransactWriteItem) ([]*action, [sha256.Size]byte, error) {
+	var none [sha256.Size]byte
+	d := newDigest()
+	actions := make([]*action, len(in))
+	size := 0
+	for i := range in {
+		var r reader
+		a, err := s.action(ctx, &r, d, &in[i])
+		if err == nil {
+			err = r.err
+		}
+		if err != nil {
+			return nil, none, apiError(older(err))
+		}
+		actions[i] = a
+		size += a.item.Size()
+	}
+	if size > maxTransact {
+		return nil, none, errInvalid("Transaction request size exceeds the maximum of 4 MB") // our own text
+	}
+	return actions, d.sum(), nil
+}
+
+// common is what the four kinds of actions have.
+type common struct {
+	table     string
+	item      api.JSON
+	condition *string
+	update    *string
+	names     map[string]string
+	values    api.JSON
+	onFailure *dynamodbapi.ReturnValuesOnConditionCheckFailure
+}
+
+// open finds which kind an action is.
+func open(in *dynamodbapi.TransactWriteItem) (v verb, c common, kinds int) {
+	if a := in.ConditionCheck; a != nil {
+		v, kinds = verbCheck, kinds+1
+		c = common{a.TableName, a.Key, &a.ConditionExpression, nil, a.ExpressionAttributeNames, a.ExpressionAttributeValues, a.ReturnValuesOnConditionCheckFailure}
+	}
+	if a := in.Put; a != nil {
+		v, kinds = verbPut, kinds+1
+		c = common{a.TableName, a.Item, a.ConditionExpression, nil, a.ExpressionAttributeNames, a.ExpressionAttributeValues, a.ReturnValuesOnConditionCheckFailure}
+	}
+	if a := in.Delete; a != nil {
+		v, kinds = verbDelete, kinds+1
+		c = common{a.TableName, a.Key, a.ConditionExpression, nil, a.ExpressionAttributeNames, a.ExpressionAttributeValues, a.ReturnValuesOnConditionCheckFailure}
+	}
+	if a := in.Update; a != nil {
+		v, kinds = verbUpdate, kinds+1
+		c = common{a.TableName, a.Key, a.ConditionExpression, &a.UpdateExpression, a.ExpressionAttributeNames, a.ExpressionAttributeValues, a.ReturnValuesOnConditionCheckFailure}
+	}
+	return v, c, kinds
+}
+
+func (s *Service) action(ctx context.Context, r *reader, d digest, in *dynamodbapi.TransactWriteItem) (*action, error) {
+	verb, c, kinds := open(in)
+	if kinds != 1 {
+		return nil, errInvalid("TransactItems can only contain one of Check, Put, Update or Delete")
+	}
+	p, err := s.resolve(ctx, c.table)
+	if err != nil {
+		return nil, err
+	}
+	a := &action{write: write{place: p, verb: verb}, onFailure: c.onFailure}
+	if verb == verbPut {
+		a.readItem(r, c.item)
+	} else {
+		a.item = r.item(c.item)
+	}
+	req := &expr.Request{Op: expr.OpPut, Names: names(c.names), Condition: c.condition, Update: c.update}
+	if verb == verbUpdate {
+		req.Op = expr.OpTransactUpdate
+	}
+	a.plan = s.compileOlder(r, req, c.values)
+	if r.err != nil {
+		return nil, r.err
+	}
+	d.add([]byte{byte(verb)}, []byte(p.arn()), value.AppendItem(nil, a.item), value.AppendItem(nil, req.Values))
+	d.text(c.condition)
+	d.text(c.update)
+	d.names(c.names)
+	d.add([]byte(text(c.onFailure)))
+	return a, nil
+}
+
+// locateAll finds the items of all actions.
+//
+// Errors: those of the call; TransactionCanceledException when keys do not fit their tables.
+func (s *Service) locateAll(tx store.Tx, actions []*action) error {
+	r := newReasons(len(actions))
+	seen := make(map[string]bool, len(actions))
+	for i, a := range actions {
+		a.at = nil
+		if err := a.locate(s, tx); err != nil {
+			if err := r.invalid(i, err); err != nil {
+				return err
+			}
+			continue
+		}
+		if seen[string(a.at)] {
+			return errInvalid(textManyOnOne)
+		}
+		seen[string(a.at)] = true
+	}
+	return r.cancelled()
+}
+
+// performAll makes all changes, or none.
+func performAll(tx store.Tx, actions []*action) error {
+	r := newReasons(len(actions))
+	for i, a := range actions {
+		err := a.perform(tx)
+		switch {
+		case err == nil:
+		case errors.Is(err, errCondition):
+			r.set(i, reasonCondition, textCondition)
+			if text(a.onFailure) == string(dynamodbapi.ReturnValuesOnConditionCheckFailureAllOld) {
+				if r[i].Item, err = imageOf(a.old); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := r.invalid(i, err); err != nil {
+				return err
+			}
+		}
+	}
+	return r.cancelled()
+}
+
+// readAll reads the items of a transaction that is repeated.
+func readAll(tx store.ReadTx, actions []*action) (err error) {
+	for _, a := range actions {
+		if a.old, _, err = tx.Get(a.at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
