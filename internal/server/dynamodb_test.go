@@ -2,6 +2,8 @@ package server
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,5 +106,79 @@ func TestSDKForGoKeepsItemsOverARestart(t *testing.T) {
 	})
 	if err := gone.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("orders")}, 20*time.Second); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestSDKForGoQueriesScansAndTransacts(t *testing.T) {
+	s := open(t, Options{KafkaListen: []string{Off}, HTTPListen: Off})
+	c := tables(s)
+	createTable(t, c, "ledger")
+	name := aws.String("ledger")
+	var requests []types.WriteRequest
+	for i := range 20 {
+		requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
+			"pk": text("a"), "sk": number(strconv.Itoa(i)), "v": number("1"),
+		}}})
+	}
+	if out, err := c.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{*name: requests}}); err != nil || len(out.UnprocessedItems) != 0 {
+		t.Fatalf("BatchWriteItem: got %+v, %v", out, err)
+	}
+	var got []string
+	pages := dynamodb.NewQueryPaginator(c, &dynamodb.QueryInput{
+		TableName: name, Limit: aws.Int32(7), ScanIndexForward: aws.Bool(false), KeyConditionExpression: aws.String("pk = :p AND sk >= :s"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":p": text("a"), ":s": number("5")},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range page.Items {
+			got = append(got, item["sk"].(*types.AttributeValueMemberN).Value)
+		}
+	}
+	if want := "19 18 17 16 15 14 13 12 11 10 9 8 7 6 5"; strings.Join(got, " ") != want {
+		t.Errorf("Query: got %v, want %s", got, want)
+	}
+	count := 0
+	for segment := range int32(3) {
+		out, err := c.Scan(t.Context(), &dynamodb.ScanInput{TableName: name, TotalSegments: aws.Int32(3), Segment: aws.Int32(segment), Select: types.SelectCount})
+		if err != nil {
+			t.Fatal(err)
+		}
+		count += int(out.Count)
+	}
+	if count != 20 {
+		t.Errorf("Scan: got %d items, want 20", count)
+	}
+	update := func(sk, least string) types.TransactWriteItem {
+		return types.TransactWriteItem{Update: &types.Update{
+			TableName: name, Key: map[string]types.AttributeValue{"pk": text("a"), "sk": number(sk)}, UpdateExpression: aws.String("SET v = v + :one"),
+			ConditionExpression:       aws.String("v >= :least"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{":one": number("1"), ":least": number(least)},
+		}}
+	}
+	if _, err := c.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{update("1", "1"), update("2", "1")}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{update("1", "2"), update("3", "2")}})
+	cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
+	if !ok || len(cancelled.CancellationReasons) != 2 || *cancelled.CancellationReasons[0].Code != "None" || *cancelled.CancellationReasons[1].Code != "ConditionalCheckFailed" {
+		t.Fatalf("TransactWriteItems: got %v", err)
+	}
+	out, err := c.TransactGetItems(t.Context(), &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
+		{Get: &types.Get{TableName: name, Key: map[string]types.AttributeValue{"pk": text("a"), "sk": number("1")}}},
+		{Get: &types.Get{TableName: name, Key: map[string]types.AttributeValue{"pk": text("a"), "sk": number("3")}}},
+	}})
+	if err != nil || out.Responses[0].Item["v"].(*types.AttributeValueMemberN).Value != "2" || out.Responses[1].Item["v"].(*types.AttributeValueMemberN).Value != "1" {
+		t.Errorf("TransactGetItems: got %+v, %v", out, err)
+	}
+	endpoints, err := c.DescribeEndpoints(t.Context(), &dynamodb.DescribeEndpointsInput{})
+	if err != nil || *endpoints.Endpoints[0].Address != s.Addresses().AWS {
+		t.Errorf("DescribeEndpoints: got %+v, %v, want %s", endpoints, err, s.Addresses().AWS)
+	}
+	limits, err := c.DescribeLimits(t.Context(), &dynamodb.DescribeLimitsInput{})
+	if err != nil || *limits.TableMaxReadCapacityUnits != 40_000 {
+		t.Errorf("DescribeLimits: got %+v, %v", limits, err)
 	}
 }

@@ -3,7 +3,8 @@
 // # What is served
 //
 // Tables (without indexes and streams yet) are created, described, listed, updated, tagged and deleted; items are read and written one
-// by one. The rest of the model answers as an unknown operation (unserved.go); docs/dynamodb.md says what is not there yet.
+// by one, in batches and in transactions, queried and scanned. The rest of the model answers as an unknown operation (unserved.go);
+// docs/dynamodb.md says what is not there yet.
 //
 // # From a request to the store
 //
@@ -13,6 +14,9 @@
 //	      readTable ──► table (decoded once, compared since) ──► key.go: the item's key
 //	      Get ──► condition ──► change ──► Set
 //	      ──► answer: images, consumed capacity
+//
+// write.go is one change of one item, for all operations that write; page.go is a range of items, for Query and Scan; transact.go
+// and store_token.go are what transactions have beside it.
 //
 // A write is one transaction, serializable with every other; it reads the table's record, so it cannot land in a table that has
 // been dropped. A consistent read sees every write that was answered before it began; others do too.

@@ -58,7 +58,7 @@ func (s *Service) BatchGetItem(ctx context.Context, in *dynamodbapi.BatchGetItem
 // batchGets reads the request, tables in the order of names.
 func (s *Service) batchGets(ctx context.Context, in *dynamodbapi.BatchGetItemInput) ([]batchGet, error) {
 	var gets []batchGet
-	total, old, new := 0, false, false
+	total, legacy, expressions := 0, false, false
 	for _, name := range slices.Sorted(maps.Keys(in.RequestItems)) {
 		k := in.RequestItems[name]
 		p, err := s.resolve(ctx, name)
@@ -78,13 +78,13 @@ func (s *Service) batchGets(ctx context.Context, in *dynamodbapi.BatchGetItemInp
 			return nil, apiError(r.err)
 		}
 		total += len(k.Keys)
-		old, new = old || k.AttributesToGet != nil, new || k.ProjectionExpression != nil
+		legacy, expressions = legacy || k.AttributesToGet != nil, expressions || k.ProjectionExpression != nil
 		gets = append(gets, g)
 	}
 	switch {
 	case total > maxBatchGet:
 		return nil, errInvalid("Too many items requested for the BatchGetItem call")
-	case old && new:
+	case legacy && expressions:
 		return nil, errInvalid("Can not use both expression and non-expression parameters in the same request: " +
 			"Non-expression parameters: {AttributesToGet} Expression parameters: {ProjectionExpression}")
 	}
