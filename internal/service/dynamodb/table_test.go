@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -284,5 +285,17 @@ func TestPurgeOfADroppedTableDeletesItsItemsAndNoOthers(t *testing.T) {
 	}
 	if got := count(2); got != 10 {
 		t.Errorf("items of the other table: got %d, want 10", got)
+	}
+}
+
+func TestTableIsWrittenAsDocumented(t *testing.T) {
+	got := fmt.Sprintf("%x", encodeTable(full()))
+	want := "01" + "010107" + "021001020000000000000000000000000000" + "030103" + // number, id, state
+		"060303736b" + "060302706b" + "0702706b" + "0802736b" + // attributes, keys
+		"100102" + // class
+		"0402ac02" + "050105" + "0a0105" + "0b0106" + "0c0101" + "0d0102" + "0e0103" + "0f0104" + "110109" + "12010a" + "13010b" + "14010c" + "15010d" +
+		"160101" + "17020161" + "1703016263" + "1803010000"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
