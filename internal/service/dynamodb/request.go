@@ -1,9 +1,12 @@
 package dynamodb
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
@@ -13,9 +16,24 @@ import (
 )
 
 // reader turns what a request says in JSON into values. Its first error is what is wrong with a value or its shape; after
-// it everything it returns is of no use. Values live in the body and in memory of their own.
+// it everything it returns is of no use. What it returns lives in memory of its own.
 type reader struct {
 	err error // *api.Error, or *value.Error in need of the operation's wording
+}
+
+// decoders are read with and given back: what was read is copied out of their memory, which is larger than most items.
+var decoders = sync.Pool{New: func() any { return new(wirejson.Decoder) }}
+
+func decoder(body api.JSON) *wirejson.Decoder {
+	d := decoders.Get().(*wirejson.Decoder)
+	d.Reset(body)
+	return d
+}
+
+// release gives a decoder back without the body it read.
+func release(d *wirejson.Decoder) {
+	d.Reset(nil)
+	decoders.Put(d)
 }
 
 // item reads a map of attribute values; nil when it is absent.
@@ -40,10 +58,10 @@ func (r *reader) stored(body api.JSON) []byte {
 	if r.err != nil || body == nil {
 		return nil
 	}
-	var d wirejson.Decoder
-	d.Reset(body)
-	item := d.Item()
-	r.end(&d)
+	d := decoder(body)
+	defer release(d)
+	item := bytes.Clone(d.Item())
+	r.end(d)
 	return item
 }
 
@@ -66,10 +84,10 @@ func (r *reader) value(body api.JSON) value.Value {
 	if r.err != nil || body == nil {
 		return value.Value{}
 	}
-	var d wirejson.Decoder
-	d.Reset(body)
-	raw := d.Value()
-	r.end(&d)
+	d := decoder(body)
+	defer release(d)
+	raw := value.Raw(bytes.Clone(d.Value()))
+	r.end(d)
 	if r.err != nil || raw == nil {
 		return value.Value{}
 	}
@@ -97,18 +115,18 @@ func (r *reader) named(body api.JSON) (values value.Item, key string, bad *value
 	if r.err != nil || body == nil {
 		return nil, "", nil //nolint:nilerr // the reader keeps its first error
 	}
-	var d wirejson.Decoder
-	d.Reset(body)
+	d := decoder(body)
+	defer release(d)
 	if !d.OpenMap("com.amazonaws.dynamodb.v20120810.AttributeValue") {
-		r.end(&d)
+		r.end(d)
 		return nil, "", nil
 	}
 	attrs := []value.Attr{}
 	for name, ok := d.Member(); ok; name, ok = d.Member() {
-		raw := d.Elem()
+		raw := value.Raw(bytes.Clone(d.Elem()))
 		if err := d.Invalid(); err != nil {
 			if bad == nil {
-				bad, key = err, name
+				bad, key = err, strings.Clone(name)
 			}
 			continue
 		}
@@ -120,9 +138,9 @@ func (r *reader) named(body api.JSON) (values value.Item, key string, bad *value
 			r.fail(err)
 			break
 		}
-		attrs = append(attrs, value.Attr{Name: name, Value: v})
+		attrs = append(attrs, value.Attr{Name: strings.Clone(name), Value: v})
 	}
-	r.end(&d)
+	r.end(d)
 	return value.NewItem(attrs), key, bad
 }
 
