@@ -113,7 +113,7 @@ func (r *reader) values(bodies []api.JSON) []value.Value {
 // when it is that error's turn.
 func (r *reader) named(body api.JSON) (values value.Item, key string, bad *value.Error) {
 	if r.err != nil || body == nil {
-		return nil, "", nil //nolint:nilerr // the reader keeps its first error
+		return nil, "", nil
 	}
 	d := decoder(body)
 	defer release(d)
