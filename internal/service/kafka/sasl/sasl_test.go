@@ -1,7 +1,9 @@
 package sasl
 
 import (
+	"bytes"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -163,6 +165,14 @@ func TestStoredUsersAreListedAndForgotten(t *testing.T) {
 	}
 	if got, err := plainLogin(t, u, "\x00b\x00p"); err == nil {
 		t.Errorf("a forgotten user came in as %q", got)
+	}
+}
+
+func TestLongestSaltAndKeysAreKept(t *testing.T) {
+	long := bytes.Repeat([]byte{7}, maxSecret)
+	want := []Credential{{Mechanism: SHA512, Iterations: IterationsMin, Salt: long, StoredKey: long, ServerKey: long}}
+	if got, ok := decode(encode(want)); !ok || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %v, %+v, want %+v", ok, got, want)
 	}
 }
 

@@ -234,7 +234,8 @@ func decode(b []byte) (all []Credential, ok bool) {
 			if len(b) == 0 || len(b) < 1+int(b[0]) {
 				return nil, false
 			}
-			*part, b = b[1:1+b[0]:1+b[0]], b[1+int(b[0]):]
+			end := 1 + int(b[0])
+			*part, b = b[1:end:end], b[end:]
 		}
 		all = append(all, c)
 	}
