@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -144,14 +145,30 @@ func fuzz(ctx context.Context, r *runner) error {
 	}
 	var failed error
 	for _, f := range found {
-		err := r.check(ctx, f.pkg+" "+f.name, "go", "test", "-run", "^$", "-fuzz", "^"+f.name+"$", "-fuzztime", fuzzTime,
-			"-fuzzminimizetime", "1x", // else an input that is being made smaller at the end of the time counts as a failure
-			"-parallel", fmt.Sprint(runtime.NumCPU()), f.pkg)
-		if err != nil {
+		if err := r.fuzzOne(ctx, f); err != nil {
 			failed = err
 		}
 	}
 	return failed
+}
+
+// fuzzTries is how often a target is run that fails for no input.
+const fuzzTries = 3
+
+// fuzzOne runs one target. The go command now and then reports the end of the time as a failure of the target
+// (golang.org/issue/75804); then there is no failing input, and the target is run again.
+func (r *runner) fuzzOne(ctx context.Context, f fuzzTarget) error {
+	var out []byte
+	var err error
+	for range fuzzTries {
+		out, err = r.output(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+f.name+"$", "-fuzztime", fuzzTime,
+			"-fuzzminimizetime", "1x", // else an input that is being made smaller at the end of the time counts as a failure
+			"-parallel", fmt.Sprint(runtime.NumCPU()), f.pkg)
+		if err == nil || ctx.Err() != nil || !bytes.Contains(out, []byte("context deadline exceeded")) || bytes.Contains(out, []byte("Failing input")) {
+			break
+		}
+	}
+	return r.verdict(f.pkg+" "+f.name, out, err)
 }
 
 // seeds is how many simulated lives of the store are run here, beside those among the units.
