@@ -155,8 +155,8 @@ func fuzz(ctx context.Context, r *runner) error {
 // fuzzTries is how often a target is run that fails for no input.
 const fuzzTries = 3
 
-// fuzzOne runs one target. The go command now and then reports the end of the time as a failure of the target
-// (golang.org/issue/75804); then there is no failing input, and the target is run again.
+// fuzzOne runs one target. The go command now and then reports the end of the time as a failure of the target: then
+// there is no failing input, and the target is run again.
 func (r *runner) fuzzOne(ctx context.Context, f fuzzTarget) error {
 	var out []byte
 	var err error
