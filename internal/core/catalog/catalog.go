@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -383,11 +384,11 @@ func (c *Catalog) Due(tx store.ReadTx, now int64, limit int) (nums []uint64, nex
 }
 
 func decodeDue(key []byte) (due int64, num uint64, err error) {
-	d := decoder{b: key}
-	if d.take(2); len(d.b) != 16 {
+	d := field.Reader{B: key}
+	if d.Take(2); len(d.B) != 16 {
 		return 0, 0, errValue
 	}
-	return int64(d.uint64()), d.uint64(), nil
+	return int64(d.Uint64()), d.Uint64(), nil
 }
 
 // corrupt names the key of a value that cannot be read.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -100,19 +101,19 @@ func encodeTopic(t *Topic) []byte {
 }
 
 func decodeTopic(num uint64, v []byte) (*Topic, error) {
-	d := decoder{b: v}
-	if d.byte() != topicVersion {
+	d := field.Reader{B: v}
+	if d.Byte() != topicVersion {
 		return nil, errValue
 	}
 	t := &Topic{Num: num}
-	copy(t.ID[:], d.take(16))
-	t.State, t.Origin = State(d.byte()), Origin(d.byte())
-	t.Created, t.Due = int64(d.uint64()), int64(d.uint64())
-	t.Revision = d.uint64()
-	t.Partitions = int(d.uint32())
-	t.Account, t.Region, t.Name, t.Kafka = d.string(), d.string(), d.string(), d.string()
+	copy(t.ID[:], d.Take(16))
+	t.State, t.Origin = State(d.Byte()), Origin(d.Byte())
+	t.Created, t.Due = int64(d.Uint64()), int64(d.Uint64())
+	t.Revision = d.Uint64()
+	t.Partitions = int(d.Uint32())
+	t.Account, t.Region, t.Name, t.Kafka = d.Text8(), d.Text8(), d.Text8(), d.Text8()
 	t.due = t.Due
-	if d.bad || len(d.b) > 0 || t.Partitions > MaxHistory {
+	if !d.Done() || t.Partitions > MaxHistory {
 		return nil, errValue
 	}
 	return t, nil
@@ -138,27 +139,29 @@ func encodeChunk(parts []Partition) []byte {
 
 // decodeChunk appends the partitions of a chunk to dst; attributes point into v.
 func decodeChunk(dst []Partition, v []byte) ([]Partition, error) {
-	d := decoder{b: v}
-	if d.byte() != chunkVersion {
+	d := field.Reader{B: v}
+	if d.Byte() != chunkVersion {
 		return nil, errValue
 	}
-	n := int(d.uint16())
+	n := int(d.Uint16())
 	if n == 0 || n > chunkSize {
 		return nil, errValue
 	}
 	for range n {
-		p := Partition{ID: store.PartitionID(d.uint64()), Created: int64(d.uint64())}
-		size := int(d.uint16())
+		p := Partition{ID: store.PartitionID(d.Uint64()), Created: int64(d.Uint64())}
+		size := int(d.Uint16())
 		if size > MaxAttr {
 			return nil, errValue
 		}
-		p.Attr = d.take(size)
-		if d.bad {
+		if size > 0 {
+			p.Attr = d.Take(size)
+		}
+		if d.Bad {
 			return nil, errValue
 		}
 		dst = append(dst, p)
 	}
-	if len(d.b) > 0 {
+	if len(d.B) > 0 {
 		return nil, errValue
 	}
 	return dst, nil
@@ -170,52 +173,3 @@ func decodeRegion(v []byte) (string, error) {
 	}
 	return string(v[1:]), nil
 }
-
-// decoder takes fields off the front of b; after the first that does not fit, bad stays set.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-func (d *decoder) take(n int) []byte {
-	if n == 0 {
-		return nil
-	}
-	if n > len(d.b) {
-		d.bad, d.b = true, nil
-		return nil
-	}
-	v := d.b[:n:n]
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) byte() byte {
-	if v := d.take(1); v != nil {
-		return v[0]
-	}
-	return 0
-}
-
-func (d *decoder) uint16() uint16 {
-	if v := d.take(2); v != nil {
-		return binary.BigEndian.Uint16(v)
-	}
-	return 0
-}
-
-func (d *decoder) uint32() uint32 {
-	if v := d.take(4); v != nil {
-		return binary.BigEndian.Uint32(v)
-	}
-	return 0
-}
-
-func (d *decoder) uint64() uint64 {
-	if v := d.take(8); v != nil {
-		return binary.BigEndian.Uint64(v)
-	}
-	return 0
-}
-
-func (d *decoder) string() string { return string(d.take(int(d.byte()))) }

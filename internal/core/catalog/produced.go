@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/binary"
 
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -69,9 +70,9 @@ func (c *Catalog) All(tx store.ReadTx, after uint64, limit int) ([]*Topic, bool,
 	more := len(found) > limit
 	topics := make([]*Topic, 0, limit)
 	for _, kv := range found[:min(limit, len(found))] {
-		d := decoder{b: kv.Key}
-		d.take(2)
-		t, err := decodeTopic(d.uint64(), kv.Value)
+		d := field.Reader{B: kv.Key}
+		d.Take(2)
+		t, err := decodeTopic(d.Uint64(), kv.Value)
 		if err != nil {
 			return nil, false, corrupt(kv.Key, err)
 		}

@@ -5,6 +5,7 @@ package kinesis
 import (
 	"encoding/binary"
 
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -28,8 +29,8 @@ func decodeCommitment(v []byte) (commitment, error) {
 	if len(v) != commitmentSize || v[0] != commitmentVersion {
 		return commitment{}, corrupt("commitment")
 	}
-	d := reader{b: v[1:]}
-	c := commitment{started: int64(d.uint64()), ended: int64(d.uint64())}
+	d := field.Reader{B: v[1:]}
+	c := commitment{started: int64(d.Uint64()), ended: int64(d.Uint64())}
 	if c.started <= 0 || c.ended < 0 || c.ended > 0 && c.ended < c.started {
 		return commitment{}, corrupt("commitment")
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 
 	"millrace/internal/core/catalog"
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -28,18 +29,18 @@ func encodeConsumer(c *consumer) []byte {
 }
 
 func decodeConsumer(name string, v []byte) (consumer, error) {
-	d := reader{b: v}
-	version, state := d.byte(), catalog.State(d.byte())
-	c := consumer{name: name, state: state, created: int64(d.uint64()), due: int64(d.uint64())}
-	if d.bad || version != consumerVersion || c.created < 0 || c.due < 0 ||
+	d := field.Reader{B: v}
+	version, state := d.Byte(), catalog.State(d.Byte())
+	c := consumer{name: name, state: state, created: int64(d.Uint64()), due: int64(d.Uint64())}
+	if d.Bad || version != consumerVersion || c.created < 0 || c.due < 0 ||
 		state != catalog.StateActive && state != catalog.StateCreating && state != catalog.StateDeleting {
 		return consumer{}, corrupt("consumer")
 	}
-	if len(d.b) == 0 {
+	if len(d.B) == 0 {
 		return c, nil
 	}
 	var err error
-	c.tags, err = decodeTags(d.b)
+	c.tags, err = decodeTags(d.B)
 	return c, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"millrace/internal/core/catalog"
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -37,18 +38,18 @@ func decodeEncryption(v []byte) (encryptionValue, error) {
 	if len(v) == 0 || v[0] != encryptionVersion {
 		return encryptionValue{}, corrupt("stream encryption")
 	}
-	d := reader{b: v[1:]}
+	d := field.Reader{B: v[1:]}
 	var e encryptionValue
-	e.made, e.base = int64(d.uint64()), d.uint64()
+	e.made, e.base = int64(d.Uint64()), d.Uint64()
 	for _, times := range [...]*[]int64{&e.started, &e.stopped} {
-		for range d.byte() {
-			*times = append(*times, int64(d.uint64()))
+		for range d.Byte() {
+			*times = append(*times, int64(d.Uint64()))
 		}
 	}
-	if d.bad {
+	if d.Bad {
 		return encryptionValue{}, corrupt("stream encryption")
 	}
-	e.keyID = string(d.b)
+	e.keyID = string(d.B)
 	return e, nil
 }
 

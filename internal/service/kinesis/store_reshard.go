@@ -19,6 +19,7 @@ import (
 
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/catalog"
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -68,22 +69,22 @@ func decodeReshard(v []byte) (reshard, error) {
 	if len(v) == 0 || v[0] != reshardVersion {
 		return reshard{}, corrupt("reshard")
 	}
-	d := reader{b: v[1:]}
-	r := reshard{kind: d.byte(), closed: d.byte()&flagParents != 0}
-	r.a, r.b, r.count = int32(d.uint32()), int32(d.uint32()), int32(d.uint32())
-	r.key = hashKey{d.uint64(), d.uint64()}
-	r.charged = int32(d.uint32())
+	d := field.Reader{B: v[1:]}
+	r := reshard{kind: d.Byte(), closed: d.Byte()&flagParents != 0}
+	r.a, r.b, r.count = int32(d.Uint32()), int32(d.Uint32()), int32(d.Uint32())
+	r.key = hashKey{d.Uint64(), d.Uint64()}
+	r.charged = int32(d.Uint32())
 	for _, times := range [...]*[]int64{&r.scaled, &r.switched} {
-		for range d.byte() {
-			*times = append(*times, int64(d.uint64()))
+		for range d.Byte() {
+			*times = append(*times, int64(d.Uint64()))
 		}
 	}
-	if r.kind >= reshardHalve && !d.bad {
-		for range min(int(d.uint32()), maxOpenShards) {
-			r.shards = append(r.shards, int32(d.uint32()))
+	if r.kind >= reshardHalve && !d.Bad {
+		for range min(int(d.Uint32()), maxOpenShards) {
+			r.shards = append(r.shards, int32(d.Uint32()))
 		}
 	}
-	if d.bad || len(d.b) > 0 || r.kind > reshardJoin || !slices.IsSorted(r.shards) || r.kind == reshardCount && r.count < 1 || r.charged < 0 {
+	if !d.Done() || r.kind > reshardJoin || !slices.IsSorted(r.shards) || r.kind == reshardCount && r.count < 1 || r.charged < 0 {
 		return reshard{}, corrupt("reshard")
 	}
 	return r, nil

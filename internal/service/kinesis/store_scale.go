@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"millrace/internal/core/catalog"
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -34,11 +35,11 @@ func decodeHistory(v []byte) (history, error) {
 	if len(v) == 0 || v[0] != loadVersion {
 		return history{}, corrupt("load of a stream")
 	}
-	d := reader{b: v[1:]}
+	d := field.Reader{B: v[1:]}
 	var h history
-	for len(d.b) > 0 {
-		p := dayPeak{day: int32(d.uint32()), load: load{bytes: float64(d.uint64()), records: float64(d.uint64())}}
-		if n := len(h.peaks); d.bad || n > historyDays || n > 0 && h.peaks[n-1].day >= p.day {
+	for len(d.B) > 0 {
+		p := dayPeak{day: int32(d.Uint32()), load: load{bytes: float64(d.Uint64()), records: float64(d.Uint64())}}
+		if n := len(h.peaks); d.Bad || n > historyDays || n > 0 && h.peaks[n-1].day >= p.day {
 			return history{}, corrupt("load of a stream")
 		}
 		h.peaks = append(h.peaks, p)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"strings"
 
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -91,13 +92,13 @@ func decodeShard(v []byte) (shard, error) {
 	if len(v) != shardSize || v[0] != shardVersion {
 		return shard{}, corrupt("shard")
 	}
-	d := reader{b: v[1:]}
-	s := shard{closed: d.byte()&flagClosed != 0}
-	s.start = hashKey{d.uint64(), d.uint64()}
-	s.end = hashKey{d.uint64(), d.uint64()}
-	s.created = int64(d.uint64())
-	s.parent, s.adjacent = int32(d.uint32())-1, int32(d.uint32())-1
-	s.closedMS, s.lastAppend = int64(d.uint64()), int64(d.uint64())
+	d := field.Reader{B: v[1:]}
+	s := shard{closed: d.Byte()&flagClosed != 0}
+	s.start = hashKey{d.Uint64(), d.Uint64()}
+	s.end = hashKey{d.Uint64(), d.Uint64()}
+	s.created = int64(d.Uint64())
+	s.parent, s.adjacent = int32(d.Uint32())-1, int32(d.Uint32())-1
+	s.closedMS, s.lastAppend = int64(d.Uint64()), int64(d.Uint64())
 	if s.end.cmp(s.start) < 0 || s.created < 0 || s.parent < noShard || s.adjacent < noShard {
 		return shard{}, corrupt("shard")
 	}
@@ -123,24 +124,16 @@ func decodeTags(v []byte) ([]tag, error) {
 	if len(v) == 0 || v[0] != tagsVersion {
 		return nil, corrupt("tags")
 	}
-	d := reader{b: v[1:]}
+	d := field.Reader{B: v[1:]}
 	var tags []tag
-	for len(d.b) > 0 {
-		t := tag{key: d.text(), value: d.text()}
-		if d.bad || len(tags) > 0 && tags[len(tags)-1].key >= t.key {
+	for len(d.B) > 0 {
+		t := tag{key: d.Text16(), value: d.Text16()}
+		if d.Bad || len(tags) > 0 && tags[len(tags)-1].key >= t.key {
 			return nil, corrupt("tags")
 		}
 		tags = append(tags, t)
 	}
 	return tags, nil
-}
-
-func (d *reader) text() string {
-	n := d.take(2)
-	if n == nil {
-		return ""
-	}
-	return string(d.take(int(binary.BigEndian.Uint16(n))))
 }
 
 func compareTags(a, b tag) int { return strings.Compare(a.key, b.key) }
@@ -169,8 +162,8 @@ func decodeUsage(v []byte) (usage, error) {
 	if len(v) != 25 || v[0] != usageVersion {
 		return usage{}, corrupt("usage")
 	}
-	d := reader{b: v[1:]}
-	return usage{d.uint64(), d.uint64(), d.uint64()}, nil
+	d := field.Reader{B: v[1:]}
+	return usage{d.Uint64(), d.Uint64(), d.Uint64()}, nil
 }
 
 func (u *usage) write(tx store.Tx, p place) error {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"millrace/internal/core/field"
 )
 
 // Tokens are what clients carry for us between calls: shard iterators and the tokens of pages. They
@@ -130,57 +132,18 @@ func (t *tokens) open(kind tokenKind, text string) (token, error) {
 }
 
 func decodeToken(kind tokenKind, b []byte) (token, error) {
-	d := reader{b: b}
-	if d.uint64() != tokenVersion || tokenKind(d.byte()) != kind {
+	d := field.Reader{B: b}
+	if d.Uint64() != tokenVersion || tokenKind(d.Byte()) != kind {
 		return token{}, errToken
 	}
-	k := token{kind: kind, created: int64(d.uint64())}
-	d.uint64() // salt
-	k.place = place{account: d.string(), region: d.string(), stream: d.string()}
-	k.shard = int32(d.uint32())
-	k.second, k.position = int64(d.uint64()), int64(d.uint64())
-	k.extra = d.take(int(d.byte()))
-	if d.bad || len(d.b) > 0 || k.shard < 0 || k.position < 0 {
+	k := token{kind: kind, created: int64(d.Uint64())}
+	d.Uint64() // salt
+	k.place = place{account: d.Text8(), region: d.Text8(), stream: d.Text8()}
+	k.shard = int32(d.Uint32())
+	k.second, k.position = int64(d.Uint64()), int64(d.Uint64())
+	k.extra = d.Bytes8()
+	if !d.Done() || k.shard < 0 || k.position < 0 {
 		return token{}, errToken
 	}
 	return k, nil
 }
-
-// reader takes fields off the front of b; after the first that does not fit, bad stays set.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (d *reader) take(n int) []byte {
-	if n > len(d.b) {
-		d.bad, d.b = true, nil
-		return nil
-	}
-	v := d.b[:n:n]
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *reader) byte() byte {
-	if v := d.take(1); v != nil {
-		return v[0]
-	}
-	return 0
-}
-
-func (d *reader) uint32() uint32 {
-	if v := d.take(4); v != nil {
-		return binary.BigEndian.Uint32(v)
-	}
-	return 0
-}
-
-func (d *reader) uint64() uint64 {
-	if v := d.take(8); v != nil {
-		return binary.BigEndian.Uint64(v)
-	}
-	return 0
-}
-
-func (d *reader) string() string { return string(d.take(int(d.byte()))) }

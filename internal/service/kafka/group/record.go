@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"time"
+
+	"millrace/internal/core/field"
 )
 
 // A group is stored as one head and the bytes of its members, cut into chunks:
@@ -65,17 +67,17 @@ func (g *group) record(assignments map[string][]byte) *record {
 func restore(l *limits, id string, h *head, members []byte, m moment) (*group, error) {
 	g := newGroup(l, id, m)
 	g.kept, g.changed, g.generation = true, h.changed, h.generation
-	d := decoder{b: members}
+	d := decoder{field.Reader{B: members}}
 	for range h.members {
 		mb := d.member()
-		if d.bad || mb.id == "" || g.members[mb.id] != nil || mb.instance != "" && g.static[mb.instance] != nil {
+		if d.Bad || mb.id == "" || g.members[mb.id] != nil || mb.instance != "" && g.static[mb.instance] != nil {
 			g.charge(-g.bytes)
 			return nil, errRecord
 		}
 		g.add(mb, h.protocolType)
 		g.live(mb, m, mb.session)
 	}
-	if len(d.b) > 0 || h.members > 0 && g.members[h.leader] == nil {
+	if len(d.B) > 0 || h.members > 0 && g.members[h.leader] == nil {
 		g.charge(-g.bytes)
 		return nil, errRecord
 	}
@@ -103,16 +105,16 @@ func encodeHead(h *head) []byte {
 
 // decodeHead reads a head; its strings are copies.
 func decodeHead(v []byte) (*head, error) {
-	d := decoder{b: v}
-	if d.uint8() != headVersion {
+	d := field.Reader{B: v}
+	if d.Byte() != headVersion {
 		return nil, errRecord
 	}
 	h := &head{
-		writer: d.uint64(), revision: d.uint64(), generation: int32(d.uint32()), changed: int64(d.uint64()),
-		members: int(d.uint32()), size: int(d.uint32()),
-		protocolType: d.string(), protocol: d.string(), leader: d.string(),
+		writer: d.Uint64(), revision: d.Uint64(), generation: int32(d.Uint32()), changed: int64(d.Uint64()),
+		members: int(d.Uint32()), size: int(d.Uint32()),
+		protocolType: d.Text16(), protocol: d.Text16(), leader: d.Text16(),
 	}
-	if d.bad || len(d.b) > 0 || h.generation < 0 || h.size > maxRecord || h.members > h.size/minMember {
+	if !d.Done() || h.generation < 0 || h.size > maxRecord || h.members > h.size/minMember {
 		return nil, errRecord
 	}
 	return h, nil
@@ -143,70 +145,27 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
 }
 
-// decoder takes fields off the front of b; after the first that does not fit, bad stays set.
-type decoder struct {
-	b   []byte
-	bad bool
-}
+// decoder reads a record's fields.
+type decoder struct{ field.Reader }
 
 // member reads one member; its bytes point into what is decoded.
 func (d *decoder) member() *member {
-	mb := &member{id: d.string(), instance: d.string(), clientID: d.string(), clientHost: d.string()}
+	mb := &member{id: d.Text16(), instance: d.Text16(), clientID: d.Text16(), clientHost: d.Text16()}
 	mb.session, mb.rebalance = d.millis(), d.millis()
-	n := int(d.uint16())
-	if n > len(d.b)/6 { // a name's and a metadata's length
-		d.bad = true
+	n := int(d.Uint16())
+	if n > len(d.B)/6 { // a name's and a metadata's length
+		d.Fail()
 		return mb
 	}
 	for range n {
-		p := Protocol{Name: d.string()}
-		p.Metadata = d.take(int(d.uint32()))
+		p := Protocol{Name: d.Text16()}
+		p.Metadata = d.Take(int(d.Uint32()))
 		mb.protocols = append(mb.protocols, p)
 	}
-	mb.setAssignment(d.take(int(d.uint32())))
+	mb.setAssignment(d.Take(int(d.Uint32())))
 	return mb
 }
 
-func (d *decoder) take(n int) []byte {
-	if n > len(d.b) {
-		d.bad, d.b = true, nil
-		return nil
-	}
-	v := d.b[:n:n]
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) uint8() byte {
-	if v := d.take(1); v != nil {
-		return v[0]
-	}
-	return 0
-}
-
-func (d *decoder) uint16() uint16 {
-	if v := d.take(2); v != nil {
-		return binary.BigEndian.Uint16(v)
-	}
-	return 0
-}
-
-func (d *decoder) uint32() uint32 {
-	if v := d.take(4); v != nil {
-		return binary.BigEndian.Uint32(v)
-	}
-	return 0
-}
-
-func (d *decoder) uint64() uint64 {
-	if v := d.take(8); v != nil {
-		return binary.BigEndian.Uint64(v)
-	}
-	return 0
-}
-
 func (d *decoder) millis() time.Duration {
-	return time.Duration(min(d.uint32(), math.MaxInt32)) * time.Millisecond
+	return time.Duration(min(d.Uint32(), math.MaxInt32)) * time.Millisecond
 }
-
-func (d *decoder) string() string { return string(d.take(int(d.uint16()))) }

@@ -14,6 +14,7 @@ import (
 	"hash"
 	"sync"
 
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -221,23 +222,15 @@ func encode(all []Credential) []byte {
 }
 
 func decode(b []byte) (all []Credential, ok bool) {
-	if len(b) == 0 || b[0] != valueVersion {
+	d := field.Reader{B: b}
+	if d.Byte() != valueVersion {
 		return nil, false
 	}
-	for b = b[1:]; len(b) > 0; {
-		if len(b) < 5 {
-			return nil, false
-		}
-		c := Credential{Mechanism: Mechanism(b[0]), Iterations: int32(binary.BigEndian.Uint32(b[1:]))}
-		b = b[5:]
-		for _, part := range []*[]byte{&c.Salt, &c.StoredKey, &c.ServerKey} {
-			if len(b) == 0 || len(b) < 1+int(b[0]) {
-				return nil, false
-			}
-			end := 1 + int(b[0])
-			*part, b = b[1:end:end], b[end:]
-		}
-		all = append(all, c)
+	for len(d.B) > 0 {
+		all = append(all, Credential{
+			Mechanism: Mechanism(d.Byte()), Iterations: int32(d.Uint32()),
+			Salt: d.Bytes8(), StoredKey: d.Bytes8(), ServerKey: d.Bytes8(),
+		})
 	}
-	return all, true
+	return all, d.Done()
 }

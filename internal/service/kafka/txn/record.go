@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -124,73 +125,25 @@ func decodeRecord(v []byte) (*record, error) {
 	if len(v) < 2 || v[0] != recordVersion || int(v[1]) >= len(stateNames) {
 		return nil, errRecord
 	}
-	d := decoder{b: v[2:]}
+	d := field.Reader{B: v[2:]}
 	r := &record{state: State(v[1])}
-	r.producer, r.previous = store.ProducerID(d.varint()), store.ProducerID(d.varint())
-	r.epoch, r.lastEpoch, r.ended = d.int16(), d.int16(), d.int16()
-	r.timeout = int32(d.varint())
-	r.start, r.updated = d.varint(), d.varint()
-	r.ending, r.endingEpoch = store.ProducerID(d.varint()), d.int16()
+	r.producer, r.previous = store.ProducerID(d.Varint()), store.ProducerID(d.Varint())
+	r.epoch, r.lastEpoch, r.ended = int16(d.Varint()), int16(d.Varint()), int16(d.Varint())
+	r.timeout = int32(d.Varint())
+	r.start, r.updated = d.Varint(), d.Varint()
+	r.ending, r.endingEpoch = store.ProducerID(d.Varint()), int16(d.Varint())
 	last := store.PartitionID(0)
-	for range d.count(maxPartitions) {
-		last += store.PartitionID(d.uvarint())
+	for range d.Count(maxPartitions) {
+		last += store.PartitionID(d.Uvarint())
 		r.partitions = append(r.partitions, last)
 	}
-	for range d.count(maxGroups) {
-		r.groups = append(r.groups, string(d.take(d.uvarint())))
+	for range d.Count(maxGroups) {
+		r.groups = append(r.groups, d.TextVar())
 	}
-	if d.bad || len(d.b) > 0 {
+	if !d.Done() {
 		return nil, errRecord
 	}
 	return r, nil
-}
-
-// decoder takes fields off the front of b; after the first that does not fit, bad stays set.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-func (d *decoder) skip(n int) {
-	if n <= 0 {
-		d.b, d.bad = nil, true
-		return
-	}
-	d.b = d.b[n:]
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	d.skip(n)
-	return v
-}
-
-func (d *decoder) int16() int16 { return int16(d.varint()) }
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	d.skip(n)
-	return v
-}
-
-// count reads how many elements of at least one byte follow.
-func (d *decoder) count(most uint64) uint64 {
-	n := d.uvarint()
-	if n > most || n > uint64(len(d.b)) {
-		d.b, d.bad = nil, true
-		return 0
-	}
-	return n
-}
-
-func (d *decoder) take(n uint64) []byte {
-	if n > uint64(len(d.b)) {
-		d.b, d.bad = nil, true
-		return nil
-	}
-	v := d.b[:n]
-	d.b = d.b[n:]
-	return v
 }
 
 // corrupt names the key whose value cannot be read.
