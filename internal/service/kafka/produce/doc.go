@@ -1,7 +1,7 @@
 // Package produce appends what Kafka's producers send: it holds each batch to the rules of the protocol and of its
 // topic, gives all of a request to the store at once, and turns the store's answers into Kafka's codes.
 //
-//	Request (topics resolved) ─► check each batch ─► introduce new producers, admit transactions ─► Store.AppendAsync
+//	Request (topics resolved) ─► check each batch ─► revive lost producers, admit transactions ───► Store.AppendAsync
 //	                                   │ header and CRC; records only when a rule needs them        │
 //	            done(request) ◄────────┴────────────────── answers, by whoever commits ◄────────────┘
 //
@@ -12,10 +12,10 @@
 //
 // # Producers
 //
-// A producer of the store has one epoch that is current everywhere. Kafka's idempotent producers raise their epoch by
-// themselves, and may come back after their state has expired: a batch with a higher epoch, or of an id that was
-// forgotten, introduces its producer first, in a commit of its own (introduce.go). For transactional producers only the
-// coordinator does.
+// Kafka's idempotent producers raise their epoch by themselves, in one partition after the other; the store takes that as
+// it comes (store rules). They may come back after the store has forgotten them: a batch of an id that is not known
+// introduces its producer first, in a commit of its own (introduce.go). For transactional producers only the coordinator
+// does.
 //
 // # Answers
 //

@@ -232,10 +232,10 @@ func transactional(b []byte) bool {
 	return err == nil && h.Transactional()
 }
 
-// forgetProducer makes the next batch of a producer look it up again: the store knows less, or more, of it than was
-// remembered here. An unknown one is answered with a retriable code, and is known when its batch comes again.
+// forgetProducer makes the next batch of a producer that the store has forgotten look it up again. This one is answered
+// with a retriable code, and its producer is known when it comes again.
 func (r *Request) forgetProducer(part *Part, err error) {
-	if !errors.Is(err, store.ErrUnknownProducer) && !errors.Is(err, store.ErrProducerFenced) {
+	if !errors.Is(err, store.ErrUnknownProducer) {
 		return
 	}
 	if h, err := batch.ReadHeader(part.Records); err == nil {

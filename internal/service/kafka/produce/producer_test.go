@@ -54,6 +54,26 @@ func TestIdempotentProducerRaisesItsEpochByItself(t *testing.T) {
 	})
 }
 
+// TestEpochRaisedInOnePartitionLeavesTheOthers has batches of the old epoch under way to a partition while the producer
+// has gone on to the next one in another, as clients do after an error (KIP-360).
+func TestEpochRaisedInOnePartitionLeavesTheOthers(t *testing.T) {
+	onEach(t, func(r *rig) {
+		first, second := r.id, logtest.Partition(t, r.s)
+		to := func(id store.PartitionID, b []byte) Part {
+			return r.send(rules(), b, func(q *Request) { q.Parts[0].Partition = id })
+		}
+		r.wantBase(to(first, idempotent(0, 0, "a")), 0)
+		r.wantBase(to(second, idempotent(0, 0, "a")), 0)
+		r.wantBase(to(first, idempotent(1, 0, "b")), 1)
+		r.wantBase(to(second, idempotent(0, 1, "b")), 1)
+		if got := to(second, idempotent(0, 1, "b")); !got.Repeat {
+			r.Fatalf("batch of the old epoch again: got %+v, want a repeat", got)
+		}
+		r.wantBase(to(second, idempotent(1, 0, "c")), 2)
+		r.wantCode(to(second, idempotent(0, 2, "d")), kafkaapi.InvalidProducerEpoch)
+	})
+}
+
 func TestProducerThatWasForgottenGoesOn(t *testing.T) {
 	onEach(t, func(r *rig) {
 		c, _ := r.withTxns()
