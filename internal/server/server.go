@@ -47,7 +47,7 @@ type Server struct {
 	closed sync.Once
 	err    error
 	done   sync.WaitGroup
-	failed chan error // a listener that ended by itself; room for each
+	failed chan error // the first listener that ended by itself; room for one
 }
 
 // Addresses are what the ready file tells. A listener that is off is left out.
@@ -65,7 +65,7 @@ type Addresses struct {
 // Errors: those of the options, *store.LockedError and others of the store, addresses in use.
 func Open(opts Options) (*Server, error) {
 	opts.setDefaults()
-	s := &Server{opts: opts, log: opts.Logger, failed: make(chan error, 4)}
+	s := &Server{opts: opts, log: opts.Logger, failed: make(chan error, 1)}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -242,7 +242,10 @@ func listen(setting string) ([]net.Listener, error) {
 func (s *Server) serve(fn func() error) {
 	s.done.Go(func() {
 		if err := fn(); err != nil {
-			s.failed <- err
+			select {
+			case s.failed <- err:
+			default: // one is enough to stop for, and Close waits for all
+			}
 		}
 	})
 }
@@ -250,7 +253,7 @@ func (s *Server) serve(fn func() error) {
 // Addresses are those that the server listens on.
 func (s *Server) Addresses() Addresses { return s.addr }
 
-// Failed tells of a listener that ended by itself.
+// Failed tells of the first listener that ended by itself.
 func (s *Server) Failed() <-chan error { return s.failed }
 
 // writeReady writes the ready file whole or not at all, so that who waits for it reads it at once.

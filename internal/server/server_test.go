@@ -173,6 +173,17 @@ func TestNothingIsOpenToOthersWithoutProtection(t *testing.T) {
 	}
 }
 
+func TestMoreListenersMayFailThanAreToldOf(t *testing.T) {
+	s := open(t, Options{KafkaListen: []string{Off}})
+	broken := errors.New("broken")
+	for range 8 {
+		s.serve(func() error { return broken })
+	}
+	if err := <-s.Failed(); !errors.Is(err, broken) {
+		t.Errorf("got %v, want %v", err, broken)
+	} // Close waits for the others
+}
+
 func TestOffLoopbackOnlyTLSIsSpoken(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Options{Data: dir, AWSListen: "0.0.0.0:0", HTTPListen: Off, Credentials: "id:secret"})
