@@ -47,7 +47,10 @@ func (s *Service) workKeys(ctx context.Context) {
 // replaceKeys looks at each stream in use once.
 func (s *Service) replaceKeys(ctx context.Context, most uint64) error {
 	var failed error // one stream that cannot be read must not hold up the others
-	for _, st := range s.cache.sealed() {
+	for _, st := range s.cache.all() {
+		if st.encryption.dataKey == 0 {
+			continue
+		}
 		n, err := s.recordsSince(ctx, st, st.encryption.made)
 		if errors.Is(err, store.ErrNoPartition) {
 			continue // the copy is old
@@ -78,18 +81,6 @@ func (s *Service) findSealed(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-// sealed are the streams in memory that are encrypted.
-func (c *cache) sealed() (found []*stream) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	for _, st := range c.streams {
-		if st.encryption.dataKey != 0 {
-			found = append(found, st)
-		}
-	}
-	return found
 }
 
 // replaceKey gives a stream a new data key, unless another node has done it.
