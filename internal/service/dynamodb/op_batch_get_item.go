@@ -104,32 +104,43 @@ func (g *batchGet) run(s *Service, tx store.ReadTx, out *dynamodbapi.BatchGetIte
 	if err != nil {
 		return err
 	}
-	items := []api.JSON{}
+	items, done, err := g.read(tx, at, units, size)
+	if done < len(at) {
+		rest := g.in
+		rest.Keys = g.in.Keys[done:]
+		out.UnprocessedKeys[g.place.named] = rest
+	}
+	out.Responses[g.place.named] = items
+	return err
+}
+
+// read reads items in runs, each one round trip, until all are done or the answer is full.
+func (g *batchGet) read(tx store.ReadTx, at [][]byte, units costs, size *int) (items []api.JSON, done int, err error) {
+	items = []api.JSON{}
+	var found [][]byte
 	for i := range at {
 		if *size >= maxBatchBytes {
-			rest := g.in
-			rest.Keys = g.in.Keys[i:]
-			out.UnprocessedKeys[g.place.named] = rest
-			break
+			return items, i, nil
 		}
-		stored, ok, err := tx.Get(at[i])
-		if err != nil {
-			return err
+		if i%firstRun == 0 {
+			if found, err = tx.GetMany(at[i:min(i+firstRun, len(at))]); err != nil {
+				return nil, i, err
+			}
 		}
+		stored := found[i%firstRun]
 		n := sizeOf(stored)
 		*size += n
 		units[g.place.named] += readUnits(n, isTrue(g.in.ConsistentRead))
-		if !ok {
+		if stored == nil {
 			continue
 		}
 		item, err := shown(g.plan.Projection, stored)
 		if err != nil {
-			return err
+			return nil, i, err
 		}
 		items = append(items, item)
 	}
-	out.Responses[g.place.named] = items
-	return nil
+	return items, len(at), nil
 }
 
 // locate finds where the items are.

@@ -84,10 +84,29 @@ func (s *Service) writeAll(tx store.Tx, writes []*write) error {
 		}
 		seen[string(w.at)] = true
 	}
+	if err := readAll(tx, writes); err != nil {
+		return err
+	}
 	for _, w := range writes {
 		if err := w.perform(tx); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// readAll reads the items of writes that were located, in one round trip.
+func readAll(tx store.ReadTx, writes []*write) error {
+	keys := make([][]byte, len(writes))
+	for i, w := range writes {
+		keys[i] = w.at
+	}
+	found, err := tx.GetMany(keys)
+	if err != nil {
+		return err
+	}
+	for i, w := range writes {
+		w.old = found[i]
 	}
 	return nil
 }

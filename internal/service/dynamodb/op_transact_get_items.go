@@ -63,7 +63,7 @@ func (s *Service) TransactGetItems(ctx context.Context, in *dynamodbapi.Transact
 // readTransact reads all items, nil for those that are not there.
 func (s *Service) readTransact(tx store.ReadTx, gets []transactGet) ([][]byte, error) {
 	r := newReasons(len(gets))
-	found := make([][]byte, len(gets))
+	keys := make([][]byte, len(gets))
 	seen := make(map[string]bool, len(gets))
 	for i := range gets {
 		at, err := s.locateGet(tx, &gets[i])
@@ -76,12 +76,12 @@ func (s *Service) readTransact(tx store.ReadTx, gets []transactGet) ([][]byte, e
 		if seen[string(at)] {
 			return nil, errInvalid(textManyOnOne)
 		}
-		seen[string(at)] = true
-		if found[i], _, err = tx.Get(at); err != nil {
-			return nil, err
-		}
+		seen[string(at)], keys[i] = true, at
 	}
-	return found, r.cancelled()
+	if err := r.cancelled(); err != nil {
+		return nil, err
+	}
+	return tx.GetMany(keys)
 }
 
 func (s *Service) locateGet(tx store.ReadTx, g *transactGet) ([]byte, error) {

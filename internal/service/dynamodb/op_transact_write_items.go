@@ -58,7 +58,7 @@ func (s *Service) TransactWriteItems(ctx context.Context, in *dynamodbapi.Transa
 			return errMismatch()
 		case is:
 			again = true
-			return readAll(tx, actions)
+			return readAll(tx, writesOf(actions))
 		}
 		if err := performAll(tx, actions); err != nil {
 			return err
@@ -205,6 +205,9 @@ func (s *Service) locateAll(tx store.Tx, actions []*action) error {
 
 // performAll makes all changes, or none.
 func performAll(tx store.Tx, actions []*action) error {
+	if err := readAll(tx, writesOf(actions)); err != nil {
+		return err
+	}
 	r := newReasons(len(actions))
 	for i, a := range actions {
 		err := a.perform(tx)
@@ -226,12 +229,11 @@ func performAll(tx store.Tx, actions []*action) error {
 	return r.cancelled()
 }
 
-// readAll reads the items of a transaction that is repeated.
-func readAll(tx store.ReadTx, actions []*action) (err error) {
-	for _, a := range actions {
-		if a.old, _, err = tx.Get(a.at); err != nil {
-			return err
-		}
+// writesOf are the writes of actions.
+func writesOf(actions []*action) []*write {
+	writes := make([]*write, len(actions))
+	for i, a := range actions {
+		writes[i] = &a.write
 	}
-	return nil
+	return writes
 }

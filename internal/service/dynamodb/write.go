@@ -44,6 +44,10 @@ func (w *write) run(s *Service, tx store.Tx) error {
 	if err := w.locate(s, tx); err != nil {
 		return err
 	}
+	var err error
+	if w.old, _, err = tx.Get(w.at); err != nil {
+		return err
+	}
 	return w.perform(tx)
 }
 
@@ -57,12 +61,8 @@ func (w *write) locate(s *Service, tx store.Tx) error {
 	return err
 }
 
-// perform makes the change of an item that was located.
+// perform makes the change of an item that was located and read.
 func (w *write) perform(tx store.Tx) error {
-	var err error
-	if w.old, _, err = tx.Get(w.at); err != nil {
-		return err
-	}
 	if err := w.check(); err != nil {
 		return err
 	}
