@@ -211,19 +211,6 @@ func TestUnstableIsToldForPartitionsWithoutAnOffset(t *testing.T) {
 	})
 }
 
-func TestHasPendingTellsOfOpenTransactions(t *testing.T) {
-	e := newEnv(t)
-	e.pending(7, "g", at(1, 0, 5))
-	e.view(func(tx store.ReadTx) error {
-		seven, err := HasPending(tx, 7)
-		eight, err2 := HasPending(tx, 8)
-		if !seven || eight || err != nil || err2 != nil {
-			t.Errorf("got %v, %v; errors %v, %v", seven, eight, err, err2)
-		}
-		return nil
-	})
-}
-
 func TestDeletedGroupLeavesNothing(t *testing.T) {
 	for _, limit := range []int{1, 2, 100} {
 		e := newEnv(t)

@@ -23,13 +23,6 @@ func AddPending(tx store.Tx, producer store.ProducerID, group string, entries []
 	return nil
 }
 
-// HasPending tells whether a producer has offsets in an open transaction.
-func HasPending(tx store.ReadTx, producer store.ProducerID) (bool, error) {
-	from := producerKey(producer)
-	kvs, err := tx.Scan(from, after(from), 1, false)
-	return len(kvs) > 0, err
-}
-
 // MovePending makes at most limit pending offsets of a producer the committed ones and tells whether there are
 // more. An offset that was committed outside of the transaction after the pending one stays, as in Kafka's log.
 //
