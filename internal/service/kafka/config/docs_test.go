@@ -17,9 +17,17 @@ func TestDocumentSaysWhatEachConfigDoes(t *testing.T) {
 		t.Fatal("the document has no chapter on configs of the broker")
 	}
 	for _, part := range []struct {
-		text string
-		defs []Def
-	}{{topics, topicConfigs.defs}, {brokers, brokerConfigs.defs}} {
+		text, list string // list begins the one of those without effect
+		defs       []Def
+	}{
+		{topics, "The others are without effect: ", topicConfigs.defs},
+		{brokers, "These are kept and shown without effect: ", brokerConfigs.defs},
+	} {
+		_, idle, ok := strings.Cut(part.text, part.list)
+		idle, _, end := strings.Cut(idle, "\n\n")
+		if !ok || !end {
+			t.Fatalf("the document has no list %q", part.list)
+		}
 		for _, d := range part.defs {
 			want := "`" + d.Name + "`"
 			if d.Effect != "" {
@@ -31,6 +39,9 @@ func TestDocumentSaysWhatEachConfigDoes(t *testing.T) {
 			}
 			if !strings.Contains(part.text, want) {
 				t.Errorf("the document lacks %s", want)
+			}
+			if idles := strings.Contains(idle, "`"+d.Name+"`"); idles != (d.Effect == "") {
+				t.Errorf("%s is said to be without effect: %v, want %v", d.Name, idles, !idles)
 			}
 			if d.Effect == "" && strings.Contains(part.text, "| `"+d.Name+"` |") {
 				t.Errorf("the document says that %s does something", d.Name)
