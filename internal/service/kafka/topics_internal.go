@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"crypto/sha256"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -17,6 +18,12 @@ import (
 const (
 	offsetsTopic      = "__consumer_offsets"
 	transactionsTopic = "__transaction_state"
+)
+
+// Numbers of the internal topics in keys of committed offsets: the catalogue's begin with 1. Permanent.
+const (
+	offsetsNum      = 0
+	transactionsNum = math.MaxUint64
 )
 
 // internals are the topics that are shown, in order of their names; nil: not yet.
@@ -39,9 +46,9 @@ func (b *Broker) showInternals() {
 
 // showInternal shows the topic that belongs to a kind of coordinator.
 func (b *Broker) showInternal(kind int8) {
-	place, name, partitions := &b.internals.offsets, offsetsTopic, "offsets.topic.num.partitions"
+	place, num, name, partitions := &b.internals.offsets, uint64(offsetsNum), offsetsTopic, "offsets.topic.num.partitions"
 	if kind == coordinatorTxn {
-		place, name, partitions = &b.internals.transactions, transactionsTopic, "transaction.state.log.num.partitions"
+		place, num, name, partitions = &b.internals.transactions, transactionsNum, transactionsTopic, "transaction.state.log.num.partitions"
 	}
 	if place.Load() != nil {
 		return
@@ -49,7 +56,7 @@ func (b *Broker) showInternal(kind int8) {
 	broker := b.topics.broker.Load()
 	sum := sha256.Sum256([]byte(b.cluster + name))
 	t := &topic{
-		id: kafkaapi.UUID(sum[:16]), name: name, replicas: 1, broker: broker, partitions: make([]partition, broker.Int(partitions)),
+		num: num, id: kafkaapi.UUID(sum[:16]), name: name, replicas: 1, broker: broker, partitions: make([]partition, broker.Int(partitions)),
 		own: config.Set{"cleanup.policy": "compact", "compression.type": "producer", "segment.bytes": "104857600"},
 	}
 	t.config = broker.Topic(t.own)

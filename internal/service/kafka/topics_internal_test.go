@@ -75,3 +75,20 @@ func TestInternalTopicsAreStillShownAfterARestart(t *testing.T) {
 		t.Errorf("after a restart: got %q", inside)
 	}
 }
+
+func TestOffsetsOfInternalTopicsAreKeptApart(t *testing.T) {
+	s := storetest.NewModel()
+	b := open(t, s)
+	ask[*kafkaapi.FindCoordinatorResponse](t, b, 4, &kafkaapi.FindCoordinatorRequest{CoordinatorKeys: []string{"g"}})
+	ask[*kafkaapi.FindCoordinatorResponse](t, b, 4, &kafkaapi.FindCoordinatorRequest{KeyType: coordinatorTxn, CoordinatorKeys: []string{"x"}})
+	commit(t, b, 9, offsetsOf("g", offsetsTopic, 5))
+	commit(t, b, 9, offsetsOf("g", transactionsTopic, 6))
+	for topic, want := range map[string]int64{offsetsTopic: 5, transactionsTopic: 6} {
+		res := ask[*kafkaapi.OffsetFetchResponse](t, b, 8, &kafkaapi.OffsetFetchRequest{Groups: []kafkaapi.OffsetFetchRequestGroup{
+			{GroupID: "g", Topics: []kafkaapi.OffsetFetchRequestTopics{{Name: topic, PartitionIndexes: []int32{0}}}},
+		}})
+		if got := res.Groups[0].Topics[0].Partitions[0]; got.CommittedOffset != want {
+			t.Errorf("%s: got %d, want %d", topic, got.CommittedOffset, want)
+		}
+	}
+}

@@ -13,7 +13,8 @@
 // # Keys
 //
 // All in store.FamilyKafkaOffset, numbers big-endian, a group as its length in two bytes and its name. Groups
-// are therefore listed by length, then by name. Topics are numbers of the catalogue.
+// are therefore listed by length, then by name. Topics are numbers of the catalogue, or of the internal topics that are only
+// shown: 0 is __consumer_offsets, 2^64-1 __transaction_state.
 //
 //	0x21 01 group topic(8) partition(4)              committed offset
 //	0x21 02 producer(8) group topic(8) partition(4)  offset of the producer's open transaction
