@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"millrace/internal/api/kafkaapi"
+	"millrace/internal/service/kafka/sasl"
 	wire "millrace/internal/wire/kafka"
 )
 
@@ -55,7 +56,7 @@ func hostOf(a net.Addr) string {
 // connState is what the broker keeps with a connection: its authentication, and what has to be undone when it ends.
 type connState struct {
 	mu      sync.Mutex
-	sasl    *saslState       // guarded by mu
+	sasl    *sasl.Session    // that goes on, or nil; guarded by mu
 	pending map[*func()]bool // called when the connection ends; guarded by mu
 	closed  bool             // guarded by mu
 }

@@ -9,11 +9,6 @@ import (
 	wire "millrace/internal/wire/kafka"
 )
 
-// saslState is an authentication that goes on.
-type saslState struct {
-	session *sasl.Session
-}
-
 // saslHandshake: the client names the mechanism of what follows.
 //
 // Errors: UNSUPPORTED_SASL_MECHANISM with the mechanisms that are served
@@ -22,14 +17,11 @@ func (b *Broker) saslHandshake(r *wire.Request, req *kafkaapi.SaslHandshakeReque
 	res := &kafkaapi.SaslHandshakeResponse{Mechanisms: sasl.Names()}
 	session, err := b.users.Begin(req.Mechanism)
 	if err != nil {
-		res.ErrorCode = kafkaapi.UnsupportedSaslMechanism
+		session, res.ErrorCode = nil, kafkaapi.UnsupportedSaslMechanism
 	}
 	s := stateOf(r.Conn())
 	s.mu.Lock()
-	s.sasl = nil
-	if err == nil {
-		s.sasl = &saslState{session: session}
-	}
+	s.sasl = session
 	s.mu.Unlock()
 	r.Reply(res)
 }
@@ -45,18 +37,18 @@ func (b *Broker) saslHandshake(r *wire.Request, req *kafkaapi.SaslHandshakeReque
 func (b *Broker) saslAuthenticate(r *wire.Request, req *kafkaapi.SaslAuthenticateRequest) {
 	s := stateOf(r.Conn())
 	s.mu.Lock()
-	state := s.sasl
+	session := s.sasl
 	s.mu.Unlock()
 	res := &kafkaapi.SaslAuthenticateResponse{}
-	if state == nil {
+	if session == nil {
 		text := "SaslAuthenticate request received without a SaslHandshake before it"
 		res.ErrorCode, res.ErrorMessage = kafkaapi.IllegalSaslState, &text
 		r.ReplyAndClose(res)
 		return
 	}
-	reply, err := state.session.Step(b.ctx, req.AuthBytes)
+	reply, err := session.Step(b.ctx, req.AuthBytes)
 	if err == nil {
-		err = b.signedIn(r.Conn(), state.session)
+		err = b.signedIn(r.Conn(), session)
 	}
 	if err != nil {
 		text := "Authentication failed"
