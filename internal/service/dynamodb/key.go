@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"millrace/internal/api"
+	"millrace/internal/service/dynamodb/expr"
 	"millrace/internal/service/dynamodb/keyenc"
 	"millrace/internal/service/dynamodb/value"
 )
@@ -18,7 +19,7 @@ const (
 // keyOfItem is where an item that is put belongs.
 //
 // Errors: ValidationException.
-func (t *table) keyOfItem(item value.Item) ([]byte, *api.Error) {
+func (t *table) keyOfItem(item expr.Source) ([]byte, *api.Error) {
 	for _, a := range t.keys() {
 		v, ok := item.Get(a.Name)
 		if !ok {
@@ -32,7 +33,7 @@ func (t *table) keyOfItem(item value.Item) ([]byte, *api.Error) {
 }
 
 // keyOfBatch is keyOfItem with one text for whatever does not fit.
-func (t *table) keyOfBatch(item value.Item) ([]byte, *api.Error) {
+func (t *table) keyOfBatch(item expr.Source) ([]byte, *api.Error) {
 	for _, a := range t.keys() {
 		if v, ok := item.Get(a.Name); !ok || v.Kind() != a.Kind {
 			return nil, errKeySchema()
@@ -58,7 +59,7 @@ func (t *table) keyOf(key value.Item) ([]byte, *api.Error) {
 }
 
 // encodeKey is the store's key of an item whose key attributes have the right types.
-func (t *table) encodeKey(item value.Item) ([]byte, *api.Error) {
+func (t *table) encodeKey(item expr.Source) ([]byte, *api.Error) {
 	var parts [2]value.Value
 	keys := t.keys()
 	for i, a := range keys {

@@ -66,8 +66,7 @@ func batchWrite(p place, in *dynamodbapi.WriteRequest) (*write, error) {
 
 // readItem reads the item of a put.
 func (w *write) readItem(r *reader, body []byte) {
-	w.stored = r.stored(body)
-	if w.item = r.decoded(w.stored); r.err == nil && w.item.Size() > maxItemSize {
+	if w.stored = r.stored(body); r.err == nil && sizeOf(w.stored) > maxItemSize {
 		r.fail(errItemSize())
 	}
 }

@@ -42,18 +42,6 @@ func (s *Service) PutItem(ctx context.Context, in *dynamodbapi.PutItemInput) (*d
 	return out, apiError(err)
 }
 
-// decoded is a stored item in memory.
-func (r *reader) decoded(stored []byte) value.Item {
-	if r.err != nil {
-		return nil
-	}
-	item, err := value.Decode(stored)
-	if err != nil {
-		r.fail(err)
-	}
-	return item
-}
-
 // compile adds the values to a request and makes its plan. Values that are wrong come first, in the wording of the current layer.
 func (s *Service) compile(r *reader, req *expr.Request, values []byte) expr.Plan {
 	var bad *value.Error

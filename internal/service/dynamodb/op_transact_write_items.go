@@ -110,7 +110,7 @@ func (s *Service) actions(ctx context.Context, in []dynamodbapi.TransactWriteIte
 			return nil, none, apiError(older(err))
 		}
 		actions[i] = a
-		size += a.item.Size()
+		size += sizeOf(a.stored) + a.item.Size() // an action has one of them
 	}
 	if size > maxTransact {
 		return nil, none, errInvalid("Transaction request size exceeds the maximum of 4 MB") // our own text
@@ -173,12 +173,20 @@ func (s *Service) action(ctx context.Context, r *reader, d digest, in *dynamodba
 	if r.err != nil {
 		return nil, r.err
 	}
-	d.add([]byte{byte(verb)}, []byte(p.arn()), value.AppendItem(nil, a.item), value.AppendItem(nil, req.Values))
+	d.add([]byte{byte(verb)}, []byte(p.arn()), a.image(), value.AppendItem(nil, req.Values))
 	d.text(c.condition)
 	d.text(c.update)
 	d.names(c.names)
 	d.add([]byte(text(c.onFailure)))
 	return a, nil
+}
+
+// image is the item of a put, else the key, in stored form.
+func (a *action) image() []byte {
+	if a.verb == verbPut {
+		return a.stored
+	}
+	return value.AppendItem(nil, a.item)
 }
 
 // locateAll finds the items of all actions.

@@ -26,8 +26,8 @@ const (
 type write struct {
 	place  place
 	verb   verb
-	item   value.Item // of a put, with its key; else the key alone
-	stored []byte     // of a put: item in its stored form
+	item   value.Item // the key; nil of a put
+	stored []byte     // of a put: the item
 	plan   expr.Plan
 	batch  bool // BatchWriteItem words a put's key that does not fit as that of a delete
 
@@ -87,13 +87,18 @@ func (w *write) key(t *table) ([]byte, error) {
 	}
 	var key []byte
 	var bad *api.Error
-	switch {
-	case w.verb == verbPut && w.batch:
-		key, bad = t.keyOfBatch(w.item)
-	case w.verb == verbPut:
-		key, bad = t.keyOfItem(w.item)
-	default:
+	if w.verb != verbPut {
 		key, bad = t.keyOf(w.item)
+	} else {
+		view, err := value.Open(w.stored)
+		if err != nil {
+			return nil, err
+		}
+		if item := expr.NewStored(view); w.batch {
+			key, bad = t.keyOfBatch(item)
+		} else {
+			key, bad = t.keyOfItem(item)
+		}
 	}
 	if bad != nil {
 		return nil, bad
