@@ -68,6 +68,23 @@ func TestCallsOfAStreamAreCountedByCloudWatchsNames(t *testing.T) {
 	})
 }
 
+func TestMetricsOfShardsAreSwitchedWithoutACallToTheStream(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, c *caller) {
+		c.create("s", 1)
+		c.put("s", "key", "12345")
+		shards := func(key string) bool { return !strings.Contains(key, "shardId") }
+		names := []kinesisapi.MetricsName{kinesisapi.MetricsNameIncomingRecords}
+		if _, err := c.svc.EnableEnhancedMonitoring(c.ctx(), &kinesisapi.EnableEnhancedMonitoringInput{StreamName: new("s"), ShardLevelMetrics: names}); err != nil {
+			t.Fatal(err)
+		}
+		c.wantSums(shards, "s "+shardID(0)+" IncomingRecords 1")
+		if _, err := c.svc.DisableEnhancedMonitoring(c.ctx(), &kinesisapi.DisableEnhancedMonitoringInput{StreamName: new("s"), ShardLevelMetrics: names}); err != nil {
+			t.Fatal(err)
+		}
+		c.wantSums(shards)
+	})
+}
+
 func TestMetricsOfShardsAreThereWhileTheyAreOn(t *testing.T) {
 	inBubble(t, 1, func(t *testing.T, c *caller) {
 		c.create("s", 2)

@@ -108,6 +108,7 @@ func (s *Service) changeMetrics(ctx context.Context, p place, change func(metric
 	if err != nil {
 		return nil, apiError(err)
 	}
+	s.refresh(ctx, p) // Series goes by the copy in memory, also when nobody uses the stream
 	arn := p.arn()
 	return &kinesisapi.EnhancedMonitoringOutput{
 		StreamName: &p.stream, StreamARN: &arn,
