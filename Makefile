@@ -14,14 +14,14 @@ build: ## bin/millrace, one static binary
 run: build ## build and serve on the default ports, data in ./millrace-data
 	./bin/millrace serve $(ARGS)
 
-test: ## everything; some fifteen minutes
+test: ## everything; some twenty minutes
 	$(GO) run ./tools/suite
 
 test-quick: ## build, lint, units and contract suites; at most four minutes
 	$(GO) run ./tools/suite -quick
 
-bench: build ## against the floor and kinesalite, with bars
-	$(GO) run ./tools/parts kinesalite
+bench: build ## against the floor, kinesalite and Apache Kafka, with bars
+	$(GO) run ./tools/parts kinesalite kafka-java
 	$(GO) run ./test/bench $(ARGS)
 
 bench-memory: build ## ten minutes at full load, resident memory over time
