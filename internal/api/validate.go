@@ -23,15 +23,21 @@ const maxViolations = 10
 func Validate(shape *Shape, in any) *Error {
 	var v validator
 	v.structure(shape, reflect.ValueOf(in).Elem())
-	if len(v.found) == 0 {
+	return Violations(v.found)
+}
+
+// Violations is the ValidationException that lists constraints which failed, as Validate does; nil when there are none.
+// It is for what a service finds beside its model.
+func Violations(failed []string) *Error {
+	if len(failed) == 0 {
 		return nil
 	}
 	plural := "s"
-	if len(v.found) == 1 {
+	if len(failed) == 1 {
 		plural = ""
 	}
 	return ClientError("ValidationException", fmt.Sprintf("%d validation error%s detected: %s",
-		len(v.found), plural, strings.Join(v.found, "; ")))
+		len(failed), plural, strings.Join(failed, "; ")))
 }
 
 type validator struct {

@@ -2,8 +2,6 @@ package dynamodb
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
@@ -57,16 +55,12 @@ func errParameter(text string) *api.Error {
 	return errInvalid("One or more parameter values were invalid: " + text)
 }
 
-// errConstraints lists constraints that failed as api.Validate does; nil when there are none.
+// errConstraints is api.Violations as an error.
 func errConstraints(failed []string) error {
-	if len(failed) == 0 {
-		return nil
+	if err := api.Violations(failed); err != nil {
+		return err
 	}
-	plural := "s"
-	if len(failed) == 1 {
-		plural = ""
-	}
-	return errInvalid(fmt.Sprintf("%d validation error%s detected: %s", len(failed), plural, strings.Join(failed, "; ")))
+	return nil
 }
 
 // enveloped is the text of an error that PutItem, UpdateItem and DeleteItem find before they look at a table.
