@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -30,7 +31,7 @@ func sharingOn(t *testing.T, fs vfs.FS, dir string, parts int) (*rig, []store.Pa
 	return r, ids
 }
 
-// files returns how many files of a kind runs point to, and the most runs of a partition.
+// shape returns how many files of each kind runs point to, and the most runs of a partition.
 func (r *rig) shape() (shared, own, runs int) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -38,6 +39,16 @@ func (r *rig) shape() (shared, own, runs int) {
 		runs = max(runs, len(p.runs))
 	}
 	return len(r.idx.files(fileShared)), len(r.idx.files(fileSegment)), runs
+}
+
+// mostRuns returns the most runs of some partitions.
+func (r *rig) mostRuns(ids []store.PartitionID) (runs int) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, id := range ids {
+		runs = max(runs, len(r.idx.parts[id].runs))
+	}
+	return runs
 }
 
 func (r *rig) readAll(ids []store.PartitionID) error {
@@ -74,9 +85,13 @@ func TestManyPartitionsShareFiles(t *testing.T) {
 	}
 	r.roll()
 	shared, own, runs := r.shape()
-	// 1.1 MB in files of 128 KiB are nine full ones; less than thinFiles that are not full may stay.
+	// Files of 128 KiB, a quarter of a full one, stay: 1.1 MB are nine of them. Less than thinFiles smaller ones may stay too.
 	if shared == 0 || shared > 9+thinFiles || own == 0 || own > 12 || runs > 4*mergeRuns {
 		t.Errorf("%d shared files, %d own ones, up to %d runs of a partition", shared, own, runs)
+	}
+	few := slices.Delete(slices.Clone(ids), 7, 8)
+	if runs, most := r.mostRuns(few), 2*(mergeRuns-1); runs > most { // 13 KB each: two size classes
+		t.Errorf("up to %d runs of a partition with few bytes, want %d at most", runs, most)
 	}
 	r.checked(ids)
 }
