@@ -25,18 +25,25 @@ const (
 	tableNamePattern = "[a-zA-Z0-9_.-]+"
 )
 
-// address reads the name or ARN of a table. An ARN is one of the caller's own account and region: others need policies,
-// which are not served.
-//
-// Errors: ValidationException, AccessDeniedException.
-func address(call *api.Call, name string) (place, error) {
-	p := place{account: call.Account, region: call.Region, table: name, named: name}
+// home is the account and region of a caller, without a table.
+func home(call *api.Call) place {
+	p := place{account: call.Account, region: call.Region}
 	if p.account == "" {
 		p.account = api.DefaultAccount
 	}
 	if p.region == "" {
 		p.region = api.DefaultRegion
 	}
+	return p
+}
+
+// address reads the name or ARN of a table. An ARN is one of the caller's own account and region: others need policies,
+// which are not served.
+//
+// Errors: ValidationException, AccessDeniedException.
+func address(call *api.Call, name string) (place, error) {
+	p := home(call)
+	p.table, p.named = name, name
 	if !strings.HasPrefix(name, "arn:") {
 		return p, checkTableName(name)
 	}

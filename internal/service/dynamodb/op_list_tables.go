@@ -16,14 +16,10 @@ import (
 // Source: DynamoDB API reference, ListTables (read 2026-11)
 func (s *Service) ListTables(ctx context.Context, in *dynamodbapi.ListTablesInput) (*dynamodbapi.ListTablesOutput, error) {
 	call := api.CallFrom(ctx)
-	p, err := address(call, "any") // for account and region
-	if err != nil {
-		return nil, err
-	}
 	if err := s.settle(ctx, call); err != nil {
 		return nil, err
 	}
-	p.table = ""
+	p := home(call)
 	if in.ExclusiveStartTableName != nil {
 		p.table = *in.ExclusiveStartTableName
 	}

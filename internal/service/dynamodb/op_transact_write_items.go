@@ -35,11 +35,7 @@ func (s *Service) TransactWriteItems(ctx context.Context, in *dynamodbapi.Transa
 	}
 	var token []byte
 	if in.ClientRequestToken != nil {
-		p, err := address(api.CallFrom(ctx), "any") // for account and region
-		if err != nil {
-			return nil, err
-		}
-		token = tokenKey(p, *in.ClientRequestToken)
+		token = tokenKey(home(api.CallFrom(ctx)), *in.ClientRequestToken)
 	}
 	again := false
 	_, err = s.store.Update(ctx, func(tx store.Tx) error {
