@@ -166,13 +166,9 @@ func (b *Broker) forgetOffsets(nums []uint64) {
 		return
 	}
 	b.work.Go(func() {
-		for _, num := range nums {
-			if err := offset.ForgetTopic(b.ctx, b.store, num); err != nil {
-				if b.ctx.Err() == nil && !errors.Is(err, store.ErrStopped) {
-					b.log.Error("committed offsets of a deleted topic stay until they expire", "topic", num, "err", err)
-				}
-				return
-			}
+		err := offset.ForgetTopics(b.ctx, b.store, nums)
+		if err != nil && b.ctx.Err() == nil && !errors.Is(err, store.ErrStopped) {
+			b.log.Error("committed offsets of deleted topics stay until they expire", "topics", len(nums), "err", err)
 		}
 	})
 }

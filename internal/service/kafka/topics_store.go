@@ -16,7 +16,7 @@ import (
 const attrTopic = "kafka"
 
 // kept is that: version 1, replicas 2, retention in force when it was last set (ms 8, bytes 8), configs as package
-// config stores them. docs/format/catalog.md draws it.
+// config stores them. docs/format/kafka.md draws it.
 type kept struct {
 	replicas int16
 	applied  store.Retention
@@ -127,7 +127,7 @@ func retained(own config.Set, r store.Retention) config.Set {
 	return own
 }
 
-// Keys of FamilyKafkaConfig; the second byte says what a key is. docs/format/catalog.md draws them. Permanent.
+// Keys of FamilyKafkaConfig; the second byte says what a key is. docs/format/kafka.md draws them. Permanent.
 //
 //	23 01 id:4     configs set for a broker, for all with id ffffffff: as package config stores them
 //	23 02 name     01 number:8   the topic made by Kafka whose name is this, but for _ in place of each "."

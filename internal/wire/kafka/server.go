@@ -17,7 +17,7 @@ import (
 type Handler interface {
 	// Produce appends records. The request belongs to the handler until its Done.
 	Produce(r *ProduceRequest)
-	// Fetch reads records. The request is valid until Fetch returns, its Reply until it was used.
+	// Fetch reads records. The request is valid until Fetch returns, its Call until it was used.
 	Fetch(r *FetchRequest)
 	// Handle answers any other request, also SASL and ApiVersions.
 	Handle(r *Request)

@@ -220,7 +220,7 @@ func TestWhatIsInForceForATopic(t *testing.T) {
 	got := none.Topic(nil)
 	want := Topic{
 		Delete: true, RetentionMillis: 604800000, RetentionBytes: -1, MaxMessageBytes: 1048588,
-		TimestampBeforeMillis: 1<<63 - 1, TimestampAfterMillis: 3600000, MinInsyncReplicas: 1,
+		TimestampBeforeMillis: 1<<63 - 1, TimestampAfterMillis: 3600000,
 		DeleteRetentionMillis: 86400000, MaxCompactionLagMillis: 1<<63 - 1, MinCleanableDirtyRatio: 0.5,
 		SegmentMillis: 604800000, SegmentBytes: 1 << 30,
 	}

@@ -20,9 +20,6 @@ const (
 	SourceDefaultBroker Source = 3 // set for all brokers
 	SourceStatic        Source = 4 // given at the start
 	SourceDefault       Source = 5
-	SourceLogger        Source = 6
-	SourceClientMetrics Source = 7
-	SourceGroup         Source = 8
 )
 
 // Broker is what holds on a broker, in order of precedence. It does not change once it is in use.
@@ -164,7 +161,6 @@ type Topic struct {
 	LogAppendTime         bool
 	TimestampBeforeMillis int64 // a record may be older by so much than the broker's time
 	TimestampAfterMillis  int64 // or newer
-	MinInsyncReplicas     int
 
 	DeleteRetentionMillis  int64
 	MinCompactionLagMillis int64
@@ -190,7 +186,6 @@ func (b *Broker) Topic(own Set) Topic {
 		LogAppendTime:         value("message.timestamp.type") == "LogAppendTime",
 		TimestampBeforeMillis: long("message.timestamp.before.max.ms"),
 		TimestampAfterMillis:  long("message.timestamp.after.max.ms"),
-		MinInsyncReplicas:     int(long("min.insync.replicas")),
 
 		DeleteRetentionMillis:  long("delete.retention.ms"),
 		MinCompactionLagMillis: long("min.compaction.lag.ms"),

@@ -10,7 +10,7 @@ import (
 // Set is what was set on one resource: name to value, as Def.Check gave it.
 type Set map[string]string
 
-// The stored form of a Set; docs/format/catalog.md draws it. Permanent.
+// The stored form of a Set; docs/format/kafka.md draws it. Permanent.
 //
 //	version 01 | number of configs 2 | in order of names: name length 2 | name | value length 2 | value
 const setVersion = 1

@@ -142,6 +142,6 @@ func (r *Request) run() {
 const (
 	// tick is what deadlines are rounded up to, so that many which end at about the same time wake one goroutine once.
 	tick = time.Millisecond
-	// maxWait is the longest wait: a connection that waits is not read, so that its end is seen only with the answer.
+	// maxWait is the longest wait: nobody ends the wait of a connection that is gone.
 	maxWait = 5 * time.Minute
 )

@@ -2,6 +2,7 @@ package offset
 
 import (
 	"context"
+	"slices"
 
 	"millrace/internal/core/store"
 )
@@ -130,18 +131,19 @@ func Groups(tx store.ReadTx, since string, limit int) ([]string, error) {
 	return groups, nil
 }
 
-// forgetPage is how many groups one look of ForgetTopic goes through, and forgetSlice how many offsets one of its
+// forgetPage is how many groups one look of ForgetTopics goes through, and forgetSlice how many offsets one of its
 // commits deletes: slices that other commits do not notice.
 const (
 	forgetPage  = 100
 	forgetSlice = 1000
 )
 
-// ForgetTopic deletes the offsets of all groups for a topic that is gone, also those of open transactions, in
-// many commits. It may be called again after a failure; what is left is found.
+// ForgetTopics deletes the offsets of all groups for topics that are gone, also those of open transactions, in
+// many commits. Each group is looked at once, for all topics. It may be called again after a failure; what is left is
+// found.
 //
 // Errors: those of the store.
-func ForgetTopic(ctx context.Context, s store.Store, topic uint64) error {
+func ForgetTopics(ctx context.Context, s store.Store, topics []uint64) error {
 	for since := ""; ; {
 		var groups []string
 		err := s.View(ctx, func(tx store.ReadTx) (err error) {
@@ -152,39 +154,61 @@ func ForgetTopic(ctx context.Context, s store.Store, topic uint64) error {
 			return err
 		}
 		for _, group := range groups {
-			if err := forget(ctx, s, groupKey(group), topic); err != nil {
+			if err := forget(ctx, s, groupKey(group), topics); err != nil {
 				return err
 			}
 			since = group
 		}
 		if len(groups) < forgetPage {
-			return forgetPending(ctx, s, topic)
+			return forgetPending(ctx, s, topics)
 		}
 	}
 }
 
-// forget deletes the keys of a topic under a prefix that ends before topic and partition.
-func forget(ctx context.Context, s store.Store, prefix []byte, topic uint64) error {
-	from := appendPartition(append([]byte(nil), prefix...), Partition{Topic: topic})
-	to := after(from[:len(from)-4])
-	found := false
+// forget deletes the keys of topics under a prefix that ends before topic and partition.
+func forget(ctx context.Context, s store.Store, prefix []byte, topics []uint64) error {
+	var found []uint64
 	err := s.View(ctx, func(tx store.ReadTx) error {
-		kvs, err := tx.Scan(from, to, 1, false)
-		found = len(kvs) > 0
-		return err
+		found = found[:0]
+		for _, topic := range topics {
+			from, to := topicKeys(prefix, topic)
+			kvs, err := tx.Scan(from, to, 1, false)
+			if err != nil {
+				return err
+			}
+			if len(kvs) > 0 {
+				found = append(found, topic)
+			}
+		}
+		return nil
 	})
-	for found && err == nil {
-		_, err = s.Update(ctx, func(tx store.Tx) error {
-			next, err := tx.DeleteRange(from, to, forgetSlice)
-			found = next != nil
-			return err
-		})
+	if err != nil {
+		return err
 	}
-	return err
+	for _, topic := range found {
+		from, to := topicKeys(prefix, topic)
+		for more := true; more; {
+			_, err := s.Update(ctx, func(tx store.Tx) error {
+				next, err := tx.DeleteRange(from, to, forgetSlice)
+				more = next != nil
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// topicKeys are the bounds of a topic's keys under such a prefix.
+func topicKeys(prefix []byte, topic uint64) (from, to []byte) {
+	from = appendPartition(slices.Clone(prefix), Partition{Topic: topic})
+	return from, after(from[:len(from)-4])
 }
 
 // forgetPending goes through the producers that hold offsets.
-func forgetPending(ctx context.Context, s store.Store, topic uint64) error {
+func forgetPending(ctx context.Context, s store.Store, topics []uint64) error {
 	from := prefix(kindHolder, 0)
 	end := after(from)
 	for {
@@ -201,7 +225,7 @@ func forgetPending(ctx context.Context, s store.Store, topic uint64) error {
 			if err != nil {
 				return corrupt(kv.Key, err)
 			}
-			if err := forget(ctx, s, pendingGroupKey(producer, group), topic); err != nil {
+			if err := forget(ctx, s, pendingGroupKey(producer, group), topics); err != nil {
 				return err
 			}
 			if err := release(ctx, s, producer, group); err != nil {

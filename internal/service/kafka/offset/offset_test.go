@@ -233,14 +233,14 @@ func TestDeleteForgetsPartitionsOfAGroup(t *testing.T) {
 	e.want("g", "1/1=1")
 }
 
-func TestForgottenTopicIsGoneFromAllGroups(t *testing.T) {
+func TestForgottenTopicsAreGoneFromAllGroups(t *testing.T) {
 	e := newEnv(t)
 	for i := range 2*forgetPage + 3 {
-		e.commit(fmt.Sprint("g", i), at(1, 0, 1), at(2, 0, 1), at(2, 1, 1), at(3, 0, 1))
+		e.commit(fmt.Sprint("g", i), at(1, 0, 1), at(2, 0, 1), at(2, 1, 1), at(3, 0, 1), at(5, 9, 1))
 	}
-	e.pending(7, "g1", at(2, 5, 5))
+	e.pending(7, "g1", at(2, 5, 5), at(5, 0, 5))
 	e.pending(8, "g1", at(2, 5, 5), at(3, 0, 9))
-	if err := ForgetTopic(t.Context(), e.s, 2); err != nil {
+	if err := ForgetTopics(t.Context(), e.s, []uint64{2, 4, 5}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 2*forgetPage + 3 {

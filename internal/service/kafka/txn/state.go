@@ -122,7 +122,7 @@ func (r *record) hasPartition(id store.PartitionID) bool {
 }
 
 // advance raises the epoch for a client, or gives a new producer id when the epochs are used up: what came before
-// is fenced. newID is asked only then. Errors: newID's, those of the store.
+// is fenced. Errors: those of the store.
 func (r *record) advance(tx store.Tx) error {
 	if r.epoch < lastGiven {
 		r.epoch++
