@@ -1,7 +1,7 @@
-// Bench measures bin/millrace against the floor (test/bench/floor) and against kinesalite, on one
+// Bench measures bin/millrace against the floor (test/bench/floor), kinesalite and Apache Kafka, on one
 // machine and in one run, and holds the results against the bars of the project.
 //
-//	make bench             everything, some ten minutes
+//	make bench             everything
 //	make bench-memory      ten minutes at full load, resident memory over time
 //	go run ./test/bench -only put-records -rounds 3
 //
@@ -25,6 +25,7 @@
 //	shards.go     PutRecords over 1 to 4,000 shards; describing, listing and doubling many
 //	quota.go      twice the quota is offered: what is accepted
 //	update.go     transactions of the embedded store
+//	kafka*.go     beside Apache Kafka: producers, consumers, groups, transactions; connections, restart
 //	memory.go     memory over ten minutes
 //	report.go     table, bars
 package main

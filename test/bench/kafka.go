@@ -111,6 +111,9 @@ func (s kafkaSample) percentile(p float64) float64 {
 	return s.lat[min(len(s.lat)-1, int(p*float64(len(s.lat))))]
 }
 
+func (s kafkaSample) p50() float64 { return s.percentile(0.5) }
+func (s kafkaSample) p99() float64 { return s.percentile(0.99) }
+
 // measured runs load and counts the server's CPU beside it.
 func (s *server) measured(window func() (int, []float64, error)) (kafkaSample, error) {
 	before, err := load.Usage(s.child.PID())
@@ -144,29 +147,13 @@ func (b *bench) interleave(servers []*server, window func(s *server, round int) 
 
 // kafkaRow adds a row of medians and prints it.
 func (b *bench) kafkaRow(scenario string, s *server, samples []kafkaSample) {
-	figure := func(f func(kafkaSample) float64) float64 {
-		var all []float64
-		for _, one := range samples {
-			all = append(all, f(one))
-		}
-		return median(all)
-	}
 	row := []string{
-		scenario, s.name, fmt.Sprintf("%.0f", figure(kafkaSample.rate)), fmt.Sprintf("%.0f", figure(kafkaSample.perCPU)),
-		fmt.Sprintf("%.2f", figure(func(k kafkaSample) float64 { return k.percentile(0.5) })),
-		fmt.Sprintf("%.2f", figure(func(k kafkaSample) float64 { return k.percentile(0.99) })),
+		scenario, s.name, fmt.Sprintf("%.0f", of(samples, kafkaSample.rate)), fmt.Sprintf("%.0f", of(samples, kafkaSample.perCPU)),
+		fmt.Sprintf("%.2f", of(samples, kafkaSample.p50)),
+		fmt.Sprintf("%.2f", of(samples, kafkaSample.p99)),
 	}
 	b.report.kafka = append(b.report.kafka, row)
 	fmt.Println(strings.Join(row, "  "))
-}
-
-// kafkaRatio is the median over the rounds of a's figure divided by base's in the same round.
-func kafkaRatio(a, base []kafkaSample, figure func(kafkaSample) float64) float64 {
-	var all []float64
-	for i := range a {
-		all = append(all, figure(a[i])/figure(base[i]))
-	}
-	return median(all)
 }
 
 // client connects to a server's Kafka listener.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -70,34 +69,7 @@ func (s *server) shapeWindow(ctx context.Context, topic string, size int, codec 
 			return kafkaSample{}, err
 		}
 	}
-	return s.measured(func() (int, []float64, error) {
-		var n atomic.Int64
-		var failed atomic.Pointer[error]
-		done := func(_ *kgo.Record, err error) {
-			if err != nil {
-				failed.Store(&err)
-				return
-			}
-			n.Add(1)
-		}
-		until := time.Now().Add(d)
-		var wg sync.WaitGroup
-		for _, c := range clients {
-			wg.Go(func() {
-				for k := 0; k%100 != 0 || time.Now().Before(until); k++ {
-					c.Produce(ctx, &kgo.Record{Value: value}, done)
-				}
-				if err := c.Flush(ctx); err != nil {
-					failed.Store(&err)
-				}
-			})
-		}
-		wg.Wait()
-		if err := failed.Load(); err != nil {
-			return 0, nil, *err
-		}
-		return int(n.Load()), nil, nil
-	})
+	return s.flood(ctx, clients, d, func(int) *kgo.Record { return &kgo.Record{Value: value} })
 }
 
 // kafkaManyGroups: 50 groups each read one topic from its start. No bar hangs on it.

@@ -57,11 +57,11 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// ratio is the median over the rounds of c's figure divided by base's in the same round.
-func ratio(c, base *contender, figure func(load.Result) float64) float64 {
+// ratio is the median over the rounds of a's figure divided by base's in the same round.
+func ratio[T any](a, base []T, figure func(T) float64) float64 {
 	var all []float64
-	for i, r := range c.results {
-		all = append(all, figure(r)/figure(base.results[i]))
+	for i := range a {
+		all = append(all, figure(a[i])/figure(base[i]))
 	}
 	return median(all)
 }
@@ -70,9 +70,9 @@ func rate(r load.Result) float64 { return r.Rate() }
 func cpu(r load.Result) float64  { return float64(r.CPUPerCall()) }
 
 // of is the median over the rounds of one figure.
-func of(c *contender, figure func(load.Result) float64) float64 {
+func of[T any](rounds []T, figure func(T) float64) float64 {
 	var all []float64
-	for _, r := range c.results {
+	for _, r := range rounds {
 		all = append(all, figure(r))
 	}
 	return median(all)
@@ -83,12 +83,12 @@ func (r *report) put(s putScenario) {
 	base := s.contenders[0]
 	for _, c := range s.contenders {
 		latency := func(p float64) string {
-			d := of(c, func(r load.Result) float64 { return float64(r.Latency(p)) })
+			d := of(c.results, func(r load.Result) float64 { return float64(r.Latency(p)) })
 			return fmt.Sprintf("%.2f", d/float64(time.Millisecond))
 		}
 		row := []string{
-			s.name, c.label, fmt.Sprintf("%.0f", of(c, rate)), fmt.Sprintf("%.1f", of(c, cpu)/1000),
-			latency(0.5), latency(0.99), fmt.Sprintf("%.2f", ratio(c, base, rate)), fmt.Sprintf("%.2f", ratio(c, base, cpu)),
+			s.name, c.label, fmt.Sprintf("%.0f", of(c.results, rate)), fmt.Sprintf("%.1f", of(c.results, cpu)/1000),
+			latency(0.5), latency(0.99), fmt.Sprintf("%.2f", ratio(c.results, base.results, rate)), fmt.Sprintf("%.2f", ratio(c.results, base.results, cpu)),
 		}
 		r.rows = append(r.rows, row)
 		fmt.Println(strings.Join(row, "  "))
@@ -96,9 +96,9 @@ func (r *report) put(s putScenario) {
 	for _, c := range s.contenders[1:] {
 		for _, limit := range putBars[s.name+" "+c.label] {
 			if limit.least {
-				r.atLeast(s.name+", "+c.label+": rate against the floor", ratio(c, base, rate), limit.limit)
+				r.atLeast(s.name+", "+c.label+": rate against the floor", ratio(c.results, base.results, rate), limit.limit)
 			} else {
-				r.atMost(s.name+", "+c.label+": CPU against the floor", ratio(c, base, cpu), limit.limit, "x")
+				r.atMost(s.name+", "+c.label+": CPU against the floor", ratio(c.results, base.results, cpu), limit.limit, "x")
 			}
 		}
 	}
