@@ -31,6 +31,7 @@ type write struct {
 	plan   expr.Plan
 	batch  bool // BatchWriteItem words a put's key that does not fit as that of a delete
 
+	table    *table     // as the transaction sees it
 	at       []byte     // key of the store
 	old, new []byte     // stored images; nil: no item
 	oldItem  value.Item // of an update: decoded
@@ -57,6 +58,7 @@ func (w *write) locate(s *Service, tx store.Tx) error {
 	if err != nil {
 		return err
 	}
+	w.table = t
 	w.at, err = w.key(t)
 	return err
 }
@@ -69,14 +71,11 @@ func (w *write) perform(tx store.Tx) error {
 	if err := w.change(); err != nil {
 		return err
 	}
-	switch {
-	case bytes.Equal(w.old, w.new):
+	if bytes.Equal(w.old, w.new) {
 		return nil // also when there is no item before and after
-	case w.new == nil:
-		return tx.Delete(w.at)
-	default:
-		return tx.Set(w.at, w.new)
 	}
+	c := change{table: w.table, at: w.at, old: w.old, new: w.new}
+	return c.commit(tx)
 }
 
 // key holds the request against the table's schema and finds the item.

@@ -1,0 +1,22 @@
+package dynamodb
+
+import (
+	"millrace/internal/core/store"
+)
+
+// change is what one write does to one item, for everything that hangs on items.
+type change struct {
+	table    *table
+	at       []byte // key of the item in the store
+	old, new []byte // stored images before and after, which differ; nil: no item
+}
+
+// commit writes the item, and with it what hangs on it, so that no reader sees one without the other.
+//
+// Errors: those of the store.
+func (c *change) commit(tx store.Tx) error {
+	if c.new == nil {
+		return tx.Delete(c.at)
+	}
+	return tx.Set(c.at, c.new)
+}
