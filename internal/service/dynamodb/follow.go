@@ -9,6 +9,7 @@ type change struct {
 	table    *table
 	at       []byte // key of the item in the store
 	old, new []byte // stored images before and after, which differ; nil: no item
+	expired  bool   // by the service, because the item's time was over; not by a client
 }
 
 // commit writes the item, and with it what hangs on it, so that no reader sees one without the other.
