@@ -25,6 +25,9 @@ func TestDefaultsAreThoseOfTheReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := &c.Options
+	if !slices.Equal(o.KafkaListen, []string{"localhost:9092"}) {
+		t.Errorf("Kafka listeners: got %q", o.KafkaListen)
+	}
 	if o.Data != "./millrace-data" || o.AWSListen != "localhost:4566" || o.HTTPListen != "localhost:8080" || o.KinesisQuotas != "aws" || o.TailCacheMiB != 16 {
 		t.Errorf("defaults: got %+v", o)
 	}

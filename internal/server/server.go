@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -106,7 +107,7 @@ func (s *Server) open() error {
 	if s.tables, err = dynamodb.New(dynamodb.Options{Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Endpoint: s.endpoint}); err != nil {
 		return err
 	}
-	config, err := s.tlsConfig()
+	config, err := s.tlsConfig(listeners)
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func (s *Server) storeOptions(root *rootKey) embedded.Options {
 
 // tlsConfig is the configured certificate's, or one from the local authority that the data folder keeps. A
 // server in memory has no folder to keep one in, and no TLS unless it is given a certificate.
-func (s *Server) tlsConfig() (*tls.Config, error) {
+func (s *Server) tlsConfig(kafka []kafkaListener) (*tls.Config, error) {
 	o := &s.opts
 	if (o.TLSCert == "") != (o.TLSKey == "") {
 		return nil, errors.New("--tls-cert and --tls-key go together")
@@ -184,7 +185,28 @@ func (s *Server) tlsConfig() (*tls.Config, error) {
 	if s.addr.CA, err = filepath.Abs(tlsca.Path(dir)); err != nil {
 		return nil, err
 	}
-	return ca.ServerConfig(o.AdvertiseHost)
+	return ca.ServerConfig(o.certificateHosts(kafka))
+}
+
+// certificateHosts are the names and addresses that clients may know the server by: those it advertises, and those that it was told
+// to listen on.
+func (o *Options) certificateHosts(kafka []kafkaListener) []string {
+	hosts := slices.Clone(o.AdvertiseHost)
+	listens := []string{o.AWSListen, o.HTTPListen}
+	for i := range kafka {
+		listens = append(listens, kafka[i].listen)
+		if kafka[i].host != "" {
+			hosts = append(hosts, kafka[i].host)
+		}
+	}
+	for _, l := range listens {
+		host, _, err := net.SplitHostPort(l)
+		if ip := net.ParseIP(host); err == nil && host != "" && !(ip != nil && ip.IsUnspecified()) {
+			hosts = append(hosts, host)
+		}
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
 }
 
 // TLSDir is where the local authority of a data folder is kept.

@@ -219,6 +219,30 @@ func TestOffLoopbackOnlyTLSIsSpoken(t *testing.T) {
 	}
 }
 
+func TestCertificateNamesWhatClientsAreTold(t *testing.T) {
+	s := open(t, Options{
+		Data: t.TempDir(), AWSListen: Off, HTTPListen: Off, AdvertiseHost: []string{"log.example"},
+		KafkaListen:    []string{"IN=127.0.0.1:0", "OUT=127.0.0.1:0"},
+		KafkaAdvertise: []string{"OUT=kafka.example:9093"}, KafkaSecurity: []string{"IN=SSL", "OUT=SSL"},
+	})
+	pem, err := os.ReadFile(s.Addresses().CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	for _, name := range []string{"kafka.example", "log.example", "127.0.0.1", "localhost"} {
+		c, err := tls.Dial("tcp", s.Addresses().KafkaListeners["OUT"], &tls.Config{RootCAs: pool, ServerName: name, MinVersion: tls.VersionTLS12})
+		if err != nil {
+			t.Errorf("a client that was told %s: %v", name, err)
+			continue
+		}
+		if err := c.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+}
+
 func TestMetricsHaveTheNamesThatTheDocumentsList(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/kinesis.md")
 	if err != nil {
