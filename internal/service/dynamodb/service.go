@@ -12,6 +12,7 @@ import (
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
+	"millrace/internal/core/worker"
 	"millrace/internal/service/dynamodb/expr"
 )
 
@@ -59,9 +60,9 @@ type Service struct {
 	cache sync.Map        // of a table's key to *cached
 	expr  *expr.Cache
 
-	wake chan struct{} // of size 1: a state was given a due time
-	stop context.CancelFunc
-	work sync.WaitGroup // the worker
+	states *worker.Worker // poked when a state was given a due time
+	stop   context.CancelFunc
+	work   sync.WaitGroup // the worker
 }
 
 var _ dynamodbapi.Service = (*Service)(nil)
@@ -76,8 +77,8 @@ func New(opts Options) (*Service, error) {
 	opts = opts.withDefaults()
 	s := &Service{
 		opts: opts, store: opts.Store, log: opts.Logger, expr: expr.NewCache(0),
-		wake: make(chan struct{}, 1),
 	}
+	s.states = worker.New(worker.Options{Step: s.step, What: "tables could not be moved on", Clock: opts.Clock, Logger: s.log})
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if opts.DefaultRegion != "" {
@@ -86,7 +87,7 @@ func New(opts Options) (*Service, error) {
 			return nil, err
 		}
 	}
-	s.work.Go(func() { s.workStates(ctx) })
+	s.work.Go(func() { s.states.Run(ctx) })
 	return s, nil
 }
 

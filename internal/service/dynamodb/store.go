@@ -138,7 +138,7 @@ func (s *Service) createTable(ctx context.Context, p place, t *table) (*table, e
 		}
 		return saveTable(tx, p, nil, made)
 	})
-	s.poke()
+	s.states.Poke()
 	return made, err
 }
 
@@ -161,7 +161,7 @@ func (s *Service) changeTable(ctx context.Context, p place, change func(t *table
 		}
 		return saveTable(tx, p, old, t)
 	})
-	s.poke()
+	s.states.Poke()
 	return t, err
 }
 

@@ -46,7 +46,7 @@ func (s *Service) CreateStream(ctx context.Context, in *kinesisapi.CreateStreamI
 	if err := s.createStream(ctx, p, c, shards, tags); err != nil {
 		return nil, apiError(err)
 	}
-	s.poke()
+	s.states.Poke()
 	return &kinesisapi.CreateStreamOutput{}, nil
 }
 

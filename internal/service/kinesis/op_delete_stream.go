@@ -27,6 +27,6 @@ func (s *Service) DeleteStream(ctx context.Context, in *kinesisapi.DeleteStreamI
 		return nil, apiError(err)
 	}
 	s.cache.drop(p)
-	s.poke()
+	s.states.Poke()
 	return &kinesisapi.DeleteStreamOutput{}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"millrace/internal/core/clock"
 	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
+	"millrace/internal/core/worker"
 )
 
 // Options is what a service needs and may be told. Only Store is required.
@@ -78,9 +79,9 @@ type Service struct {
 
 	began time.Time // of the service's clock: what nowNS counts from
 
-	wake chan struct{} // of size 1: a state was given a due time
-	stop context.CancelFunc
-	work sync.WaitGroup // the workers
+	states *worker.Worker // poked when a state was given a due time
+	stop   context.CancelFunc
+	work   sync.WaitGroup // the workers
 }
 
 var _ kinesisapi.Service = (*Service)(nil)
@@ -95,19 +96,19 @@ func New(opts Options) (*Service, error) {
 	opts = opts.withDefaults()
 	s := &Service{
 		opts: opts, store: opts.Store, log: opts.Logger, began: opts.Clock.Now(),
-		wake: make(chan struct{}, 1),
 	}
 	s.puts.New, s.pages.New = s.newScratch, s.newPage
 	s.reading = semaphore.NewWeighted(maxReading)
+	s.states = worker.New(worker.Options{Step: s.finishDue, What: "streams could not be moved on", Clock: opts.Clock, Logger: s.log})
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if err := s.prepare(ctx); err != nil {
 		stop()
 		return nil, err
 	}
-	s.work.Go(func() { s.workStates(ctx) })
-	s.work.Go(func() { s.workScaling(ctx) })
-	s.work.Go(func() { s.workKeys(ctx) })
+	s.work.Go(func() { s.states.Run(ctx) })
+	s.work.Go(func() { s.workScaling().Run(ctx) })
+	s.work.Go(func() { s.workKeys().Run(ctx) })
 	return s, nil
 }
 

@@ -152,7 +152,7 @@ func (s *Service) startReshard(ctx context.Context, p place, check func(tx store
 		return apiError(err)
 	}
 	s.cache.expire(p)
-	s.poke()
+	s.states.Poke()
 	return nil
 }
 

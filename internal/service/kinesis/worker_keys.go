@@ -7,6 +7,7 @@ import (
 
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
+	"millrace/internal/core/worker"
 )
 
 // A data key is replaced when it is a day old and was used, and long before it has sealed 2^32 batches, which is what
@@ -20,28 +21,18 @@ const (
 	keysSearch = 60
 )
 
-// workKeys replaces data keys of streams until ctx is done.
-func (s *Service) workKeys(ctx context.Context) {
-	timer := s.opts.Clock.NewTimer(keysEvery)
-	defer timer.Stop()
-	for n := 0; ; n++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C():
-		}
-		var err error
-		if n%keysSearch == 0 {
-			err = s.findSealed(ctx)
-		}
-		if err = errors.Join(err, s.replaceKeys(ctx, keyRecords)); err != nil {
-			if ctx.Err() != nil || errors.Is(err, store.ErrStopped) {
-				return
+// workKeys returns the worker that replaces data keys of streams.
+func (s *Service) workKeys() *worker.Worker {
+	n := -1
+	return worker.New(worker.Options{
+		First: keysEvery, Retry: keysEvery, What: "data keys could not be replaced", Clock: s.opts.Clock, Logger: s.log,
+		Step: func(ctx context.Context) (_ time.Duration, err error) {
+			if n++; n%keysSearch == 0 {
+				err = s.findSealed(ctx)
 			}
-			s.log.Error("data keys could not be replaced", "err", err)
-		}
-		timer.Reset(keysEvery)
-	}
+			return keysEvery, errors.Join(err, s.replaceKeys(ctx, keyRecords))
+		},
+	})
 }
 
 // replaceKeys looks at each stream in use once.

@@ -8,6 +8,7 @@ import (
 	"millrace/internal/api/kinesisapi"
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
+	"millrace/internal/core/worker"
 )
 
 // scaler observes the on-demand streams that this node writes to and scales them. It is its worker's alone.
@@ -43,25 +44,14 @@ type seenShard struct {
 	known          bool
 }
 
-// workScaling scales on-demand streams until ctx is done.
-func (s *Service) workScaling(ctx context.Context) {
+// workScaling returns the worker that scales on-demand streams.
+func (s *Service) workScaling() *worker.Worker {
 	w := &scaler{svc: s, streams: map[uint64]*watched{}}
-	timer := s.opts.Clock.NewTimer(s.opts.ScaleInterval)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C():
-		}
-		if err := w.tick(ctx); err != nil {
-			if ctx.Err() != nil || errors.Is(err, store.ErrStopped) {
-				return
-			}
-			s.log.Error("on-demand streams could not be scaled", "err", err)
-		}
-		timer.Reset(s.opts.ScaleInterval)
-	}
+	every := s.opts.ScaleInterval
+	return worker.New(worker.Options{
+		First: every, Retry: every, What: "on-demand streams could not be scaled", Clock: s.opts.Clock, Logger: s.log,
+		Step: func(ctx context.Context) (time.Duration, error) { return every, w.tick(ctx) },
+	})
 }
 
 // tick looks at each on-demand stream once.

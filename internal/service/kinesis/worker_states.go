@@ -12,46 +12,12 @@ import (
 const (
 	// statesIdle is how long the worker sleeps when nothing is due: another node may have made a stream.
 	statesIdle = 5 * time.Second
-	// statesRetry is how long it waits after the store has refused.
-	statesRetry = time.Second
 	// statesPage bounds the topics of one look; the next follows at once.
 	statesPage = 100
 )
 
-// poke tells the worker that a state was given a due time. It never blocks: one poke that was not
-// heard yet stands for all.
-func (s *Service) poke() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-// workStates ends states whose time has come, until ctx is done. What is due stands in the store, so
+// finishDue ends the states that are due and returns how long until the next one is. What is due stands in the store, so
 // nothing is forgotten over restarts, and any node may do it.
-func (s *Service) workStates(ctx context.Context) {
-	timer := s.opts.Clock.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.wake:
-		case <-timer.C():
-		}
-		wait, err := s.finishDue(ctx)
-		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, store.ErrStopped) {
-				return
-			}
-			s.log.Error("streams could not be moved on", "err", err)
-			wait = statesRetry
-		}
-		timer.Reset(wait)
-	}
-}
-
-// finishDue ends the states that are due and returns how long until the next one is.
 func (s *Service) finishDue(ctx context.Context) (time.Duration, error) {
 	var nums []uint64
 	var now, next int64
