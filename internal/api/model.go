@@ -115,6 +115,15 @@ const (
 	ProtocolRPCv2CBOR
 )
 
+// Dialect is how AWS's front answers for a service what no model says.
+type Dialect uint8
+
+// The dialects of awsJson.
+const (
+	DialectKinesis  Dialect = iota // plain error types, ids in two headers
+	DialectDynamoDB                // error types with a namespace, X-Amz-Crc32, texts of another reader
+)
+
 // Binding is a service with something that serves it, ready for the front.
 type Binding struct {
 	Name         string // signing name, as in a credential scope: "kinesis"
@@ -123,5 +132,6 @@ type Binding struct {
 	JSONVersion  string // "1.0" or "1.1"
 	Protocol     Protocol
 	CBOR         bool // clients may also send application/x-amz-cbor-1.1
+	Dialect      Dialect
 	Operations   map[string]*Operation
 }

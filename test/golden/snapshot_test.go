@@ -188,7 +188,7 @@ func TestEverySnapshotOfAnErrorEncodes(t *testing.T) {
 			if e.Code != s.name || strconv.Itoa(e.Status) != s.first {
 				t.Errorf("got %s with status %d, want %s with %s", e.Code, e.Status, s.name, s.first)
 			}
-			equal(t, "JSON", parseJSON(t, codec.AppendErrorJSON(nil, e)), s.document(t))
+			equal(t, "JSON", parseJSON(t, codec.AppendErrorJSON(nil, "", e)), s.document(t))
 			equal(t, "CBOR", parseCBOR(t, codec.AppendErrorCBOR(nil, e)), s.document(t))
 		})
 	}

@@ -84,6 +84,9 @@ func (u *unit) emitBind(p *printer, protocol string) {
 	if u.svc.cbor {
 		p.f("CBOR: true,\n")
 	}
+	if u.svc.dynamodb {
+		p.f("Dialect: api.DialectDynamoDB,\n")
+	}
 	p.f("Operations: map[string]*api.Operation{\n")
 	for _, op := range u.ops {
 		p.f("%q: {\nName: %q, Input: &s[shape%sInput],", op, op, op)

@@ -15,6 +15,9 @@ type service struct {
 	// cbor says that clients may also speak application/x-amz-cbor-1.1, which no model mentions.
 	cbor bool
 
+	// dynamodb says that the front answers in the dialect of DynamoDB (api.DialectDynamoDB).
+	dynamodb bool
+
 	// bodyLimits are the largest bodies, in bytes, of operations that carry data; others get the
 	// front's default for control operations.
 	bodyLimits map[string]int64
@@ -47,9 +50,9 @@ var services = []service{
 	},
 	{
 		pkg: "dynamodbapi", model: "dynamodb/2012-08-10", raw: []string{"AttributeValue"},
-		bodyLimits: dynamodbLimits,
+		dynamodb: true, bodyLimits: dynamodbLimits,
 	},
-	{pkg: "dynamodbstreamsapi", model: "dynamodbstreams/2012-08-10", raw: []string{"AttributeValue"}},
+	{pkg: "dynamodbstreamsapi", model: "dynamodbstreams/2012-08-10", raw: []string{"AttributeValue"}, dynamodb: true},
 }
 
 // dynamodbLimits are the largest bodies of operations that carry items. Batches and transactions may have 16 MiB of

@@ -398,6 +398,7 @@ func Bind(svc Service) *api.Binding {
 	s := shapes()
 	return &api.Binding{
 		Name: "dynamodb", APIVersion: "2012-08-10", TargetPrefix: "DynamoDB_20120810", JSONVersion: "1.0", Protocol: api.ProtocolJSON,
+		Dialect: api.DialectDynamoDB,
 		Operations: map[string]*api.Operation{
 			"BatchExecuteStatement": {
 				Name: "BatchExecuteStatement", Input: &s[shapeBatchExecuteStatementInput], Output: &s[shapeBatchExecuteStatementOutput], BodyLimit: 16777216,

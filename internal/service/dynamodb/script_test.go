@@ -130,7 +130,7 @@ func tidy(s string) string {
 
 func call(ctx context.Context, op *api.Operation, body []byte) (any, error) {
 	in := op.New()
-	if err := codec.DecodeJSON(body, op.Input, in); err != nil {
+	if err := codec.DecodeDynamoDB(body, op.Input, in); err != nil {
 		return nil, err
 	}
 	if err := api.Validate(op.Input, in); err != nil {

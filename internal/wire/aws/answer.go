@@ -11,7 +11,10 @@ import (
 
 // head is the head of an answer to x, which every answer has.
 func (s *Server) head(x *exchange, status int) head {
-	h := head{status: status, requestID: x.call.RequestID, id2: s.ids.id2()}
+	h := head{status: status, requestID: x.call.RequestID}
+	if !x.dynamodb() {
+		h.id2 = s.ids.id2()
+	}
 	if x.origin != "" {
 		h.cors = &cors{origin: s.allows(x)}
 	}
@@ -99,7 +102,7 @@ func (s *Server) fail(x *exchange, e *api.Error) {
 		buf = codec.AppendErrorCBOR(buf, e)
 	case formatJSON:
 		h.contentType = x.contentType
-		buf = codec.AppendErrorJSON(buf, e)
+		buf = codec.AppendErrorJSON(buf, x.namespace(e.Code), e)
 	case formatDeprecated:
 		h.contentType = x.contentType
 		buf = append(buf, `{"Output":{"__type":"com.amazon.coral.service#`+e.Code+`"},"Version":"1.0"}`...)
@@ -122,6 +125,14 @@ func appendXML(b []byte, e *api.Error) []byte {
 
 // send writes a whole answer.
 func (x *exchange) send(h head, body []byte) {
+	if x.dynamodb() {
+		x.sendDynamoDB(h, body)
+		return
+	}
+	x.sendPlain(h, body)
+}
+
+func (x *exchange) sendPlain(h head, body []byte) {
 	x.sent += len(body)
 	x.out.begin(h, len(body))
 	if len(body) > 0 {

@@ -15,10 +15,7 @@ func (s *Server) readBody(x *exchange, o *operation) *api.Error {
 	if x.length > o.limit {
 		return tooLarge()
 	}
-	held := x.length
-	if held < 0 {
-		held = o.limit + 1
-	}
+	held := x.share(o.limit)
 	if !s.hold(x.ctx, held) {
 		return &api.Error{
 			Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Fault: api.FaultServer,

@@ -18,10 +18,16 @@
 //
 //	header          64 KiB, 10 s
 //	body            Operation.BodyLimit, else 1 MiB; 60 s
+//	unpacked body   the same limit; its share is held before it is unpacked
 //	bodies at once  Options.MaxInFlightBytes in all; past it requests wait, then are told to slow down
 //	connections     Options.MaxConns; past it they wait in the kernel
 //	streams         10,000 for each HTTP/2 connection
 //	event           30 to 60 s for a client to take one (HTTP/2), else the connection's 60 s
+//
+// # Dialects
+//
+// What AWS's front answers beside the model differs between services. api.Binding.Dialect says which it is: that of
+// Kinesis, or that of DynamoDB with sums, namespaces and compressed answers (dialect.go, codec/words.go).
 //
 // # Protocols
 //

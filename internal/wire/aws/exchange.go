@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"millrace/internal/api"
@@ -21,7 +22,8 @@ type exchange struct {
 	origin      string
 	target      string // X-Amz-Target
 	contentType string
-	length      int64 // of the body; -1 when not announced
+	encoding    string // Content-Encoding
+	length      int64  // of the body; -1 when not announced
 	body        io.Reader
 	out         answerer
 
@@ -30,6 +32,7 @@ type exchange struct {
 	callCtx        context.Context // ctx with call, where the exchange is used again; else nil
 
 	call    api.Call
+	service *service // that target names; nil when there is none
 	format  format
 	data    []byte       // the body, pooled; given back after the answer, as the next two
 	held    int64        // bytes of Server.inFlight
@@ -56,13 +59,22 @@ type head struct {
 	id2         string // x-amz-id-2; empty in answers to preflights
 	contentType string
 	errorType   string // x-amzn-ErrorType
+	encoding    string // Content-Encoding
+	crc         uint32 // x-amz-crc32, if hasCRC
+	hasCRC      bool
 	cors        *cors
 }
 
 // serve answers one request, or opens the stream that does. It must not touch the exchange after the answer.
 func (s *Server) serve(x *exchange) {
 	start := time.Now()
-	x.call.RequestID = s.ids.request()
+	prefix, _, _ := strings.Cut(x.target, ".")
+	x.service = s.targets[prefix]
+	if x.dynamodb() {
+		x.call.RequestID = s.ids.long()
+	} else {
+		x.call.RequestID = s.ids.request()
+	}
 	op := ""
 	defer func() {
 		if p := recover(); p != nil {
@@ -105,6 +117,10 @@ func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 			s.fail(x, err)
 			return
 		}
+	}
+	if err := s.unpack(x, o.limit); err != nil {
+		s.fail(x, err)
+		return
 	}
 	in, err := decode(x, o)
 	if err != nil {
@@ -151,9 +167,12 @@ func decode(x *exchange, o *operation) (any, *api.Error) {
 	}
 	in := o.New()
 	var err *api.Error
-	if x.call.Encoding == api.EncodingCBOR {
+	switch {
+	case x.call.Encoding == api.EncodingCBOR:
 		err = codec.DecodeCBOR(x.data, o.Input, in)
-	} else {
+	case x.dynamodb():
+		err = codec.DecodeDynamoDB(x.data, o.Input, in)
+	default:
 		err = codec.DecodeJSON(x.data, o.Input, in)
 	}
 	if err == nil {

@@ -188,7 +188,7 @@ func (f *fastConn) serve() {
 	x.reset()
 	x.Method, x.Path, x.Query = "POST", "/", ""
 	x.ctx = x.callCtx
-	x.host, x.target, x.contentType, x.length = h.Host, h.Target, h.ContentType, h.Length
+	x.host, x.target, x.contentType, x.encoding, x.length = h.Host, h.Target, h.ContentType, h.ContentEncoding, h.Length
 	x.body, x.out = fastBody{f}, &f.answer
 	f.server.serve(x)
 	f.answer.finish()
@@ -196,7 +196,7 @@ func (f *fastConn) serve() {
 
 // reset makes an exchange ready for the next request of its connection.
 func (x *exchange) reset() {
-	x.call = api.Call{}
+	x.call, x.service = api.Call{}, nil
 	x.format = formatXML
 	x.in, x.sent, x.code, x.cut = 0, 0, "", false
 }

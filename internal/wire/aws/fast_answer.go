@@ -61,6 +61,14 @@ func (a *fastAnswer) begin(h head, length int) {
 		b = append(b, "\r\nContent-Type: "...)
 		b = append(b, h.contentType...)
 	}
+	if h.encoding != "" {
+		b = append(b, "\r\nContent-Encoding: "...)
+		b = append(b, h.encoding...)
+	}
+	if h.hasCRC {
+		b = append(b, "\r\nx-amz-crc32: "...)
+		b = strconv.AppendUint(b, uint64(h.crc), 10)
+	}
 	if a.chunked {
 		b = append(b, "\r\nTransfer-Encoding: chunked"...)
 	} else {

@@ -23,6 +23,8 @@ func (s *Server) refuse(x *exchange, e *api.Error) {
 	if x.length > 0 && x.length <= glanceLimit && x.format != formatXML {
 		if err := s.readBody(x, glanced); err != nil {
 			e = err
+		} else if err := s.unpack(x, glanceLimit); err != nil {
+			e = err
 		} else if !x.isObject() {
 			e = api.SerializationError("")
 		}

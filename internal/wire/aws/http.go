@@ -29,7 +29,7 @@ func (s *Server) serveOne(w http.ResponseWriter, r *http.Request) (open *stream,
 	in := r.Header
 	x := &exchange{
 		ctx: r.Context(), host: r.Host, origin: in.Get("Origin"), target: in.Get("X-Amz-Target"),
-		contentType: in.Get("Content-Type"), length: r.ContentLength, body: r.Body, out: &httpAnswer{w: w, http2: r.ProtoMajor == 2},
+		contentType: in.Get("Content-Type"), encoding: in.Get("Content-Encoding"), length: r.ContentLength, body: r.Body, out: &httpAnswer{w: w, http2: r.ProtoMajor == 2},
 	}
 	x.Method = r.Method
 	x.Path, x.Query, _ = strings.Cut(r.RequestURI, "?")
@@ -61,7 +61,7 @@ type httpAnswer struct {
 	w      http.ResponseWriter
 	http2  bool
 	until  time.Time // of the stream's write deadline; zero: none
-	values [5]string
+	values [7]string
 }
 
 func (a *httpAnswer) Write(b []byte) (int, error) { return a.w.Write(b) }
@@ -111,6 +111,12 @@ func (a *httpAnswer) begin(h head, length int) {
 	}
 	if h.errorType != "" {
 		set(4, "x-amzn-ErrorType", h.errorType)
+	}
+	if h.encoding != "" {
+		set(5, "Content-Encoding", h.encoding)
+	}
+	if h.hasCRC {
+		set(6, "x-amz-crc32", strconv.FormatUint(uint64(h.crc), 10))
 	}
 	if h.cors != nil {
 		setCORS(out, h.cors)

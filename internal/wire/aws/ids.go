@@ -27,6 +27,21 @@ func (ids) request() string {
 	return string(text[:])
 }
 
+// long is an id as DynamoDB's are: 52 random digits and letters.
+func (ids) long() string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
+	var text [52]byte
+	var r uint64
+	for i := range text {
+		if i%12 == 0 { // five bits each
+			r = rand.Uint64()
+		}
+		text[i] = digits[r&31]
+		r >>= 5
+	}
+	return string(text[:])
+}
+
 // id2 is an x-amz-id-2: 72 random bytes in base64.
 func (ids) id2() string {
 	var raw [72]byte

@@ -103,7 +103,7 @@ func (s *Server) route(x *exchange) *operation {
 	}
 	x.setFormat()
 	prefix, name, _ := strings.Cut(x.target, ".")
-	svc := s.targets[prefix]
+	svc := x.service
 	var o *operation
 	if svc != nil {
 		o = svc.operations[name]
@@ -132,7 +132,11 @@ func (s *Server) route(x *exchange) *operation {
 
 // routeEmpty answers a request without a body: no operation takes one.
 func (s *Server) routeEmpty(x *exchange, svc *service, o *operation) *operation {
-	if x.format != formatJSON || svc != nil && !svc.speaks(x) {
+	switch {
+	case x.dynamodb() && x.format != formatJSON:
+		x.format, x.contentType = formatJSON, typeDeprecated
+	case x.dynamodb():
+	case x.format != formatJSON || svc != nil && !svc.speaks(x):
 		x.format, x.contentType = formatCBOR, typeCBOR
 	}
 	if o == nil {
@@ -156,6 +160,9 @@ func (x *exchange) setFormat() {
 		x.call.Encoding = api.EncodingCBOR
 	case typeDeprecated:
 		x.format = formatDeprecated
+		if x.dynamodb() {
+			x.format = formatJSON
+		}
 	}
 }
 
@@ -165,7 +172,7 @@ func (s *service) speaks(x *exchange) bool {
 	case formatCBOR:
 		return s.CBOR
 	case formatJSON:
-		return strings.HasSuffix(x.contentType, s.JSONVersion)
+		return strings.HasSuffix(x.contentType, s.JSONVersion) || x.contentType == typeDeprecated
 	default:
 		return true
 	}

@@ -131,16 +131,18 @@ func start(tb testing.TB, opts Options, m *memory) (*Server, string) {
 }
 
 // serve is start for any binding.
-func serve(tb testing.TB, opts Options, b *api.Binding) string {
+func serve(tb testing.TB, opts Options, bindings ...*api.Binding) string {
 	tb.Helper()
-	_, addr := serveBinding(tb, opts, b)
+	_, addr := serveBinding(tb, opts, bindings...)
 	return addr
 }
 
-func serveBinding(tb testing.TB, opts Options, b *api.Binding) (*Server, string) {
+func serveBinding(tb testing.TB, opts Options, bindings ...*api.Binding) (*Server, string) {
 	tb.Helper()
 	s := NewServer(opts)
-	s.Handle(b)
+	for _, b := range bindings {
+		s.Handle(b)
+	}
 	return s, listen(tb, s)
 }
 

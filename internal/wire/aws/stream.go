@@ -153,7 +153,7 @@ func (t *stream) fail(err *api.Error) {
 		if t.cbor {
 			return codec.AppendErrorCBOR(b, err)
 		}
-		return codec.AppendErrorJSON(b, err)
+		return codec.AppendErrorJSON(b, "", err)
 	})
 }
 

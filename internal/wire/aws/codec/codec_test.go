@@ -122,7 +122,7 @@ func TestErrorsAreEncodedAsAWSDoes(t *testing.T) {
 		{api.SerializationError("x"), `{"__type":"SerializationException","Message":"x"}`, "bf665f5f747970657653657269616c697a6174696f6e457863657074696f6e674d6573736167656178ff"},
 		{kinesisapi.ResourceInUseException("in use"), `{"__type":"ResourceInUseException","message":"in use"}`, "bf665f5f7479706576" + hex.EncodeToString([]byte("ResourceInUseException")) + "676d65737361676566696e20757365ff"},
 	} {
-		if got := string(AppendErrorJSON(nil, c.err)); got != c.json {
+		if got := string(AppendErrorJSON(nil, "", c.err)); got != c.json {
 			t.Errorf("got %s, want %s", got, c.json)
 		}
 		if got := hex.EncodeToString(AppendErrorCBOR(nil, c.err)); got != c.cbor {

@@ -20,25 +20,25 @@ const (
 // DecodeJSON reads an awsJson body into the struct that in points to. The error is a
 // SerializationException as AWS words it; what the model forbids is left to api.Validate.
 func DecodeJSON(body []byte, shape *api.Shape, in any) *api.Error {
-	return decode(&jsonReader{data: body}, len(body), shape, in)
+	return decode(decoder{r: &jsonReader{data: body}}, len(body), shape, in)
 }
 
 // DecodeCBOR reads an application/x-amz-cbor-1.1 body into the struct that in points to, like
 // DecodeJSON. Blobs may be pieces of the body.
 func DecodeCBOR(body []byte, shape *api.Shape, in any) *api.Error {
-	return decode(&cborReader{data: body}, len(body), shape, in)
+	return decode(decoder{r: &cborReader{data: body}}, len(body), shape, in)
 }
 
-func decode(r reader, size int, shape *api.Shape, in any) *api.Error {
-	d := decoder{r: r, budget: size*budgetFactor + budgetBase}
-	k, err := r.peek()
+func decode(d decoder, size int, shape *api.Shape, in any) *api.Error {
+	d.budget = size*budgetFactor + budgetBase
+	k, err := d.r.peek()
 	if err != nil || k != kindMap {
 		return api.SerializationError("")
 	}
 	if err := d.structure(shape, reflect.ValueOf(in).Elem()); err != nil {
 		return err
 	}
-	if !r.end() {
+	if !d.r.end() {
 		return api.SerializationError("")
 	}
 	return nil
@@ -46,6 +46,8 @@ func decode(r reader, size int, shape *api.Shape, in any) *api.Error {
 
 type decoder struct {
 	r      reader
+	dynamo *jsonReader // r, when the texts are DynamoDB's
+	elem   bool        // the next value is in a list or map
 	depth  int
 	budget int
 }
@@ -151,11 +153,15 @@ func (d *decoder) member(m *api.Member, field reflect.Value) (bool, *api.Error) 
 		field.Set(p)
 		field = p.Elem()
 	}
+	d.elem = false
 	return true, d.value(m.Shape, k, field)
 }
 
 // value reads the next value, of kind k and not null, into an empty val.
 func (d *decoder) value(s *api.Shape, k kind, val reflect.Value) *api.Error {
+	if d.dynamo != nil && !fits(s, k) {
+		return d.dynamoMismatch(s, k)
+	}
 	switch s.Kind {
 	case api.KindString:
 		return d.text(k, val)
@@ -184,6 +190,24 @@ func (d *decoder) value(s *api.Shape, k kind, val reflect.Value) *api.Error {
 			return mismatch(k, "Expected null", listFound, "")
 		}
 		return d.structure(s, val)
+	}
+}
+
+// fits says whether a value of kind k can be of a shape; a text that is no boolean is found later.
+func fits(s *api.Shape, k kind) bool {
+	switch s.Kind {
+	case api.KindString, api.KindBlob:
+		return k == kindText
+	case api.KindBool:
+		return k == kindBool || k == kindText
+	case api.KindInt32, api.KindInt64, api.KindFloat32, api.KindFloat64, api.KindTimestamp:
+		return k == kindNumber
+	case api.KindList:
+		return k == kindList
+	case api.KindJSON:
+		return true
+	default:
+		return k == kindMap
 	}
 }
 
@@ -252,6 +276,7 @@ func (d *decoder) element(s *api.Shape, val reflect.Value) *api.Error {
 		return syntax()
 	}
 	if k != kindNull {
+		d.elem = true
 		return d.value(s, k, val)
 	}
 	d.r.null()
@@ -295,6 +320,7 @@ func (d *decoder) entries(s *api.Shape, k kind, val reflect.Value) *api.Error {
 			d.r.null()
 			continue
 		}
+		d.elem = true
 		if err := d.value(s.Elem, k, e); err != nil {
 			return err
 		}

@@ -7,10 +7,12 @@ import (
 )
 
 // AppendErrorJSON appends the body of an error's answer:
-// {"__type":"ResourceNotFoundException","message":"..."}.
-func AppendErrorJSON(dst []byte, e *api.Error) []byte {
-	dst = append(dst, `{"__type":`...)
-	dst = AppendJSONString(dst, e.Code)
+// {"__type":"ResourceNotFoundException","message":"..."}. namespace stands before the code as it is.
+func AppendErrorJSON(dst []byte, namespace string, e *api.Error) []byte {
+	dst = append(dst, `{"__type":"`...)
+	dst = append(dst, namespace...)
+	dst = append(dst, e.Code...)
+	dst = append(dst, '"')
 	if e.Message != "" {
 		dst = append(dst, ',')
 		dst = AppendJSONString(dst, messageKey(e))

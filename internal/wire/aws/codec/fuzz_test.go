@@ -10,6 +10,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
 )
 
 // allocated runs f and gives the bytes it allocated. Other goroutines of the test binary count too;
@@ -52,6 +53,33 @@ func FuzzCBOR(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, name := range fuzzOps {
 			fuzzOne(t, kinesis.Operations[name], body, DecodeCBOR, AppendCBOR, func(b []byte) bool { return cbor.Wellformed(b) == nil })
+		}
+	})
+}
+
+// FuzzDynamoDB: the other reader takes the same bodies, with the same result.
+func FuzzDynamoDB(f *testing.F) {
+	ops := dynamodbapi.Bind(dynamodbapi.Unimplemented{}).Operations
+	names := []string{"PutItem", "BatchWriteItem", "TransactWriteItems", "CreateTable", "Query"}
+	for _, s := range []string{
+		`{"TableName":"t","Item":{"a":{"S":"b"}},"Expected":{"a":{"Exists":"no","Value":{"N":1}}},"ReturnValues":null}`,
+		`{"RequestItems":{"t":[{"PutRequest":{"Item":[]}},null]},"Limit":1.5e3,"Select":23}`,
+		`{"TransactItems":[{"Put":{"TableName":"t","Item":{}},"Check":0}],"KeySchema":[[]]}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, name := range names {
+			op := ops[name]
+			fuzzOne(t, op, body, DecodeDynamoDB, AppendJSON, json.Valid)
+			got, want := op.New(), op.New()
+			gotErr, wantErr := DecodeDynamoDB(body, op.Input, got), DecodeJSON(body, op.Input, want)
+			if (gotErr == nil) != (wantErr == nil) {
+				t.Fatalf("%s: got %v, want %v\nbody %q", name, gotErr, wantErr, body)
+			}
+			if gotErr == nil && !reflect.DeepEqual(got, want) {
+				t.Fatalf("%s: got %+v, want %+v\nbody %q", name, got, want, body)
+			}
 		}
 	})
 }

@@ -70,6 +70,9 @@ func (d *decoder) boolean(k kind, val reflect.Value) *api.Error {
 		case "FALSE", "0", "NO":
 			return nil
 		}
+		if d.dynamo != nil {
+			return api.SerializationError(dynamoToken)
+		}
 		return api.SerializationError("'" + api.Clip(word) + "' can not be converted to an Boolean")
 	default:
 		return conversion(k, "an Boolean")

@@ -36,11 +36,12 @@ type Header struct{ Name, Value string }
 
 // Head is a parsed head. Its strings point into the bytes that were parsed.
 type Head struct {
-	Host          string
-	Target        string // X-Amz-Target
-	ContentType   string
-	Authorization string
-	Length        int64 // Content-Length
+	Host            string
+	Target          string // X-Amz-Target
+	ContentType     string
+	Authorization   string
+	ContentEncoding string
+	Length          int64 // Content-Length
 
 	headers [MaxHeaders]Header
 	count   int
@@ -78,7 +79,7 @@ func ParseHead(b []byte, h *Head) (int, Verdict) {
 	if end < 0 {
 		return 0, Incomplete
 	}
-	h.Host, h.Target, h.ContentType, h.Authorization = "", "", "", ""
+	h.Host, h.Target, h.ContentType, h.Authorization, h.ContentEncoding = "", "", "", "", ""
 	h.Length, h.count = -1, 0
 	rest := b[len(requestLine):max(end+2, len(requestLine))]
 	for len(rest) > 0 {
@@ -144,6 +145,10 @@ func (h *Head) known(name, value string) bool {
 	case len("Content-Length"):
 		if strings.EqualFold(name, "Content-Length") {
 			return h.setLength(value)
+		}
+	case len("Content-Encoding"):
+		if strings.EqualFold(name, "Content-Encoding") {
+			return setOnce(&h.ContentEncoding, value)
 		}
 	case len("Transfer-Encoding"):
 		return !strings.EqualFold(name, "Transfer-Encoding")
