@@ -27,6 +27,10 @@
 // I/O. Items stand under a number that is never used again, so a new table of an old name begins empty while worker_states.go still
 // deletes the old one's items in slices.
 //
+// # What hangs on items
+//
+// follow.go is the one place where an item changes. ttl.go and store_ttl.go keep there the rows by which worker_ttl.go finds items that expire.
+//
 // Sources: DynamoDB API reference and developer guide (read 2026-11); where texts of errors come from is said in errors.go and
 // in package expr.
 package dynamodb

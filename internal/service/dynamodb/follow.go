@@ -16,6 +16,11 @@ type change struct {
 //
 // Errors: those of the store.
 func (c *change) commit(tx store.Tx) error {
+	if c.table.ttl.follows() {
+		if err := c.moveExpiry(tx); err != nil {
+			return err
+		}
+	}
 	if c.new == nil {
 		return tx.Delete(c.at)
 	}

@@ -28,6 +28,9 @@ type Options struct {
 	Endpoint func() string
 	// StateDelay is how long a table is CREATING, UPDATING and DELETING. Default 100 ms; negative: as short as possible.
 	StateDelay time.Duration
+	// TimeToLiveLag is how long after their time expired items are deleted at the earliest; AWS takes up to two days. They can
+	// be read until then. Default 0; a look for them is made every second.
+	TimeToLiveLag time.Duration
 	// Clock wakes the worker, by differences alone; states and tokens go by store time. Default: the machine's.
 	Clock clock.Clock
 }
@@ -45,7 +48,7 @@ func (o Options) withDefaults() Options {
 	if o.StateDelay == 0 {
 		o.StateDelay = 100 * time.Millisecond
 	}
-	o.StateDelay = max(o.StateDelay, 0)
+	o.StateDelay, o.TimeToLiveLag = max(o.StateDelay, 0), max(o.TimeToLiveLag, 0)
 	return o
 }
 
@@ -61,8 +64,9 @@ type Service struct {
 	expr  *expr.Cache
 
 	states *worker.Worker // poked when a state was given a due time
+	expiry *worker.Worker // poked when a time to live was changed
 	stop   context.CancelFunc
-	work   sync.WaitGroup // the worker
+	work   sync.WaitGroup // the workers
 }
 
 var _ dynamodbapi.Service = (*Service)(nil)
@@ -79,6 +83,7 @@ func New(opts Options) (*Service, error) {
 		opts: opts, store: opts.Store, log: opts.Logger, expr: expr.NewCache(0),
 	}
 	s.states = worker.New(worker.Options{Step: s.step, What: "tables could not be moved on", Clock: opts.Clock, Logger: s.log})
+	s.expiry = worker.New(worker.Options{Step: s.stepTTL, What: "items could not be expired", Clock: opts.Clock, Logger: s.log})
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if opts.DefaultRegion != "" {
@@ -88,6 +93,7 @@ func New(opts Options) (*Service, error) {
 		}
 	}
 	s.work.Go(func() { s.states.Run(ctx) })
+	s.work.Go(func() { s.expiry.Run(ctx) })
 	return s, nil
 }
 

@@ -16,6 +16,20 @@ const (
 	kindPurge = 0x04
 	kindToken = 0x05
 	kindEnd   = 0x06
+
+	kindExpiry = 0x0c
+	kindUpkeep = 0x0d // the third byte says of what
+)
+
+// What the third byte of a key of kindUpkeep says. Permanent.
+const (
+	upkeepTTL = 0x01
+)
+
+// Bytes of a key before an item's own: itemPrefix, and a second more in an expiry row.
+const (
+	itemPrefixSize = 2 + 8
+	expiryRowSize  = itemPrefixSize + 8
 )
 
 // counterTable numbers tables.
@@ -110,6 +124,9 @@ func saveTable(tx store.Tx, p place, old, t *table) error {
 		if err := tx.Set(dueKey(t.due, p), present); err != nil {
 			return err
 		}
+	}
+	if err := saveTTL(tx, p, old, t); err != nil {
+		return err
 	}
 	return tx.Set(tableKey(p), encodeTable(t))
 }
@@ -272,6 +289,9 @@ func (s *Service) finishState(ctx context.Context, p place) error {
 		if err := tx.Set(purgeKey(old.num), present); err != nil {
 			return err
 		}
+		if err := tx.Delete(ttlNoteKey(old.num)); err != nil {
+			return err
+		}
 		return tx.Delete(tableKey(p))
 	})
 	return err
@@ -288,9 +308,11 @@ func (s *Service) purge(ctx context.Context) error {
 			return corrupt("purge of a table")
 		}
 		num := binary.BigEndian.Uint64(kvs[0].Key[2:])
-		next, err := tx.DeleteRange(itemPrefix(num), itemPrefix(num+1), purgeSlice)
-		if err != nil || next != nil {
-			return err
+		for _, prefix := range []func(uint64) []byte{itemPrefix, expiryPrefix} {
+			next, err := tx.DeleteRange(prefix(num), prefix(num+1), purgeSlice)
+			if err != nil || next != nil {
+				return err
+			}
 		}
 		return tx.Delete(kvs[0].Key)
 	})

@@ -38,6 +38,7 @@ const (
 	fieldProtected     = 22
 	fieldTag           = 23
 	fieldNext          = 24
+	fieldTTL           = 35
 )
 
 func corrupt(what string) error {
@@ -111,7 +112,7 @@ func encodeTable(t *table) []byte {
 		p = binary.AppendUvarint(p, uint64(t.next.read))
 		v = appendField(v, fieldNext, binary.AppendUvarint(p, uint64(t.next.write)))
 	}
-	return v
+	return t.ttl.append(v)
 }
 
 func kindByte(k value.Kind) byte {
@@ -179,6 +180,8 @@ func (t *table) field(tag byte, p []byte) bool {
 		return true
 	case fieldNext:
 		return t.decodeNext(p)
+	case fieldTTL:
+		return t.ttl.decode(p)
 	}
 	u, n := binary.Uvarint(p)
 	return n == len(p) && n > 0 && t.setNumber(tag, u)

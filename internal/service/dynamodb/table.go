@@ -64,6 +64,7 @@ type table struct {
 	warmRead, warmWrite  int64 // 0: as tables begin
 	protected            bool
 	tags                 []tag
+	ttl                  timeToLive
 }
 
 func (t *table) clone() *table {

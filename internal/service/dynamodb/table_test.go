@@ -215,6 +215,7 @@ func full() *table {
 		throughput: throughput{provisioned, 5, 6}, next: &throughput{onDemand, 0, 0},
 		increased: 1, decreased: 2, decreases: 3, onDemandSince: 4, class: classInfrequent, classChanged: 9,
 		maxRead: 10, maxWrite: 11, warmRead: 12, warmWrite: 13, protected: true, tags: []tag{{"a", ""}, {"b", "c"}},
+		ttl: timeToLive{ttlOn, "t", 200},
 	}
 }
 
@@ -294,7 +295,8 @@ func TestTableIsWrittenAsDocumented(t *testing.T) {
 		"060303736b" + "060302706b" + "0702706b" + "0802736b" + // attributes, keys
 		"100102" + // class
 		"0402ac02" + "050105" + "0a0105" + "0b0106" + "0c0101" + "0d0102" + "0e0103" + "0f0104" + "110109" + "12010a" + "13010b" + "14010c" + "15010d" +
-		"160101" + "17020161" + "1703016263" + "1803010000"
+		"160101" + "17020161" + "1703016263" + "1803010000" +
+		"230402c80174" // time to live
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

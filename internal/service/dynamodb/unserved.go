@@ -16,6 +16,7 @@ var served = map[string]bool{
 	"DescribeEndpoints":  true,
 	"DescribeLimits":     true,
 	"DescribeTable":      true,
+	"DescribeTimeToLive": true,
 	"GetItem":            true,
 	"ListTables":         true,
 	"ListTagsOfResource": true,
@@ -28,6 +29,7 @@ var served = map[string]bool{
 	"UntagResource":      true,
 	"UpdateItem":         true,
 	"UpdateTable":        true,
+	"UpdateTimeToLive":   true,
 }
 
 // Bind makes s ready for the front.
