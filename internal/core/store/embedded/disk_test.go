@@ -107,7 +107,18 @@ func TestKeyChangesAreRefusedWhileKeysCannotBeFlushed(t *testing.T) {
 }
 
 func TestFailedSyncStopsTheStore(t *testing.T) {
-	for _, where := range []string{"store/journal/", "store/keys/"} {
+	in := func(prefix string) func(string) bool {
+		return func(path string) bool { return strings.HasPrefix(path, prefix) }
+	}
+	for where, c := range map[string]struct {
+		nth     int
+		match   func(r *rig) func(path string) bool
+		unknown bool // whether calls stand in what is not synced
+	}{
+		"a group":                   {1, func(r *rig) func(string) bool { return in(r.active.name) }, true},
+		"the page of the next file": {1, func(r *rig) func(string) bool { return in(nextJournal(t, r)) }, false},
+		"the keys":                  {5, func(*rig) func(string) bool { return in("store/keys/") }, false},
+	} {
 		t.Run(where, func(t *testing.T) {
 			disk := fault.NewErr(fault.NewTorn())
 			o := small(disk)
@@ -116,7 +127,7 @@ func TestFailedSyncStopsTheStore(t *testing.T) {
 			r := openRig(t, o)
 			id := r.create(store.Retention{})
 			r.set("a", []byte("1"))
-			disk.FailNth(fault.OpSync, 5, func(path string) bool { return strings.HasPrefix(path, where) })
+			disk.FailNth(fault.OpSync, c.nth, c.match(r))
 			var wg sync.WaitGroup
 			var unknown, stopped atomic.Int64
 			for w := range 8 {
@@ -131,7 +142,7 @@ func TestFailedSyncStopsTheStore(t *testing.T) {
 						switch {
 						case errors.Is(err, store.ErrUnknownOutcome):
 							unknown.Add(1)
-						case errors.Is(err, store.ErrStopped), errors.Is(err, store.ErrFull) && fatal.Load() > 0:
+						case errors.Is(err, store.ErrStopped), errors.Is(err, store.ErrFull) && r.failure() != nil:
 							stopped.Add(1)
 							return
 						case err != nil:
@@ -142,8 +153,9 @@ func TestFailedSyncStopsTheStore(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if fatal.Load() != 1 || stopped.Load() != 8 || strings.Contains(where, "journal") && unknown.Load() == 0 {
-				t.Errorf("Fatal was called %d times, %d calls have an unknown outcome, %d were refused; want 1, some, 8", fatal.Load(), unknown.Load(), stopped.Load())
+			await(t, "the call of Fatal", func() bool { return fatal.Load() > 0 }) // others are refused while it is on its way
+			if stopped.Load() != 8 || (unknown.Load() > 0) != c.unknown {
+				t.Errorf("%d calls have an unknown outcome, want some: %v; %d were refused, want 8", unknown.Load(), c.unknown, stopped.Load())
 			}
 			if _, err := r.Append(t.Context(), one(id, nil)); !errors.Is(err, store.ErrStopped) {
 				t.Errorf("append afterwards: got %v, want %v", err, store.ErrStopped)
@@ -161,8 +173,25 @@ func TestFailedSyncStopsTheStore(t *testing.T) {
 			case <-time.After(awaited):
 				t.Error("Close of a store that has failed does not end")
 			}
+			if fatal.Load() != 1 {
+				t.Errorf("Fatal was called %d times, want once", fatal.Load())
+			}
 		})
 	}
+}
+
+// nextJournal is the name of the file that is written ahead, from when all of it is on disk.
+func nextJournal(t *testing.T, r *rig) (name string) {
+	t.Helper()
+	await(t, "a file that is written ahead", func() bool {
+		r.space.mu.Lock()
+		defer r.space.mu.Unlock()
+		if r.space.ready != nil {
+			name = r.space.ready.name
+		}
+		return name != ""
+	})
+	return name
 }
 
 // TestCloseEndsWhileKeysCannotBeFlushed: what is in the journal is enough for the next start.
