@@ -20,7 +20,7 @@ func (t *table) description(p place, now int64) *dynamodbapi.TableDescription {
 	d := &dynamodbapi.TableDescription{
 		TableName: &p.table, TableStatus: &status, CreationDateTime: timeOf(t.created),
 		TableArn: new(p.arn()), TableId: new(uuid(t.id)),
-		ItemCount: new(int64), TableSizeBytes: new(int64), // counted every six hours or so on AWS, not here
+		ItemCount: new(int64), TableSizeBytes: new(int64), // describeCounts fills them
 		ProvisionedThroughput: &dynamodbapi.ProvisionedThroughputDescription{
 			ReadCapacityUnits: new(t.read), WriteCapacityUnits: new(t.write), NumberOfDecreasesToday: new(t.decreasesToday(now)),
 			LastIncreaseDateTime: timeOf(t.increased), LastDecreaseDateTime: timeOf(t.decreased),

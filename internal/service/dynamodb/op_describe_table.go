@@ -9,7 +9,7 @@ import (
 // DescribeTable: a table in any state.
 //
 // Behaviour
-//   - ItemCount and TableSizeBytes are 0, as on AWS in the first hours of a table
+//   - ItemCount and TableSizeBytes are exact for small tables; for others a recent count is shown (counts.go)
 //
 // Errors: ResourceNotFoundException, ValidationException
 // Source: DynamoDB API reference, DescribeTable (read 2026-11)
@@ -22,5 +22,9 @@ func (s *Service) DescribeTable(ctx context.Context, in *dynamodbapi.DescribeTab
 	if err != nil {
 		return nil, apiError(err)
 	}
-	return &dynamodbapi.DescribeTableOutput{Table: t.description(p, now)}, nil
+	d := t.description(p, now)
+	if err := s.describeCounts(ctx, p, t, d); err != nil {
+		return nil, apiError(err)
+	}
+	return &dynamodbapi.DescribeTableOutput{Table: d}, nil
 }

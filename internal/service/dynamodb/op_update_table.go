@@ -41,7 +41,11 @@ func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableIn
 	if err != nil {
 		return nil, apiError(err)
 	}
-	return &dynamodbapi.UpdateTableOutput{TableDescription: t.description(p, now)}, nil
+	d := t.description(p, now)
+	if err := s.describeCounts(ctx, p, t, d); err != nil {
+		return nil, apiError(err)
+	}
+	return &dynamodbapi.UpdateTableOutput{TableDescription: d}, nil
 }
 
 // checkUpdateTable checks what does not depend on the table.

@@ -63,8 +63,11 @@ type Service struct {
 	cache sync.Map        // of a table's key to *cached
 	expr  *expr.Cache
 
+	counter counter // what counts is to do
+
 	states *worker.Worker // poked when a state was given a due time
 	expiry *worker.Worker // poked when a time to live was changed
+	counts *worker.Worker // poked when something is to be counted
 	stop   context.CancelFunc
 	work   sync.WaitGroup // the workers
 }
@@ -84,6 +87,7 @@ func New(opts Options) (*Service, error) {
 	}
 	s.states = worker.New(worker.Options{Step: s.step, What: "tables could not be moved on", Clock: opts.Clock, Logger: s.log})
 	s.expiry = worker.New(worker.Options{Step: s.stepTTL, What: "items could not be expired", Clock: opts.Clock, Logger: s.log})
+	s.counts = worker.New(worker.Options{Step: s.stepCount, What: "items could not be counted", Clock: opts.Clock, Logger: s.log})
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if opts.DefaultRegion != "" {
@@ -94,6 +98,7 @@ func New(opts Options) (*Service, error) {
 	}
 	s.work.Go(func() { s.states.Run(ctx) })
 	s.work.Go(func() { s.expiry.Run(ctx) })
+	s.work.Go(func() { s.counts.Run(ctx) })
 	return s, nil
 }
 

@@ -23,7 +23,8 @@ const (
 
 // What the third byte of a key of kindUpkeep says. Permanent.
 const (
-	upkeepTTL = 0x01
+	upkeepTTL   = 0x01
+	upkeepCount = 0x02
 )
 
 // Bytes of a key before an item's own: itemPrefix, and a second more in an expiry row.
@@ -313,6 +314,9 @@ func (s *Service) purge(ctx context.Context) error {
 			if err != nil || next != nil {
 				return err
 			}
+		}
+		if err := tx.Delete(countKey(itemPrefix(num))); err != nil {
+			return err
 		}
 		return tx.Delete(kvs[0].Key)
 	})
