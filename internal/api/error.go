@@ -29,6 +29,16 @@ type Error struct {
 	Fields      any
 	FieldsShape *Shape
 	Cause       error
+	// QueryCode is the code in the query protocol where it is not Code.
+	QueryCode string
+}
+
+// QueryName is the error's code in the query protocol.
+func (e *Error) QueryName() string {
+	if e.QueryCode != "" {
+		return e.QueryCode
+	}
+	return e.Code
 }
 
 // Error gives code, message and cause for the log.

@@ -50,6 +50,11 @@ type Shape struct {
 	Order []uint8
 	Union bool // exactly one member is set
 
+	// Flat, KeyName and ElemName are for the query protocol: a list or map without a level of its own, and what its
+	// parts are called; empty names are "key", "value" and, in lists, "member".
+	Flat              bool
+	KeyName, ElemName string
+
 	Type reflect.Type // of a struct: the generated Go type
 	// Java is the class that stands for the struct in AWS's texts,
 	// "com.amazonaws.kinesis.v20131202.PutRecordsRequestEntry".
@@ -65,6 +70,19 @@ type Member struct {
 	Index int
 	// Sensitive values are never logged.
 	Sensitive bool
+	// QueryName is the name in the query protocol where it is another; see Called.
+	QueryName string
+}
+
+// Called is the member's name in the query protocol; that of a flat list is its elements', if they have one.
+func (m *Member) Called() string {
+	switch {
+	case m.Shape.Flat && m.Shape.Kind == KindList && m.Shape.ElemName != "":
+		return m.Shape.ElemName
+	case m.QueryName != "":
+		return m.QueryName
+	}
+	return m.Name
 }
 
 // Plain says that the Go field is a plain value although its absence can be told apart on the wire:
@@ -126,12 +144,19 @@ const (
 
 // Binding is a service with something that serves it, ready for the front.
 type Binding struct {
-	Name         string // signing name, as in a credential scope: "kinesis"
-	APIVersion   string // "2013-12-02"
-	TargetPrefix string // "Kinesis_20131202"
-	JSONVersion  string // "1.0" or "1.1"
-	Protocol     Protocol
-	CBOR         bool // clients may also send application/x-amz-cbor-1.1
+	Name         string     // signing name, as in a credential scope: "kinesis"
+	APIVersion   string     // "2013-12-02"
+	TargetPrefix string     // "Kinesis_20131202"
+	JSONVersion  string     // "1.0" or "1.1"
+	Protocols    []Protocol // that clients may speak, the one they prefer first
+	CBOR         bool       // clients may also send application/x-amz-cbor-1.1
+	XMLNamespace string     // of answers in the query protocol
 	Dialect      Dialect
-	Operations   map[string]*Operation
+	// QueryCompatible says that errors of all protocols carry the code of the query protocol, as services do that once
+	// spoke it alone. ErrorPrefix then stands before their names: "com.amazonaws.cloudwatch#".
+	QueryCompatible bool
+	ErrorPrefix     string
+	// OwnChecks says that the service checks its input against its model by itself, with words of its own.
+	OwnChecks  bool
+	Operations map[string]*Operation
 }

@@ -102,6 +102,7 @@ func (u *unit) shapeLiteral(t tableShape) (string, error) {
 	if t.s.Member != nil {
 		fmt.Fprintf(&b, ", Elem: &s[shape%s]", u.id(t.s.Member.Shape))
 	}
+	u.queryNames(&b, t.s)
 	if t.s.Type == "structure" {
 		if t.s.Union {
 			b.WriteString(", Union: true")
@@ -111,6 +112,24 @@ func (u *unit) shapeLiteral(t tableShape) (string, error) {
 	}
 	b.WriteString("}")
 	return b.String(), nil
+}
+
+// queryNames writes what the query protocol calls the parts of a list or map, where that is not the usual.
+func (u *unit) queryNames(b *strings.Builder, s *shape) {
+	if !u.m.speaks("query") {
+		return
+	}
+	if s.Flattened {
+		b.WriteString(", Flat: true")
+	}
+	for _, part := range []struct {
+		field string
+		ref   *ref
+	}{{"ElemName", s.Member}, {"KeyName", s.Key}, {"ElemName", s.Value}} {
+		if part.ref != nil && part.ref.LocationName != "" {
+			fmt.Fprintf(b, ", %s: %q", part.field, part.ref.LocationName)
+		}
+	}
 }
 
 func (u *unit) memberLiterals(b *strings.Builder, t tableShape) {
@@ -135,6 +154,9 @@ func (u *unit) memberLiterals(b *strings.Builder, t tableShape) {
 		}
 		if s.Sensitive {
 			b.WriteString(", Sensitive: true")
+		}
+		if mem.LocationName != "" && u.m.speaks("query") {
+			fmt.Fprintf(b, ", QueryName: %q", mem.LocationName)
 		}
 		b.WriteString("},\n")
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 func (u *unit) emitErrors(p *printer) error {
@@ -21,6 +23,12 @@ func (u *unit) emitErrors(p *printer) error {
 		if status != http.StatusBadRequest && status != http.StatusInternalServerError {
 			extra += fmt.Sprintf("\te.Status = %d\n", status)
 		}
+		if s.Error != nil && s.Error.Code != "" && s.Error.Code != e {
+			extra += fmt.Sprintf("\te.QueryCode = %q\n", s.Error.Code)
+		}
+		if u.m.speaks("smithy-rpc-v2-cbor") && slices.ContainsFunc(s.Members, func(mem member) bool { return mem.name == "Message" }) {
+			extra += "\te.MessageKey = \"Message\"\n" // the protocol's clients take names to the letter
+		}
 		args := "message string"
 		if len(extraMembers(s)) > 0 {
 			args += ", fields *" + name + "Fields"
@@ -37,7 +45,7 @@ func (u *unit) emitErrors(p *printer) error {
 }
 
 func (u *unit) emitService(p *printer) error {
-	protocol, err := u.m.protocol()
+	protocols, err := u.m.protocols()
 	if err != nil {
 		return err
 	}
@@ -58,7 +66,7 @@ func (u *unit) emitService(p *printer) error {
 		p.f("// %s is not served.\nfunc (Unimplemented) %s(context.Context, *%sInput) (*%sOutput, error) {\n", op, op, op, op)
 		p.f("return nil, api.UnknownOperation()\n}\n\n")
 	}
-	u.emitBind(p, protocol)
+	u.emitBind(p, protocols)
 	return nil
 }
 
@@ -76,11 +84,17 @@ func (u *unit) streamOf(op string) string {
 	return ""
 }
 
-func (u *unit) emitBind(p *printer, protocol string) {
+func (u *unit) emitBind(p *printer, protocols []string) {
 	md := u.m.Metadata
 	p.f("// Bind makes svc ready for the front.\nfunc Bind(svc Service) *api.Binding {\n\ts := shapes()\n")
-	p.f("\treturn &api.Binding{\nName: %q, APIVersion: %q, TargetPrefix: %q, JSONVersion: %q, Protocol: %s,\n",
-		md.signingName(), md.APIVersion, md.TargetPrefix, md.JSONVersion, protocol)
+	p.f("\treturn &api.Binding{\nName: %q, APIVersion: %q, TargetPrefix: %q, JSONVersion: %q,\nProtocols: []api.Protocol{%s},\n",
+		md.signingName(), md.APIVersion, md.TargetPrefix, md.JSONVersion, strings.Join(protocols, ", "))
+	if u.m.speaks("query") {
+		p.f("XMLNamespace: %q,\n", md.XMLNamespace)
+	}
+	if md.AWSQueryCompatible != nil {
+		p.f("QueryCompatible: true, ErrorPrefix: %q,\n", md.errorPrefix())
+	}
 	if u.svc.cbor {
 		p.f("CBOR: true,\n")
 	}

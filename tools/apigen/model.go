@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // model is a service-2.json as botocore ships it; unknown keys (documentation, endpoint hints) are dropped.
@@ -23,7 +24,11 @@ type metadata struct {
 	Protocol        string
 	Protocols       []string
 	ServiceFullName string
-	UID             string
+	ServiceID       string
+	XMLNamespace    string
+	// AWSQueryCompatible is there, if empty, when errors of all protocols carry the code that the query protocol has for them.
+	AWSQueryCompatible *struct{}
+	UID                string
 }
 
 // signingName is the service of a credential scope.
@@ -41,21 +46,28 @@ type operation struct {
 	Errors []ref
 }
 
-type ref struct{ Shape string }
+type ref struct {
+	Shape        string
+	LocationName string // in the query protocol, where it is not the member's name
+}
 
 type shape struct {
-	Type        string
-	Members     members
-	Required    []string
-	Member      *ref // of a list
-	Key, Value  *ref // of a map
-	Min, Max    *float64
-	Pattern     string
-	Enum        []string
-	Exception   bool
-	Fault       bool
-	Error       *struct{ HTTPStatusCode int }
+	Type       string
+	Members    members
+	Required   []string
+	Member     *ref // of a list
+	Key, Value *ref // of a map
+	Min, Max   *float64
+	Pattern    string
+	Enum       []string
+	Exception  bool
+	Fault      bool
+	Error      *struct {
+		Code           string // in the query protocol
+		HTTPStatusCode int
+	}
 	EventStream bool
+	Flattened   bool // a list or map without a level of its own in the query protocol
 	Union       bool
 	Sensitive   bool
 	Box         bool
@@ -119,20 +131,33 @@ func (m *model) check() error {
 	return nil
 }
 
-// protocol is the constant of package api for the protocol the service's clients prefer.
-func (m *model) protocol() (string, error) {
-	p := m.Metadata.Protocol
-	switch p {
-	case "json":
-		return "api.ProtocolJSON", nil
-	case "rest-json":
-		return "api.ProtocolRESTJSON", nil
-	case "rest-xml":
-		return "api.ProtocolRESTXML", nil
-	case "query":
-		return "api.ProtocolQuery", nil
-	case "smithy-rpc-v2-cbor":
-		return "api.ProtocolRPCv2CBOR", nil
+// protocols are the constants of package api for the protocols that clients may speak, the one they prefer first.
+func (m *model) protocols() ([]string, error) {
+	names := []string{m.Metadata.Protocol}
+	for _, p := range m.Metadata.Protocols {
+		if !slices.Contains(names, p) {
+			names = append(names, p)
+		}
 	}
-	return "", fmt.Errorf("protocol %q has no constant in package api", p)
+	for i, p := range names {
+		if names[i] = protocolConst[p]; names[i] == "" {
+			return nil, fmt.Errorf("protocol %q has no constant in package api", p)
+		}
+	}
+	return names, nil
+}
+
+var protocolConst = map[string]string{
+	"json": "api.ProtocolJSON", "rest-json": "api.ProtocolRESTJSON", "rest-xml": "api.ProtocolRESTXML",
+	"query": "api.ProtocolQuery", "smithy-rpc-v2-cbor": "api.ProtocolRPCv2CBOR",
+}
+
+// speaks tells whether clients may use a protocol, by the model's name for it.
+func (m *model) speaks(protocol string) bool {
+	return m.Metadata.Protocol == protocol || slices.Contains(m.Metadata.Protocols, protocol)
+}
+
+// errorPrefix stands before the names of errors where they are written in full: "com.amazonaws.cloudwatch#".
+func (m metadata) errorPrefix() string {
+	return "com.amazonaws." + strings.ToLower(strings.ReplaceAll(m.ServiceID, " ", "")) + "#"
 }

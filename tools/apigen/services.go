@@ -52,6 +52,12 @@ var services = []service{
 		pkg: "dynamodbapi", model: "dynamodb/2012-08-10", raw: []string{"AttributeValue"},
 		dynamodb: true, bodyLimits: dynamodbLimits,
 	},
+	{
+		pkg: "cloudwatchapi", model: "cloudwatch/2010-08-01",
+		// AWS takes 1 MB as sent, which may be gzip: this is for what comes out of it. A thousand data with 150 values
+		// each and their counts are 8 MiB as a form.
+		bodyLimits: map[string]int64{"PutMetricData": 16 << 20},
+	},
 	{pkg: "dynamodbstreamsapi", model: "dynamodbstreams/2012-08-10", raw: []string{"AttributeValue"}, dynamodb: true},
 }
 

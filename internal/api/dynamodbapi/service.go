@@ -397,8 +397,9 @@ func (Unimplemented) UpdateTimeToLive(context.Context, *UpdateTimeToLiveInput) (
 func Bind(svc Service) *api.Binding {
 	s := shapes()
 	return &api.Binding{
-		Name: "dynamodb", APIVersion: "2012-08-10", TargetPrefix: "DynamoDB_20120810", JSONVersion: "1.0", Protocol: api.ProtocolJSON,
-		Dialect: api.DialectDynamoDB,
+		Name: "dynamodb", APIVersion: "2012-08-10", TargetPrefix: "DynamoDB_20120810", JSONVersion: "1.0",
+		Protocols: []api.Protocol{api.ProtocolJSON},
+		Dialect:   api.DialectDynamoDB,
 		Operations: map[string]*api.Operation{
 			"BatchExecuteStatement": {
 				Name: "BatchExecuteStatement", Input: &s[shapeBatchExecuteStatementInput], Output: &s[shapeBatchExecuteStatementOutput], BodyLimit: 16777216,

@@ -49,8 +49,9 @@ func (Unimplemented) ListStreams(context.Context, *ListStreamsInput) (*ListStrea
 func Bind(svc Service) *api.Binding {
 	s := shapes()
 	return &api.Binding{
-		Name: "dynamodb", APIVersion: "2012-08-10", TargetPrefix: "DynamoDBStreams_20120810", JSONVersion: "1.0", Protocol: api.ProtocolJSON,
-		Dialect: api.DialectDynamoDB,
+		Name: "dynamodb", APIVersion: "2012-08-10", TargetPrefix: "DynamoDBStreams_20120810", JSONVersion: "1.0",
+		Protocols: []api.Protocol{api.ProtocolJSON},
+		Dialect:   api.DialectDynamoDB,
 		Operations: map[string]*api.Operation{
 			"DescribeStream": {
 				Name: "DescribeStream", Input: &s[shapeDescribeStreamInput], Output: &s[shapeDescribeStreamOutput],

@@ -368,8 +368,9 @@ func (Unimplemented) UpdateStreamWarmThroughput(context.Context, *UpdateStreamWa
 func Bind(svc Service) *api.Binding {
 	s := shapes()
 	return &api.Binding{
-		Name: "kinesis", APIVersion: "2013-12-02", TargetPrefix: "Kinesis_20131202", JSONVersion: "1.1", Protocol: api.ProtocolJSON,
-		CBOR: true,
+		Name: "kinesis", APIVersion: "2013-12-02", TargetPrefix: "Kinesis_20131202", JSONVersion: "1.1",
+		Protocols: []api.Protocol{api.ProtocolJSON},
+		CBOR:      true,
 		Operations: map[string]*api.Operation{
 			"AcknowledgeDeadLetterQueueRecords": {
 				Name: "AcknowledgeDeadLetterQueueRecords", Input: &s[shapeAcknowledgeDeadLetterQueueRecordsInput], Output: &s[shapeAcknowledgeDeadLetterQueueRecordsOutput],

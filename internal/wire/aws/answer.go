@@ -15,6 +15,7 @@ func (s *Server) head(x *exchange, status int) head {
 	if !x.dynamodb() {
 		h.id2 = s.ids.id2()
 	}
+	h.rpc = x.format == formatRPC
 	if x.origin != "" {
 		h.cors = &cors{origin: s.allows(x)}
 	}
@@ -29,16 +30,32 @@ func (s *Server) answer(x *exchange, o *operation, out any) {
 	}
 	buf := bufpool.Get(bufpool.Smallest)[:0]
 	if o.Output != nil {
-		if x.format == formatCBOR {
-			buf = codec.AppendCBOR(buf, o.Output, out)
-		} else {
-			buf = codec.AppendJSON(buf, o.Output, out)
-		}
+		buf = x.append(buf, o, out)
+	} else if x.format == formatQuery || x.format == formatRPC {
+		buf = x.append(buf, o, nil)
 	}
 	h := s.head(x, http.StatusOK)
 	h.contentType = x.contentType
 	x.send(h, buf)
 	bufpool.Put(buf)
+}
+
+// append encodes an output. In the query protocol and RPC v2 CBOR an answer without one is not empty.
+func (x *exchange) append(buf []byte, o *operation, out any) []byte {
+	switch x.format {
+	case formatQuery:
+		return codec.AppendQuery(buf, codec.QueryAnswer{
+			Operation: o.Name, Namespace: x.service.XMLNamespace, RequestID: x.call.RequestID,
+		}, o.Output, out)
+	case formatRPC:
+		if out == nil {
+			return codec.CloseCBORMap(codec.OpenCBORMap(buf))
+		}
+		return codec.AppendRPC(buf, o.Output, out)
+	case formatCBOR:
+		return codec.AppendCBOR(buf, o.Output, out)
+	}
+	return codec.AppendJSON(buf, o.Output, out)
 }
 
 // encoder is the encoder by hand for an answer to x, nil for most.
@@ -95,11 +112,16 @@ func (s *Server) fail(x *exchange, e *api.Error) {
 	}
 	h := s.head(x, e.Status)
 	h.errorType = e.Code
+	h.queryError = x.queryError(e)
+	e = x.named(e)
 	buf := bufpool.Get(bufpool.Smallest)[:0]
 	switch x.format {
-	case formatCBOR:
+	case formatCBOR, formatRPC:
 		h.contentType = x.contentType
 		buf = codec.AppendErrorCBOR(buf, e)
+	case formatQuery:
+		h.contentType, h.errorType = x.contentType, ""
+		buf = codec.AppendErrorQuery(buf, e, x.xmlNamespace(), x.call.RequestID)
 	case formatJSON:
 		h.contentType = x.contentType
 		buf = codec.AppendErrorJSON(buf, x.namespace(e.Code), e)
@@ -112,6 +134,14 @@ func (s *Server) fail(x *exchange, e *api.Error) {
 	}
 	x.send(h, buf)
 	bufpool.Put(buf)
+}
+
+// xmlNamespace is that of XML in an answer to x.
+func (x *exchange) xmlNamespace() string {
+	if x.service == nil {
+		return ""
+	}
+	return x.service.XMLNamespace
 }
 
 // appendXML writes an error of the outermost front. Code and text are ours alone, so nothing needs

@@ -48,6 +48,9 @@ func (x *exchange) dynamodb() bool {
 
 // namespace is what stands before the code of an error.
 func (x *exchange) namespace(code string) string {
+	if x.service != nil && x.service.QueryCompatible {
+		return x.service.ErrorPrefix
+	}
 	if !x.dynamodb() {
 		return ""
 	}

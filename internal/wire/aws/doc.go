@@ -4,7 +4,7 @@
 //	conn ── sniff ──► TLS or plain ──┤   │ the first request of any other form      ├──► exchange
 //	                                 └───┴──► net/http (HTTP/1.1, HTTP/2) ─────────┘
 //
-//	exchange:  web page? (origin.go) ─► which operation? (route.go) ─► who? (auth.go: scope, clock)
+//	exchange:  web page? (origin.go) ─► which operation? (route*.go) ─► who? (auth.go: scope, clock)
 //	           ─► body, within its limit and the memory bound (body.go) ─► signature (auth.go)
 //	           ─► decode, validate ─► the service ─┬► encode ─► answer (answer.go) ─► Call.Sent
 //	                                               └► events, each encoded and flushed (stream.go)
@@ -31,7 +31,8 @@
 //
 // # Protocols
 //
-// awsJson 1.0 and 1.1 and application/x-amz-cbor-1.1; Handle refuses services that need others. Answers that
+// awsJson 1.0 and 1.1, application/x-amz-cbor-1.1, Smithy RPC v2 CBOR, which is told by its path, and the query
+// protocol, whose operation stands in its body (route_protocols.go); Handle refuses services that need others. Answers that
 // stay open are application/vnd.amazon.eventstream (package eventstream) over HTTP/1.1 and HTTP/2: the
 // goroutine of the request runs the service's iterator of events, and nothing is buffered between two of
 // them. They end cleanly when Shutdown begins. An exchange does not know HTTP libraries: it reads

@@ -32,7 +32,7 @@ type exchange struct {
 	callCtx        context.Context // ctx with call, where the exchange is used again; else nil
 
 	call    api.Call
-	service *service // that target names; nil when there is none
+	service *service // nil until it is known
 	format  format
 	data    []byte       // the body, pooled; given back after the answer, as the next two
 	held    int64        // bytes of Server.inFlight
@@ -62,6 +62,8 @@ type head struct {
 	encoding    string // Content-Encoding
 	crc         uint32 // x-amz-crc32, if hasCRC
 	hasCRC      bool
+	queryError  string // x-amzn-query-error
+	rpc         bool   // smithy-protocol: rpc-v2-cbor
 	cors        *cors
 }
 
@@ -75,7 +77,6 @@ func (s *Server) serve(x *exchange) {
 	} else {
 		x.call.RequestID = s.ids.request()
 	}
-	op := ""
 	defer func() {
 		if p := recover(); p != nil {
 			s.opts.Logger.Error("panic in handler", "requestId", x.call.RequestID, "operation", x.call.Operation,
@@ -87,7 +88,7 @@ func (s *Server) serve(x *exchange) {
 		}
 		s.release(x)
 		if x.open == nil {
-			s.opts.Observe(x.call.Service, op, x.code, time.Since(start), x.in, x.sent)
+			s.opts.Observe(x.call.Service, x.call.Operation, x.code, time.Since(start), x.in, x.sent)
 		}
 	}()
 	if !s.admit(x) {
@@ -97,7 +98,6 @@ func (s *Server) serve(x *exchange) {
 	if o == nil {
 		return
 	}
-	op = o.Name
 	s.perform(x, o, start)
 }
 
@@ -121,6 +121,12 @@ func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 	if err := s.unpack(x, o.limit); err != nil {
 		s.fail(x, err)
 		return
+	}
+	if x.format == formatQuery {
+		if o, err = s.nameForm(x); err != nil {
+			s.fail(x, err)
+			return
+		}
 	}
 	in, err := decode(x, o)
 	if err != nil {
@@ -168,14 +174,18 @@ func decode(x *exchange, o *operation) (any, *api.Error) {
 	in := o.New()
 	var err *api.Error
 	switch {
-	case x.call.Encoding == api.EncodingCBOR:
+	case x.format == formatCBOR:
 		err = codec.DecodeCBOR(x.data, o.Input, in)
+	case x.format == formatRPC:
+		err = codec.DecodeRPC(x.data, o.Input, in)
+	case x.format == formatQuery:
+		err = codec.DecodeQuery(x.data, o.Input, in)
 	case x.dynamodb():
 		err = codec.DecodeDynamoDB(x.data, o.Input, in)
 	default:
 		err = codec.DecodeJSON(x.data, o.Input, in)
 	}
-	if err == nil {
+	if err == nil && !o.service.OwnChecks {
 		err = api.Validate(o.Input, in)
 	}
 	return in, err

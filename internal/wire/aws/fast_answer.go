@@ -57,6 +57,10 @@ func (a *fastAnswer) begin(h head, length int) {
 		b = append(b, "\r\nx-amzn-ErrorType: "...)
 		b = append(b, h.errorType...)
 	}
+	if h.queryError != "" {
+		b = append(b, "\r\nx-amzn-query-error: "...)
+		b = append(b, h.queryError...)
+	}
 	if h.contentType != "" {
 		b = append(b, "\r\nContent-Type: "...)
 		b = append(b, h.contentType...)

@@ -34,7 +34,10 @@ func (s *Server) refuse(x *exchange, e *api.Error) {
 
 // isObject says whether the body can be read in the request's format at all.
 func (x *exchange) isObject() bool {
-	if x.format == formatCBOR {
+	switch x.format {
+	case formatQuery:
+		return true
+	case formatCBOR, formatRPC:
 		return codec.DecodeCBOR(x.data, anything, new(struct{})) == nil
 	}
 	return codec.DecodeJSON(x.data, anything, new(struct{})) == nil

@@ -61,7 +61,7 @@ type httpAnswer struct {
 	w      http.ResponseWriter
 	http2  bool
 	until  time.Time // of the stream's write deadline; zero: none
-	values [7]string
+	values [9]string
 }
 
 func (a *httpAnswer) Write(b []byte) (int, error) { return a.w.Write(b) }
@@ -117,6 +117,12 @@ func (a *httpAnswer) begin(h head, length int) {
 	}
 	if h.hasCRC {
 		set(6, "x-amz-crc32", strconv.FormatUint(uint64(h.crc), 10))
+	}
+	if h.queryError != "" {
+		set(7, "x-amzn-query-error", h.queryError)
+	}
+	if h.rpc {
+		set(8, "smithy-protocol", "rpc-v2-cbor")
 	}
 	if h.cors != nil {
 		setCORS(out, h.cors)

@@ -14,6 +14,7 @@ import (
 type service struct {
 	*api.Binding
 	operations map[string]*operation
+	form       *operation // stands for all of them in the query protocol; nil where that is not spoken
 }
 
 type operation struct {
@@ -49,8 +50,13 @@ func streamIndex(shape *api.Shape) int {
 
 // check says why a binding cannot be served; an error here is a mistake of the program.
 func check(b *api.Binding) error {
-	if b.Protocol != api.ProtocolJSON || b.TargetPrefix == "" || b.JSONVersion != "1.0" && b.JSONVersion != "1.1" {
-		return fmt.Errorf("aws: %s: protocol %d (JSON %q, target %q) is not served", b.Name, b.Protocol, b.JSONVersion, b.TargetPrefix)
+	for _, p := range b.Protocols {
+		if p != api.ProtocolJSON && p != api.ProtocolRPCv2CBOR && p != api.ProtocolQuery {
+			return fmt.Errorf("aws: %s: protocol %d is not served", b.Name, p)
+		}
+	}
+	if b.TargetPrefix == "" || b.JSONVersion != "1.0" && b.JSONVersion != "1.1" {
+		return fmt.Errorf("aws: %s: JSON %q, target %q is not served", b.Name, b.JSONVersion, b.TargetPrefix)
 	}
 	for name, op := range b.Operations {
 		streams := streamIndex(op.Output)
@@ -85,6 +91,8 @@ const (
 	formatJSON                     // application/x-amz-json-1.0 or 1.1
 	formatCBOR                     // application/x-amz-cbor-1.1
 	formatDeprecated               // application/json, which AWS answers in a form of its own
+	formatRPC                      // application/cbor of Smithy RPC v2 CBOR, told by its path
+	formatQuery                    // XML, for forms
 )
 
 const (
@@ -92,6 +100,9 @@ const (
 	typeJSON11     = "application/x-amz-json-1.1"
 	typeCBOR       = "application/x-amz-cbor-1.1"
 	typeDeprecated = "application/json"
+	typeRPC        = "application/cbor"
+	typeForm       = "application/x-www-form-urlencoded"
+	typeXML        = "text/xml"
 )
 
 // route finds the operation, or answers the error and gives nil. What AWS answers to requests that are
@@ -101,7 +112,13 @@ func (s *Server) route(x *exchange) *operation {
 		s.fail(x, undetermined())
 		return nil
 	}
+	if o, is := s.routeRPC(x); is {
+		return o
+	}
 	x.setFormat()
+	if x.contentType == typeForm && x.target == "" && x.length != 0 && len(s.forms) > 0 {
+		return s.routeForm(x)
+	}
 	prefix, name, _ := strings.Cut(x.target, ".")
 	svc := x.service
 	var o *operation

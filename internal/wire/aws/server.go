@@ -25,6 +25,7 @@ type Server struct {
 	http     *http.Server
 	inFlight *semaphore.Weighted // bytes of bodies
 	targets  map[string]*service // by target prefix; written before Serve
+	forms    []*service          // those that speak the query protocol; written before Serve
 	ids      ids
 
 	ctx         context.Context // of requests outside net/http; ends with Shutdown
@@ -79,7 +80,12 @@ func (s *Server) Handle(b *api.Binding) {
 	if s.targets[b.TargetPrefix] != nil {
 		panic(fmt.Sprintf("aws: two services for target %s", b.TargetPrefix))
 	}
-	s.targets[b.TargetPrefix] = newService(b)
+	svc := newService(b)
+	s.targets[b.TargetPrefix] = svc
+	if slices.Contains(b.Protocols, api.ProtocolQuery) {
+		svc.form = newForm(svc)
+		s.forms = append(s.forms, svc)
+	}
 }
 
 // Serve accepts connections from l, which it closes, until Shutdown; then it returns nil. It can be

@@ -21,10 +21,18 @@ type answered struct {
 	Header     http.Header
 }
 
+// at is where a request goes: an address alone stands for its root.
+func at(addr string) string {
+	if strings.Contains(addr, "/") {
+		return addr
+	}
+	return addr + "/"
+}
+
 // call sends one request and gives the answer with its body.
 func call(t *testing.T, hc *http.Client, method, addr string, header map[string]string, body string) (answered, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+"/", strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+at(addr), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

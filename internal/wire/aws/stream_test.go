@@ -334,7 +334,7 @@ func TestBindingsThatCannotBeServedAreRefused(t *testing.T) {
 	streaming := kinesisapi.Bind(kinesisapi.Unimplemented{}).Operations["SubscribeToShard"]
 	operation := func(o api.Operation) map[string]*api.Operation { return map[string]*api.Operation{"O": &o} }
 	for name, b := range map[string]*api.Binding{
-		"another protocol":        {Protocol: api.ProtocolQuery, TargetPrefix: "T", JSONVersion: "1.1"},
+		"another protocol":        {Protocols: []api.Protocol{api.ProtocolRESTXML}, TargetPrefix: "T", JSONVersion: "1.1"},
 		"no target":               {JSONVersion: "1.1"},
 		"no JSON version":         {TargetPrefix: "T"},
 		"stream without events":   {TargetPrefix: "T", JSONVersion: "1.1", Operations: operation(api.Operation{Output: streaming.Output})},

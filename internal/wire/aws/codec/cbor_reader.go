@@ -40,6 +40,7 @@ type cborReader struct {
 	pos     int
 	left    []uint64 // elements left in each open list, pairs in each map
 	scratch []byte   // holds a string that came in pieces
+	rpc     bool     // times are seconds, as in Smithy RPC v2 CBOR
 }
 
 func (r *cborReader) end() bool { return r.pos == len(r.data) }
@@ -211,6 +212,9 @@ func halfFloat(h uint16) float64 {
 
 func (r *cborReader) timestamp() (time.Time, error) {
 	n, err := r.number()
+	if r.rpc {
+		return seconds(n), err
+	}
 	return millis(n.truncate()), err
 }
 

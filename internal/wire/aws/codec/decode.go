@@ -29,6 +29,15 @@ func DecodeCBOR(body []byte, shape *api.Shape, in any) *api.Error {
 	return decode(decoder{r: &cborReader{data: body}}, len(body), shape, in)
 }
 
+// DecodeRPC reads a body of Smithy RPC v2 CBOR, which differs in its times: seconds, with a fraction. Operations without
+// input may have an empty body.
+func DecodeRPC(body []byte, shape *api.Shape, in any) *api.Error {
+	if len(body) == 0 {
+		body = []byte{majorMap << 5}
+	}
+	return decode(decoder{r: &cborReader{data: body, rpc: true}}, len(body), shape, in)
+}
+
 func decode(d decoder, size int, shape *api.Shape, in any) *api.Error {
 	d.budget = size*budgetFactor + budgetBase
 	k, err := d.r.peek()

@@ -8,6 +8,10 @@
 //	                          ├─ decoder ─► struct ──┤
 //	CBOR bytes ── cborReader ─┘                      └─ AppendCBOR ──► CBOR bytes
 //
+// Smithy RPC v2 CBOR is the same with other times (DecodeRPC, AppendRPC). The query protocol has a decoder of its own,
+// since a form gives a value's path with every value: DecodeQuery sorts the parameters by their paths and walks them and
+// the shapes side by side. Its answers are XML (AppendQuery).
+//
 // A further encoding is a reader and an appender. Shapes are walked by reflection over field indexes
 // that the tables give; what is called most has codecs of its own (package hot) that a fuzz test
 // holds equal to this one.

@@ -10,13 +10,31 @@ import (
 	"millrace/internal/api"
 )
 
+// timeForm writes a time in the way of one of the protocols that use CBOR.
+type timeForm func([]byte, time.Time) []byte
+
 // AppendCBOR appends out as an application/x-amz-cbor-1.1 answer: structures are maps that a break
 // ends, as AWS writes them; times are tag 1 with integer milliseconds, as the Java SDK reads them.
 func AppendCBOR(dst []byte, shape *api.Shape, out any) []byte {
-	return appendCBORStruct(dst, shape, reflect.ValueOf(out).Elem())
+	return appendCBORStruct(dst, shape, reflect.ValueOf(out).Elem(), AppendCBORTime)
 }
 
-func appendCBORStruct(dst []byte, s *api.Shape, val reflect.Value) []byte {
+// AppendRPC appends out as an answer of Smithy RPC v2 CBOR, which differs in its times: tag 1 with seconds.
+func AppendRPC(dst []byte, shape *api.Shape, out any) []byte {
+	return appendCBORStruct(dst, shape, reflect.ValueOf(out).Elem(), appendRPCTime)
+}
+
+func appendRPCTime(dst []byte, t time.Time) []byte {
+	dst = append(dst, majorTag<<5|1)
+	ms := t.UnixMilli()
+	if ms%1000 == 0 {
+		return AppendCBORInt(dst, ms/1000)
+	}
+	dst = append(dst, majorSimple<<5|info64)
+	return binary.BigEndian.AppendUint64(dst, math.Float64bits(float64(ms)/1000))
+}
+
+func appendCBORStruct(dst []byte, s *api.Shape, val reflect.Value, times timeForm) []byte {
 	dst = OpenCBORMap(dst)
 	for i := range s.Members {
 		m := &s.Members[i]
@@ -25,12 +43,12 @@ func appendCBORStruct(dst []byte, s *api.Shape, val reflect.Value) []byte {
 			continue
 		}
 		dst = AppendCBORString(dst, m.Name)
-		dst = appendCBORValue(dst, m.Shape, field)
+		dst = appendCBORValue(dst, m.Shape, field, times)
 	}
 	return CloseCBORMap(dst)
 }
 
-func appendCBORValue(dst []byte, s *api.Shape, val reflect.Value) []byte {
+func appendCBORValue(dst []byte, s *api.Shape, val reflect.Value, times timeForm) []byte {
 	switch s.Kind {
 	case api.KindString:
 		return AppendCBORString(dst, val.String())
@@ -47,22 +65,22 @@ func appendCBORValue(dst []byte, s *api.Shape, val reflect.Value) []byte {
 		dst = append(dst, majorSimple<<5|info64)
 		return binary.BigEndian.AppendUint64(dst, math.Float64bits(val.Float()))
 	case api.KindTimestamp:
-		return AppendCBORTime(dst, *val.Addr().Interface().(*time.Time))
+		return times(dst, *val.Addr().Interface().(*time.Time))
 	case api.KindList:
 		dst = AppendCBORListHead(dst, val.Len())
 		for i := range val.Len() {
-			dst = appendCBORValue(dst, s.Elem, val.Index(i))
+			dst = appendCBORValue(dst, s.Elem, val.Index(i), times)
 		}
 		return dst
 	case api.KindMap:
 		dst = appendCBORHead(dst, majorMap, uint64(val.Len()))
 		for _, k := range sortedKeys(val) {
 			dst = AppendCBORString(dst, k.String())
-			dst = appendCBORValue(dst, s.Elem, addressable(val.MapIndex(k)))
+			dst = appendCBORValue(dst, s.Elem, addressable(val.MapIndex(k)), times)
 		}
 		return dst
 	default:
-		return appendCBORStruct(dst, s, val)
+		return appendCBORStruct(dst, s, val, times)
 	}
 }
 

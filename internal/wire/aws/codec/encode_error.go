@@ -48,6 +48,27 @@ func AppendErrorCBOR(dst []byte, e *api.Error) []byte {
 	return append(dst[:open], dst[open+1:]...) // the fields continue the map
 }
 
+// AppendErrorQuery appends an error's answer in the query protocol.
+func AppendErrorQuery(dst []byte, e *api.Error, namespace, requestID string) []byte {
+	dst = append(dst, `<ErrorResponse xmlns="`+namespace+"\">\n<Error><Type>"+QueryFault(e)+"</Type><Code>"...)
+	dst = append(AppendXMLText(dst, e.QueryName()), "</Code>"...)
+	if e.Message != "" {
+		dst = append(AppendXMLText(append(dst, "<Message>"...), e.Message), "</Message>"...)
+	}
+	if hasFields(e) {
+		dst = appendXMLStruct(dst, e.FieldsShape, reflect.ValueOf(e.Fields).Elem())
+	}
+	return append(dst, "</Error>\n<RequestId>"+requestID+"</RequestId>\n</ErrorResponse>\n"...)
+}
+
+// QueryFault is whose mistake an error is, as the query protocol calls them.
+func QueryFault(e *api.Error) string {
+	if e.Fault == api.FaultServer {
+		return "Receiver"
+	}
+	return "Sender"
+}
+
 func messageKey(e *api.Error) string {
 	if e.MessageKey == "" {
 		return "message"
