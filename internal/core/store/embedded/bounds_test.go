@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +104,33 @@ func TestFullQueueMakesCallersWait(t *testing.T) {
 func releaseNow(r *rig, n int64) bool {
 	r.queued.Release(n)
 	return false
+}
+
+// TestDearTransactionsOnAHotKeyAllGetTheirTurn: each takes all the time that one group has for transactions that lost.
+func TestDearTransactionsOnAHotKeyAllGetTheirTurn(t *testing.T) {
+	r := openRig(t, small(fault.NewTorn()))
+	const callers = 40
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			_, err := r.Update(t.Context(), func(tx store.Tx) error {
+				v, _, err := tx.Get(topicKey("hot"))
+				if err != nil {
+					return err
+				}
+				for begun := time.Now(); time.Since(begun) <= serialBudget; { // work
+				}
+				return tx.Set(topicKey("hot"), append(slices.Clone(v), '1'))
+			})
+			if err != nil {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if got := len(r.get("hot")); got != callers {
+		t.Errorf("got %d changes, want %d", got, callers)
+	}
 }
 
 func TestRequestLargerThanTheQueueIsTakenAlone(t *testing.T) {

@@ -242,7 +242,8 @@ func (s *Store) rerun(j *job, lost []int, bound int) (rest []*request) {
 	for n, i := range lost {
 		r := j.requests[i]
 		if n > 0 && time.Since(start) > serialBudget {
-			rest = append(rest, s.carry(j, i, nil)...)
+			r.tx, j.requests[i] = nil, nil
+			rest = append(rest, r) // no lost try: the next group begins with those that wait, so each gets its turn
 			continue
 		}
 		req, err := s.runSerial(over, r)
