@@ -26,6 +26,7 @@ var plan = []part{
 	{"build", true, 5 * time.Minute, build},
 	{"lint", true, 12 * time.Minute, lint},
 	{"units", true, 12 * time.Minute, units},
+	{"stores", false, 4 * time.Minute, stores},
 	{"platforms", false, 12 * time.Minute, platforms},
 	{"race", false, 15 * time.Minute, race},
 	{"fuzz", false, 20 * time.Minute, fuzz},
@@ -109,6 +110,15 @@ func platforms(ctx context.Context, r *runner) error {
 // drivers, golden files and the seeds of the fuzz targets.
 func units(ctx context.Context, r *runner) error {
 	return r.goTest(ctx, ours...)
+}
+
+// stores runs the behaviour tests of DynamoDB, which run on the quickest store among the units, on each of the others.
+func stores(ctx context.Context, r *runner) error {
+	var failed error
+	for _, name := range []string{"embedded", "cluster"} {
+		failed = errors.Join(failed, r.goTest(ctx, "-count=1", "./internal/service/dynamodb", "-store", name))
+	}
+	return failed
 }
 
 // race runs what has goroutines of its own under the race detector, which needs a C compiler.

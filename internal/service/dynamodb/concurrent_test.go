@@ -4,20 +4,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
-	"millrace/internal/core/store/embedded"
 )
 
 func TestCounterOnOneItemLosesNothingAndRefusesNobody(t *testing.T) {
-	st, err := embedded.Open(embedded.Options{Dir: "counter", FS: vfs.NewMem(), BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	c := startOn(t, st, -1)
+	c := startOn(t, newStore(t, "embedded"), -1)
 	c.create("counter", "pk:S")
 	const callers, each = 64, 50
 	var all sync.WaitGroup

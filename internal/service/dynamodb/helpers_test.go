@@ -9,8 +9,8 @@ import (
 
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
-	"millrace/internal/core/store/storetest"
 )
 
 // caller is one account in one region.
@@ -24,16 +24,22 @@ func (c *caller) ctx() context.Context {
 	return api.WithCall(c.t.Context(), &api.Call{Account: c.account, Region: c.region, AccessKeyID: "AKIA", Operation: "Test"})
 }
 
-// start opens a service on a new model store.
+// start opens a service on a new store.
 func start(tb testing.TB) *caller {
 	tb.Helper()
-	return startOn(tb, storetest.NewModel(), -1)
+	return startOn(tb, newStore(tb, "model"), -1)
 }
 
 // startOn opens a service on a store.
 func startOn(tb testing.TB, st store.Store, delay time.Duration) *caller {
 	tb.Helper()
-	svc, err := New(Options{Store: st, StateDelay: delay})
+	return startBy(tb, st, delay, clock.Real())
+}
+
+// startBy opens a service on a store, with a clock for its workers.
+func startBy(tb testing.TB, st store.Store, delay time.Duration, wakes clock.Clock) *caller {
+	tb.Helper()
+	svc, err := New(Options{Store: st, StateDelay: delay, Clock: wakes})
 	if err != nil {
 		tb.Fatalf("New: %v", err)
 	}

@@ -1,43 +1,30 @@
 package dynamodb
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
-	"millrace/internal/core/store/embedded"
 )
 
-// TestRandomWritesAgreeWithAMap writes, counts up and deletes items at random, alone and in transactions, on the embedded store, which
-// is closed and opened again in between, and compares what a scan shows with a map.
+// TestRandomWritesAgreeWithAMap writes, counts up and deletes items at random, alone and in transactions, on a store that is
+// closed and opened again in between, and compares what a scan shows with a map.
 func TestRandomWritesAgreeWithAMap(t *testing.T) {
 	const seed = 7
 	rnd := rand.New(rand.NewPCG(seed, seed))
-	fs := vfs.NewMem()
-	var st *embedded.Store
-	var c *caller
+	st := newStore(t, "embedded")
+	c := startOn(t, st, -1)
 	reopen := func() {
-		if st != nil {
-			if err := errors.Join(c.svc.Close(), st.Close()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var err error
-		st, err = embedded.Open(embedded.Options{Dir: "model", FS: fs, BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10})
-		if err != nil {
+		if err := c.svc.Close(); err != nil {
 			t.Fatal(err)
 		}
+		st.reopen()
 		c = startOn(t, st, -1)
 	}
-	reopen()
-	t.Cleanup(func() { _ = st.Close() })
 	c.create("model", "h:N", "r:S")
 	model := map[string]int{} // of a key to its counter
 	for i := range 2000 {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"millrace/internal/api"
+	"millrace/internal/core/clock"
+	"millrace/internal/core/store"
 	"millrace/internal/core/store/storetest"
 	"millrace/internal/wire/aws/codec"
 )
@@ -34,19 +36,55 @@ func TestScripts(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { runScript(t, file) })
+			if *storeFlag == "" {
+				synctest.Test(t, func(t *testing.T) { simulated(t, file) })
+			} else {
+				byHand(t, file)
+			}
 		})
 	}
 }
 
-func runScript(t *testing.T, file string) {
+// simulated runs a script on the model in simulated time.
+func simulated(t *testing.T, file string) {
+	runScript(t, file, clock.Real(), storetest.NewModel(), func(_ *caller, d time.Duration) {
+		time.Sleep(d)
+		synctest.Wait()
+	})
+}
+
+// byHand runs a script on the store that -store names, by a clock that only the script moves. What the service does in the
+// background is waited for by doing all of it here too: any node may.
+func byHand(t *testing.T, file string) {
+	hands := clock.NewManual(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	runScript(t, file, hands, newStoreAt(t, "", hands), func(c *caller, d time.Duration) {
+		for end := hands.Now().Add(d); ; {
+			for _, step := range []func(context.Context) (time.Duration, error){c.svc.step, c.svc.stepTTL} {
+				for wait := time.Duration(0); wait == 0; {
+					var err error
+					if wait, err = step(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if left := end.Sub(hands.Now()); left > 0 {
+				hands.Advance(min(left, time.Second)) // the worker for expired items looks once a second
+			} else {
+				return
+			}
+		}
+	})
+}
+
+// runScript runs a script on an empty store; pass lets time pass.
+func runScript(t *testing.T, file string, wakes clock.Clock, st store.Store, pass func(c *caller, d time.Duration)) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := strings.ReplaceAll(string(text), "\r\n", "\n")
-	st := storetest.NewModel()
-	c := startOn(t, st, -1)
+	begin := func() *caller { return startBy(t, st, -1, wakes) }
+	c := begin()
 	var got strings.Builder
 	for line := range strings.Lines(want) {
 		line = strings.TrimSuffix(line, "\n")
@@ -56,18 +94,17 @@ func runScript(t *testing.T, file string) {
 		case line == "@ restart":
 			got.WriteString(line + "\n")
 			_ = c.svc.Close()
-			c = startOn(t, st, -1)
+			c = begin()
 		case strings.HasPrefix(line, "@ sleep "):
 			got.WriteString(line + "\n")
 			d, err := time.ParseDuration(line[8:])
 			if err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(d)
+			pass(c, d)
 		case strings.HasPrefix(line, "> "):
 			got.WriteString(line + "\n" + c.run(line[2:]) + "\n")
-			time.Sleep(time.Second) // states end
-			synctest.Wait()
+			pass(c, time.Second) // states end
 		}
 	}
 	_ = c.svc.Close()

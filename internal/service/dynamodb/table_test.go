@@ -10,7 +10,6 @@ import (
 
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/core/store"
-	"millrace/internal/core/store/storetest"
 	"millrace/internal/service/dynamodb/expr"
 	"millrace/internal/service/dynamodb/value"
 )
@@ -127,7 +126,7 @@ func TestTablesAreListedInPagesByPlace(t *testing.T) {
 }
 
 func TestTableMovesThroughItsStatesAlsoOverRestarts(t *testing.T) {
-	st := storetest.NewModel()
+	st := newStore(t, "model")
 	c := startOn(t, st, 50*time.Millisecond)
 	if _, err := c.svc.CreateTable(c.ctx(), input("moving", "pk:S")); err != nil {
 		t.Fatal(err)
@@ -246,7 +245,7 @@ func FuzzTable(f *testing.F) {
 }
 
 func TestPurgeOfADroppedTableDeletesItsItemsAndNoOthers(t *testing.T) {
-	st := storetest.NewModel()
+	st := newStore(t, "model")
 	put := func(num uint64, n int) {
 		_, err := st.Update(t.Context(), func(tx store.Tx) error {
 			for i := range n {

@@ -10,7 +10,6 @@ import (
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/core/store"
-	"millrace/internal/core/store/storetest"
 )
 
 // TestTransfersKeepTheSum moves amounts between accounts from many goroutines, while snapshots of all accounts are read.
@@ -82,7 +81,7 @@ func sum(c *caller, accounts int) (total int) {
 }
 
 func TestTokensThatEndedAreForgotten(t *testing.T) {
-	st := storetest.NewModel()
+	st := newStore(t, "model")
 	c := startOn(t, st, -1)
 	p := place{account: "000000000000", region: "us-east-2"}
 	key := tokenKey(p, "ended")
