@@ -176,7 +176,10 @@ func countPage(tx store.ReadTx, prefix []byte) (tally, bool, error) {
 func (s *Service) describeCounts(ctx context.Context, p place, t *table, d *dynamodbapi.TableDescription) error {
 	items, err := s.tally(ctx, p, t, itemPrefix(t.num))
 	d.ItemCount, d.TableSizeBytes = &items.items, &items.bytes
-	return err
+	if err != nil {
+		return err
+	}
+	return s.describeIndexCounts(ctx, p, t, d)
 }
 
 // counter is what this node counts in the background. Its zero value is ready.

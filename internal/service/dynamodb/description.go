@@ -1,7 +1,9 @@
 package dynamodb
 
 import (
+	"cmp"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"millrace/internal/api/dynamodbapi"
@@ -37,6 +39,8 @@ func (t *table) description(p place, now int64) *dynamodbapi.TableDescription {
 	if t.sort != "" {
 		d.KeySchema = append(d.KeySchema, dynamodbapi.KeySchemaElement{AttributeName: t.sort, KeyType: dynamodbapi.KeyTypeRange})
 	}
+	slices.SortFunc(d.AttributeDefinitions, func(a, b dynamodbapi.AttributeDefinition) int { return cmp.Compare(a.AttributeName, b.AttributeName) })
+	t.describeIndexes(d, p, now)
 	t.describeBilling(d)
 	return d
 }

@@ -2,7 +2,7 @@
 //
 // # What is served
 //
-// Tables (without indexes and streams yet) are created, described, listed, updated, tagged and deleted; items are read and written one
+// Tables (without streams yet) and their indexes are created, described, listed, updated, tagged and deleted; items are read and written one
 // by one, in batches and in transactions, queried and scanned. The rest of the model answers as an unknown operation (unserved.go);
 // docs/dynamodb.md says what is not there yet.
 //
@@ -20,6 +20,13 @@
 //
 // A write is one transaction, serializable with every other; it reads the table's record, so it cannot land in a table that has
 // been dropped. A consistent read sees every write that was answered before it began; others do too.
+//
+// # Indexes
+//
+// index.go is what an index is; index_create.go and index_update.go are what CreateTable and UpdateTable do with indexes. follow.go is
+// where an item changes: it calls index_row.go, which writes the rows of the item in the same transaction and says what they cost,
+// and collection.go, which keeps the sizes of item collections. index_read.go points a Query or Scan at an index. index_work.go fills
+// indexes that were added to a table in use, and deletes the rows of those that are gone.
 //
 // # Tables
 //

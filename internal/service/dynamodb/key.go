@@ -105,9 +105,14 @@ func checkEmptyKey(name string, v value.Value) *api.Error {
 // keyItem is the key attributes of a stored item.
 //
 // Errors: value.ErrCorrupt.
-func (t *table) keyItem(view value.View) (value.Item, error) {
+func (t *table) keyItem(view value.View) (value.Item, error) { return keyAttributes(view, t.keys()) }
+
+// keyAttributes is those attributes of a stored item, which has all of them.
+//
+// Errors: value.ErrCorrupt.
+func keyAttributes(view value.View, keys []expr.KeyAttribute) (value.Item, error) {
 	var attrs []value.Attr
-	for _, a := range t.keys() {
+	for _, a := range keys {
 		raw, ok := view.Get(a.Name)
 		if !ok {
 			return nil, value.ErrCorrupt

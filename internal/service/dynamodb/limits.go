@@ -12,6 +12,10 @@ const (
 	maxItemSize = 400 << 10 // bytes of an item, names included, exact to the byte
 
 	maxListTables = 100 // names on a page of ListTables
+
+	maxGlobal   = 20  // global indexes of a table
+	maxLocal    = 5   // local indexes of a table
+	maxIncluded = 100 // attributes that its indexes include, each counted in each index
 )
 
 const (

@@ -130,7 +130,7 @@ func (g *batchGet) read(tx store.ReadTx, at [][]byte, units costs, size *int) (i
 		stored := found[i%firstRun]
 		n := sizeOf(stored)
 		*size += n
-		units[g.place.named] += readUnits(n, isTrue(g.in.ConsistentRead))
+		units.add(g.place.named, readUnits(n, isTrue(g.in.ConsistentRead)))
 		if stored == nil {
 			continue
 		}

@@ -29,6 +29,7 @@ func (s *Service) BatchWriteItem(ctx context.Context, in *dynamodbapi.BatchWrite
 			if err != nil {
 				return nil, apiError(older(err))
 			}
+			w.measured = measured(in.ReturnItemCollectionMetrics)
 			writes = append(writes, w)
 		}
 	}
@@ -41,10 +42,11 @@ func (s *Service) BatchWriteItem(ctx context.Context, in *dynamodbapi.BatchWrite
 	}
 	units := costs{}
 	for _, w := range writes {
-		units[w.place.named] += w.units()
+		units.add(w.place.named, w.units(), w.arms...)
 	}
 	return &dynamodbapi.BatchWriteItemOutput{
 		UnprocessedItems: map[string][]dynamodbapi.WriteRequest{}, ConsumedCapacity: units.list(in.ReturnConsumedCapacity),
+		ItemCollectionMetrics: collections(writes),
 	}, nil
 }
 

@@ -4,19 +4,18 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 	"strings"
 
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/service/dynamodb/expr"
 )
 
-// CreateTable: makes a table without indexes and streams; it is CREATING at first.
+// CreateTable: makes a table with its indexes; it is CREATING at first, and so are they.
 //
 // Behaviour
 //   - a name is unique in its account and region; a table that is DELETING still has it
 //   - billing is checked first, then the key schema
-//   - what is not served yet (indexes, streams, keys of KMS, policies, global tables) is refused with a text that says so
+//   - what is not served yet (streams, keys of KMS, policies, global tables) is refused with a text that says so
 //
 // Errors: ResourceInUseException, ValidationException
 // Source: DynamoDB API reference, CreateTable (read 2026-11); texts as errors.go says
@@ -61,8 +60,8 @@ func newTable(in *dynamodbapi.CreateTableInput) (*table, error) {
 	if err := checkServed(in); err != nil {
 		return nil, err
 	}
-	if len(in.KeySchema) != len(in.AttributeDefinitions) {
-		return nil, errParameter("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
+	if err := t.createIndexes(specs(in)); err != nil {
+		return nil, err
 	}
 	if in.TableClass != nil {
 		t.class = classOf(*in.TableClass)
@@ -87,13 +86,20 @@ func checkLists(in *dynamodbapi.CreateTableInput) error {
 	if in.KeySchema == nil {
 		failed = append(failed, fmt.Sprintf(missing, "keySchema"))
 	}
-	if len(in.KeySchema) > 2 {
-		elements := make([]string, len(in.KeySchema))
-		for i, e := range in.KeySchema {
+	note := func(at string, schema []dynamodbapi.KeySchemaElement) {
+		if len(schema) <= 2 {
+			return
+		}
+		elements := make([]string, len(schema))
+		for i, e := range schema {
 			elements[i] = fmt.Sprintf("KeySchemaElement(attributeName=%s, keyType=%s)", e.AttributeName, e.KeyType)
 		}
-		failed = append(failed, fmt.Sprintf("Value '[%s]' at 'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2",
-			strings.Join(elements, ", ")))
+		failed = append(failed, fmt.Sprintf("Value '[%s]' at '%s' failed to satisfy constraint: Member must have length less than or equal to 2",
+			strings.Join(elements, ", "), at))
+	}
+	note("keySchema", in.KeySchema)
+	for i, x := range in.LocalSecondaryIndexes {
+		note(fmt.Sprintf("localSecondaryIndexes.%d.member.keySchema", i+1), x.KeySchema)
 	}
 	return errConstraints(failed)
 }
@@ -129,26 +135,18 @@ func checkKeySchema(schema []dynamodbapi.KeySchemaElement, attributes []expr.Key
 	if len(schema) > len(attributes) {
 		return errInvalid("Invalid KeySchema: Some index key attribute have no definition")
 	}
-	defined := make([]string, len(attributes))
-	for i, a := range attributes {
-		defined[i] = a.Name
+	if err := checkDefined(schema, attributes); err != nil {
+		return err
 	}
-	keys := make([]string, len(schema))
-	for i, e := range schema {
-		keys[i] = e.AttributeName
-	}
-	if slices.ContainsFunc(keys, func(k string) bool { return !slices.Contains(defined, k) }) {
-		return errParameter("Some index key attributes are not defined in AttributeDefinitions. Keys: [" + strings.Join(keys, ", ") +
-			"], AttributeDefinitions: [" + strings.Join(defined, ", ") + "]")
-	}
+	keys := keyTexts(schema)
 	if len(keys) > 1 && keys[0] == keys[1] {
-		return errInvalid("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+		return errInvalid(textSameKeys)
 	}
 	if schema[0].KeyType != dynamodbapi.KeyTypeHash {
-		return errInvalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+		return errInvalid(textFirstHash)
 	}
 	if len(schema) > 1 && schema[1].KeyType != dynamodbapi.KeyTypeRange {
-		return errInvalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+		return errInvalid(textSecondRange)
 	}
 	return nil
 }
@@ -160,10 +158,6 @@ func checkServed(in *dynamodbapi.CreateTableInput) error {
 		return errParameter("List of LocalSecondaryIndexes is empty")
 	case in.GlobalSecondaryIndexes != nil && len(in.GlobalSecondaryIndexes) == 0:
 		return errParameter("List of GlobalSecondaryIndexes is empty")
-	case in.LocalSecondaryIndexes != nil:
-		return errUnserved("LocalSecondaryIndexes")
-	case in.GlobalSecondaryIndexes != nil:
-		return errUnserved("GlobalSecondaryIndexes")
 	case in.VectorIndexes != nil:
 		return errUnserved("VectorIndexes")
 	case in.ResourcePolicy != nil:

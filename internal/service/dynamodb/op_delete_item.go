@@ -17,7 +17,7 @@ func (s *Service) DeleteItem(ctx context.Context, in *dynamodbapi.DeleteItemInpu
 		return nil, err
 	}
 	var r reader
-	w := &write{place: p, verb: verbDelete, item: r.item(in.Key)}
+	w := &write{place: p, verb: verbDelete, item: r.item(in.Key), measured: measured(in.ReturnItemCollectionMetrics)}
 	if text(in.ReturnValues) != "" && *in.ReturnValues != dynamodbapi.ReturnValueNone && *in.ReturnValues != dynamodbapi.ReturnValueAllOld {
 		r.fail(errReturnValues())
 	}
@@ -31,7 +31,7 @@ func (s *Service) DeleteItem(ctx context.Context, in *dynamodbapi.DeleteItemInpu
 	if err := s.apply(ctx, w, in.ReturnValuesOnConditionCheckFailure); err != nil {
 		return nil, err
 	}
-	out := &dynamodbapi.DeleteItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, w.units())}
+	out := &dynamodbapi.DeleteItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, w.units(), w.arms...), ItemCollectionMetrics: w.collection}
 	out.Attributes, err = w.attributes(in.ReturnValues)
 	return out, apiError(err)
 }

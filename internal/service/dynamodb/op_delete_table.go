@@ -25,6 +25,9 @@ func (s *Service) DeleteTable(ctx context.Context, in *dynamodbapi.DeleteTableIn
 		switch {
 		case t.state == stateDeleting:
 			return nil
+		case t.state != stateCreating && !t.indexesIdle():
+			return dynamodbapi.ResourceInUseException("Attempt to change a resource which is still in use: " +
+				"Cannot delete table while indexes are being created, updated, or deleted.")
 		case t.state != stateActive:
 			return errInUse(t, p)
 		case t.protected:

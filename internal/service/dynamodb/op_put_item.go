@@ -22,7 +22,7 @@ func (s *Service) PutItem(ctx context.Context, in *dynamodbapi.PutItemInput) (*d
 		return nil, err
 	}
 	var r reader
-	w := &write{place: p, verb: verbPut}
+	w := &write{place: p, verb: verbPut, measured: measured(in.ReturnItemCollectionMetrics)}
 	w.readItem(&r, in.Item)
 	if text(in.ReturnValues) != "" && *in.ReturnValues != dynamodbapi.ReturnValueNone && *in.ReturnValues != dynamodbapi.ReturnValueAllOld {
 		r.fail(errReturnValues())
@@ -37,7 +37,7 @@ func (s *Service) PutItem(ctx context.Context, in *dynamodbapi.PutItemInput) (*d
 	if err := s.apply(ctx, w, in.ReturnValuesOnConditionCheckFailure); err != nil {
 		return nil, err
 	}
-	out := &dynamodbapi.PutItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, w.units())}
+	out := &dynamodbapi.PutItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, w.units(), w.arms...), ItemCollectionMetrics: w.collection}
 	out.Attributes, err = w.attributes(in.ReturnValues)
 	return out, apiError(err)
 }

@@ -1,7 +1,6 @@
 package dynamodb
 
 import (
-	"bytes"
 	"context"
 
 	"millrace/internal/api/dynamodbapi"
@@ -10,12 +9,13 @@ import (
 	"millrace/internal/service/dynamodb/value"
 )
 
-// Query: the items of one partition key in the order of their sort keys, or against it.
+// Query: the items of one partition key of a table or index in the order of their sort keys, or against it.
 //
 // Behaviour
 //   - a page ends at Limit items, or with the item that passes 1 MB, before filter and projection
 //   - LastEvaluatedKey is there whenever the page ended by one of these, also when nothing follows
 //   - a page is one snapshot; pages are each of their own
+//   - what a local index does not have is read from the table, which costs a read for each item
 //
 // Errors: ResourceNotFoundException, ValidationException
 // Source: DynamoDB API reference, Query (read 2026-11); texts as errors.go says
@@ -25,7 +25,7 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 		return nil, err
 	}
 	var r reader
-	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName}
+	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName, isTrue(in.ConsistentRead)}
 	start := r.item(in.ExclusiveStartKey)
 	plan := s.compile(&r, &expr.Request{
 		Op: expr.OpQuery, Names: names(in.ExpressionAttributeNames), KeyCondition: in.KeyConditionExpression, Filter: in.FilterExpression,
@@ -45,15 +45,19 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 	if in.Limit != nil {
 		pg.limit = int(*in.Limit)
 	}
-	var t *table
+	var g target
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
-		if t, err = s.live(tx, p); err != nil {
+		t, err := s.live(tx, p)
+		if err != nil {
 			return err
 		}
-		if err := sel.checkIndex(); err != nil {
+		if g, err = sel.target(t, start, false); err != nil {
 			return err
 		}
-		if err := t.aim(pg, &plan, start); err != nil {
+		if err := g.aim(pg, &plan, start); err != nil {
+			return err
+		}
+		if err := g.show(pg, &sel, &plan); err != nil {
 			return err
 		}
 		return pg.read(tx)
@@ -61,14 +65,15 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 	if err != nil {
 		return nil, apiError(err)
 	}
+	units, arms := g.cost(pg, sel.consistent)
 	out := &dynamodbapi.QueryOutput{
 		Items: pg.items, Count: &pg.matched, ScannedCount: &pg.scanned,
-		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, readUnits(pg.size, isTrue(in.ConsistentRead))),
+		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, units, arms...),
 	}
 	if out.Items == nil && !pg.count {
 		out.Items = emptyItems
 	}
-	out.LastEvaluatedKey, err = pg.lastKey(t)
+	out.LastEvaluatedKey, err = pg.lastKey(g)
 	return out, apiError(err)
 }
 
@@ -84,29 +89,32 @@ func (s *Service) live(tx store.ReadTx, p place) (*table, error) {
 }
 
 // aim points a page at the keys that a query means.
-func (t *table) aim(pg *page, plan *expr.Plan, start value.Item) error {
-	keys, err := plan.Key.Plan(t.schema())
+func (g target) aim(pg *page, plan *expr.Plan, start value.Item) error {
+	if err := g.checkStart(start); err != nil {
+		return err
+	}
+	keys, err := plan.Key.Plan(g.schema())
 	if err != nil {
 		return err
 	}
-	if err := plan.CheckScalars(false, t.keyNames()...); err != nil {
+	if err := g.checkScalars(plan); err != nil {
 		return err
 	}
-	if err := plan.Filter.CheckFilterKeys(t.keyNames()...); err != nil {
+	if err := plan.Filter.CheckFilterKeys(g.keyNames()...); err != nil {
 		return err
 	}
 	var ok bool
-	if pg.from, pg.to, ok = t.queryRange(&keys); !ok {
+	if pg.from, pg.to, ok = g.queryRange(&keys); !ok {
 		return errKeySchema()
 	}
 	if start == nil {
 		return nil
 	}
-	at, err := t.start(start, true)
+	at, err := g.start(start, true)
 	if err != nil {
 		return err
 	}
-	if bytes.Compare(at, pg.from) < 0 || bytes.Compare(at, pg.to) >= 0 {
+	if !pg.within(at) {
 		if keys.Op != expr.RangeAll || len(keys.Prefix) > 0 {
 			return errInvalid("The provided starting key does not match the range key predicate")
 		}

@@ -17,7 +17,7 @@ import (
 // emptyItems is a list without items, which is sent, where nil is not.
 var emptyItems = []api.JSON{}
 
-// Scan: the items of a table, or of one of its segments.
+// Scan: the items of a table or index, or of one of its segments.
 //
 // Behaviour
 //   - in the order of hashes of partition keys, under each in that of sort keys; segments are ranges of hashes
@@ -31,7 +31,7 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 		return nil, err
 	}
 	var r reader
-	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName}
+	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName, isTrue(in.ConsistentRead)}
 	start := r.item(in.ExclusiveStartKey)
 	plan := s.compileOlder(&r, &expr.Request{
 		Op: expr.OpScan, Names: names(in.ExpressionAttributeNames), Filter: in.FilterExpression, Projection: in.ProjectionExpression,
@@ -52,18 +52,22 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 	if in.Limit != nil {
 		pg.limit = int(*in.Limit)
 	}
-	var t *table
+	var g target
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
-		if t, err = s.live(tx, p); err != nil {
+		t, err := s.live(tx, p)
+		if err != nil {
 			return err
 		}
-		if err := sel.checkIndex(); err != nil {
+		if g, err = sel.target(t, start, true); err != nil {
 			return err
 		}
-		if err := plan.CheckScalars(false, t.keyNames()...); err != nil {
+		if err := g.checkScalars(&plan); err != nil {
 			return err
 		}
-		if err := t.aimScan(pg, in.Segment, in.TotalSegments, start); err != nil {
+		if err := g.aimScan(pg, in.Segment, in.TotalSegments, start); err != nil {
+			return err
+		}
+		if err := g.show(pg, &sel, &plan); err != nil {
 			return err
 		}
 		return pg.read(tx)
@@ -71,14 +75,15 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 	if err != nil {
 		return nil, apiError(err)
 	}
+	units, arms := g.cost(pg, sel.consistent)
 	out := &dynamodbapi.ScanOutput{
 		Items: pg.items, Count: &pg.matched, ScannedCount: &pg.scanned,
-		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, readUnits(pg.size, isTrue(in.ConsistentRead))),
+		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, units, arms...),
 	}
 	if out.Items == nil && !pg.count {
 		out.Items = emptyItems
 	}
-	out.LastEvaluatedKey, err = pg.lastKey(t)
+	out.LastEvaluatedKey, err = pg.lastKey(g)
 	return out, apiError(err)
 }
 
@@ -97,27 +102,28 @@ func checkSegments(segment, total *int32) error {
 	return nil
 }
 
-// aimScan points a page at a table or a segment of it.
-func (t *table) aimScan(pg *page, segment, total *int32, start value.Item) error {
-	pg.from, pg.to = itemPrefix(t.num), itemPrefix(t.num+1)
+// aimScan points a page at a table, an index or a segment of it.
+func (g target) aimScan(pg *page, segment, total *int32, start value.Item) error {
+	prefix, end := g.bounds()
+	pg.from, pg.to = prefix, end
 	if segment != nil {
-		first, end := keyenc.SegmentOf(int(*segment), int(*total))
-		pg.from = append(itemPrefix(t.num), byte(first>>8), byte(first))
-		if end < 1<<16 {
-			pg.to = append(itemPrefix(t.num), byte(end>>8), byte(end))
+		first, next := keyenc.SegmentOf(int(*segment), int(*total))
+		pg.from = append(bytes.Clone(prefix), byte(first>>8), byte(first))
+		if next < 1<<16 {
+			pg.to = append(bytes.Clone(prefix), byte(next>>8), byte(next))
 		}
-		if first == end {
+		if first == next {
 			pg.to = pg.from
 		}
 	}
 	if start == nil {
 		return nil
 	}
-	at, err := t.start(start, false)
+	at, err := g.start(start, false)
 	if err != nil {
 		return err
 	}
-	if bytes.Compare(at, pg.from) < 0 || bytes.Compare(at, pg.to) >= 0 {
+	if !pg.within(at) {
 		return errInvalid(fmt.Sprintf(textStart+": Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. "+
 			"TotalSegments: %d Segment: %d", *total, *segment))
 	}

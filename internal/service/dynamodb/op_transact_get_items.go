@@ -51,7 +51,7 @@ func (s *Service) TransactGetItems(ctx context.Context, in *dynamodbapi.Transact
 	out := &dynamodbapi.TransactGetItemsOutput{Responses: make([]dynamodbapi.ItemResponse, len(gets))}
 	units := costs{}
 	for i := range gets {
-		units[gets[i].place.named] += 2 * readUnits(sizeOf(found[i]), true)
+		units.add(gets[i].place.named, 2*readUnits(sizeOf(found[i]), true))
 		if out.Responses[i].Item, err = shown(gets[i].plan.Projection, found[i]); err != nil {
 			return nil, apiError(err)
 		}

@@ -33,6 +33,9 @@ func (s *Service) TransactWriteItems(ctx context.Context, in *dynamodbapi.Transa
 	if err != nil {
 		return nil, err
 	}
+	for _, a := range actions {
+		a.measured = measured(in.ReturnItemCollectionMetrics)
+	}
 	var token []byte
 	if in.ClientRequestToken != nil {
 		token = tokenKey(home(api.CallFrom(ctx)), *in.ClientRequestToken)
@@ -71,7 +74,9 @@ func (s *Service) TransactWriteItems(ctx context.Context, in *dynamodbapi.Transa
 	if err != nil {
 		return nil, apiError(err)
 	}
-	return &dynamodbapi.TransactWriteItemsOutput{ConsumedCapacity: transactCosts(actions, again, in.ReturnConsumedCapacity)}, nil
+	return &dynamodbapi.TransactWriteItemsOutput{
+		ConsumedCapacity: transactCosts(actions, again, in.ReturnConsumedCapacity), ItemCollectionMetrics: collections(writesOf(actions)),
+	}, nil
 }
 
 // transactCosts are twice those of single calls; those of a repeat are reads.
@@ -79,9 +84,9 @@ func transactCosts(actions []*action, again bool, asked *dynamodbapi.ReturnConsu
 	units := costs{}
 	for _, a := range actions {
 		if again {
-			units[a.place.named] += 2 * readUnits(sizeOf(a.old), true)
+			units.add(a.place.named, 2*readUnits(sizeOf(a.old), true))
 		} else {
-			units[a.place.named] += 2 * a.units()
+			units.add(a.place.named, 2*a.units(), a.arms...)
 		}
 	}
 	if again {

@@ -22,7 +22,7 @@ func (s *Service) UpdateItem(ctx context.Context, in *dynamodbapi.UpdateItemInpu
 		return nil, err
 	}
 	var r reader
-	w := &write{place: p, verb: verbUpdate, item: r.item(in.Key)}
+	w := &write{place: p, verb: verbUpdate, item: r.item(in.Key), measured: measured(in.ReturnItemCollectionMetrics)}
 	w.plan = s.compile(&r, &expr.Request{
 		Op: expr.OpUpdate, Names: names(in.ExpressionAttributeNames), Condition: in.ConditionExpression, Update: in.UpdateExpression,
 		Legacy: expr.Legacy{
@@ -35,7 +35,7 @@ func (s *Service) UpdateItem(ctx context.Context, in *dynamodbapi.UpdateItemInpu
 	if err := s.apply(ctx, w, in.ReturnValuesOnConditionCheckFailure); err != nil {
 		return nil, err
 	}
-	out := &dynamodbapi.UpdateItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, w.units())}
+	out := &dynamodbapi.UpdateItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, w.units(), w.arms...), ItemCollectionMetrics: w.collection}
 	out.Attributes, err = w.attributes(in.ReturnValues)
 	return out, apiError(err)
 }

@@ -7,13 +7,15 @@ import (
 	"millrace/internal/api/dynamodbapi"
 )
 
-// UpdateTable: changes billing, throughput, class, protection and limits of a table, which is UPDATING for a while.
+// UpdateTable: changes billing, throughput, class, protection, limits and global indexes of a table, which is UPDATING for a while.
 //
 // Behaviour
 //   - until it is ACTIVE again it shows its old billing and throughput; items are read and written all the while
 //   - throughput that would not change is refused
+//   - one index is created or deleted at a time; one that is created is filled after the table is ACTIVE again, and cannot be read
+//     before it is ACTIVE too; when nothing but the throughput of indexes changes the table stays ACTIVE
 //
-// Errors: ResourceNotFoundException, ResourceInUseException, ValidationException
+// Errors: ResourceNotFoundException, ResourceInUseException, LimitExceededException, ValidationException
 // Source: DynamoDB API reference, UpdateTable (read 2026-11); texts as errors.go says
 func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableInput) (*dynamodbapi.UpdateTableOutput, error) {
 	p, err := s.resolve(ctx, in.TableName)
@@ -29,13 +31,18 @@ func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableIn
 		if t.state == stateDeleting {
 			return errTableNotFound(p)
 		}
+		if err := t.admitIndexes(in, p); err != nil {
+			return err
+		}
 		if t.state != stateActive {
 			return errInUse(t, p)
 		}
 		if err := t.update(in, now); err != nil {
 			return err
 		}
-		t.state, t.due = stateUpdating, now+s.opts.StateDelay.Milliseconds()
+		if t.due = now + s.opts.StateDelay.Milliseconds(); !onlyIndexThroughput(in) {
+			t.state = stateUpdating
+		}
 		return nil
 	})
 	if err != nil {
@@ -65,13 +72,14 @@ func checkUpdateTable(in *dynamodbapi.UpdateTableInput) error {
 		}
 	}
 	switch {
-	case len(in.GlobalSecondaryIndexUpdates) > 0:
-		return errUnserved("GlobalSecondaryIndexUpdates")
 	case in.VectorIndexUpdates != nil:
 		return errUnserved("VectorIndexUpdates")
 	case in.ReplicaUpdates != nil, in.MultiRegionConsistency != nil, in.GlobalTableWitnessUpdates != nil,
 		in.GlobalTableSettingsReplicationMode != nil, in.DisassociationProtectionEnabled != nil:
 		return errUnserved("A global table")
+	}
+	if err := checkIndexUpdates(in); err != nil {
+		return err
 	}
 	if err := checkStreamAndKey(in.StreamSpecification, in.SSESpecification); err != nil {
 		return err
@@ -112,7 +120,10 @@ func (t *table) update(in *dynamodbapi.UpdateTableInput, now int64) error {
 	if err := t.setOnDemandThroughput(in.OnDemandThroughput, billed); err != nil {
 		return err
 	}
-	return t.setWarmThroughput(in.WarmThroughput)
+	if err := t.setWarmThroughput(in.WarmThroughput); err != nil {
+		return err
+	}
+	return t.updateIndexes(in, billed)
 }
 
 func errUnchanged(t *table) error {

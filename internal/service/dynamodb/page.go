@@ -30,12 +30,15 @@ type page struct {
 	limit    int // items evaluated; 0: as many as there are
 	filter   expr.Condition
 	show     expr.Projection
-	count    bool // items are counted and not shown
+	count    bool   // items are counted and not shown
+	fetch    *table // the items of the rows are read from this table, of which a local index is; nil: rows are shown as they are
 
 	items   []api.JSON
 	matched int32
 	scanned int32
 	size    int    // bytes evaluated
+	fetches []int  // sizes of the items that were read for rows
+	whole   int    // their sum
 	last    []byte // the item evaluated last
 	more    bool   // the page ended before the range
 }
@@ -45,6 +48,7 @@ type page struct {
 // Errors: those of the store, value.ErrCorrupt.
 func (p *page) read(tx store.ReadTx) error {
 	p.items, p.matched, p.scanned, p.size, p.last, p.more = nil, 0, 0, 0, nil, false
+	p.fetches, p.whole = nil, 0
 	from, to, run := p.from, p.to, firstRun
 	for bytes.Compare(from, to) < 0 {
 		if p.limit > 0 {
@@ -54,10 +58,8 @@ func (p *page) read(tx store.ReadTx) error {
 		if err != nil {
 			return err
 		}
-		for _, kv := range kvs {
-			if err := p.evaluate(kv.Value); err != nil || p.more {
-				return err
-			}
+		if err := p.take(tx, kvs); err != nil || p.more {
+			return err
 		}
 		if len(kvs) < run {
 			return nil
@@ -72,21 +74,47 @@ func (p *page) read(tx store.ReadTx) error {
 	return nil
 }
 
-func (p *page) nextRun() int {
-	average := max(p.size/int(p.scanned), 1)
-	return min(max((maxPage-p.size)/average+1, firstRun), largestRun)
+// take evaluates a run, until the page ends.
+func (p *page) take(tx store.ReadTx, kvs []store.KV) error {
+	rows := make([][]byte, len(kvs))
+	for i, kv := range kvs {
+		rows[i] = kv.Value
+	}
+	items := rows
+	if p.fetch != nil {
+		var err error
+		if items, err = p.fetched(tx, rows); err != nil {
+			return err
+		}
+	}
+	for i := range rows {
+		if err := p.evaluate(rows[i], items[i]); err != nil || p.more {
+			return err
+		}
+	}
+	return nil
 }
 
-// evaluate takes the next item.
-func (p *page) evaluate(stored []byte) error {
-	view, err := value.Open(stored)
+func (p *page) nextRun() int {
+	read := p.size + p.whole
+	average := max(read/int(p.scanned), 1)
+	return min(max((maxPage-read)/average+1, firstRun), largestRun)
+}
+
+// evaluate takes the next row and the item that it stands for, which is the row itself unless it was fetched.
+func (p *page) evaluate(row, stored []byte) error {
+	view, err := value.Open(row)
 	if err != nil {
 		return err
 	}
 	p.scanned++
 	p.size += view.Size()
-	p.last = stored
-	p.more = int(p.scanned) == p.limit || p.size >= maxPage
+	if p.fetch != nil {
+		n := sizeOf(stored)
+		p.fetches, p.whole = append(p.fetches, n), p.whole+n
+	}
+	p.last = row
+	p.more = int(p.scanned) == p.limit || p.size+p.whole >= maxPage
 	is, err := holds(p.filter, stored)
 	if err != nil || !is {
 		return err
@@ -101,7 +129,7 @@ func (p *page) evaluate(stored []byte) error {
 }
 
 // lastKey is LastEvaluatedKey; nil when the range was read to its end.
-func (p *page) lastKey(t *table) (api.JSON, error) {
+func (p *page) lastKey(g target) (api.JSON, error) {
 	if !p.more {
 		return nil, nil
 	}
@@ -109,7 +137,7 @@ func (p *page) lastKey(t *table) (api.JSON, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := t.keyItem(view)
+	key, err := g.keyItem(view)
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +158,9 @@ func (p *page) startAfter(key []byte) {
 }
 
 // queryRange is the range of keys that a plan means.
-func (t *table) queryRange(plan *expr.KeyPlan) (from, to []byte, ok bool) {
-	base, ok := keyenc.AppendKey(itemPrefix(t.num), plan.Partition, plan.Prefix)
+func (g target) queryRange(plan *expr.KeyPlan) (from, to []byte, ok bool) {
+	prefix, _ := g.bounds()
+	base, ok := keyenc.AppendKey(prefix, plan.Partition, plan.Prefix)
 	if !ok {
 		return nil, nil, false
 	}
@@ -166,6 +195,7 @@ type selection struct {
 	attributes []string
 	projection *string
 	index      *string
+	consistent bool
 }
 
 // check refuses combinations.
@@ -204,14 +234,6 @@ func (s selection) check() error {
 }
 
 func (s selection) counts() bool { return text(s.what) == string(dynamodbapi.SelectCount) }
-
-// checkIndex answers a request for an index: there are none yet.
-func (s selection) checkIndex() error {
-	if s.index == nil {
-		return nil
-	}
-	return errInvalid("The table does not have the specified index: " + *s.index)
-}
 
 const textStart = "The provided starting key is invalid"
 

@@ -68,6 +68,7 @@ type Service struct {
 	states *worker.Worker // poked when a state was given a due time
 	expiry *worker.Worker // poked when a time to live was changed
 	counts *worker.Worker // poked when something is to be counted
+	online *worker.Worker // poked when an index may be filled or deleted
 	stop   context.CancelFunc
 	work   sync.WaitGroup // the workers
 }
@@ -88,6 +89,7 @@ func New(opts Options) (*Service, error) {
 	s.states = worker.New(worker.Options{Step: s.step, What: "tables could not be moved on", Clock: opts.Clock, Logger: s.log})
 	s.expiry = worker.New(worker.Options{Step: s.stepTTL, What: "items could not be expired", Clock: opts.Clock, Logger: s.log})
 	s.counts = worker.New(worker.Options{Step: s.stepCount, What: "items could not be counted", Clock: opts.Clock, Logger: s.log})
+	s.online = worker.New(worker.Options{Step: s.stepIndexes, What: "indexes could not be moved on", Clock: opts.Clock, Logger: s.log})
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if opts.DefaultRegion != "" {
@@ -99,6 +101,7 @@ func New(opts Options) (*Service, error) {
 	s.work.Go(func() { s.states.Run(ctx) })
 	s.work.Go(func() { s.expiry.Run(ctx) })
 	s.work.Go(func() { s.counts.Run(ctx) })
+	s.work.Go(func() { s.online.Run(ctx) })
 	return s, nil
 }
 

@@ -16,6 +16,8 @@ const (
 	kindPurge = 0x04
 	kindToken = 0x05
 	kindEnd   = 0x06
+	kindIndex = 0x07 // rows of indexes and sizes of item collections
+	kindChore = 0x08 // what is to be done for indexes
 
 	kindExpiry = 0x0c
 	kindUpkeep = 0x0d // the third byte says of what
@@ -127,6 +129,9 @@ func saveTable(tx store.Tx, p place, old, t *table) error {
 		}
 	}
 	if err := saveTTL(tx, p, old, t); err != nil {
+		return err
+	}
+	if err := saveChores(tx, p, old, t); err != nil {
 		return err
 	}
 	return tx.Set(tableKey(p), encodeTable(t))
@@ -295,6 +300,7 @@ func (s *Service) finishState(ctx context.Context, p place) error {
 		}
 		return tx.Delete(tableKey(p))
 	})
+	s.online.Poke()
 	return err
 }
 
@@ -316,6 +322,9 @@ func (s *Service) purge(ctx context.Context) error {
 			}
 		}
 		if err := tx.Delete(countKey(itemPrefix(num))); err != nil {
+			return err
+		}
+		if more, err := purgeIndexes(tx, num); err != nil || more {
 			return err
 		}
 		return tx.Delete(kvs[0].Key)

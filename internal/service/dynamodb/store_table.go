@@ -4,6 +4,7 @@ package dynamodb
 
 import (
 	"encoding/binary"
+	"math"
 
 	"millrace/internal/core/store"
 	"millrace/internal/service/dynamodb/expr"
@@ -38,6 +39,8 @@ const (
 	fieldProtected     = 22
 	fieldTag           = 23
 	fieldNext          = 24
+	fieldIndex         = 25 // index_record.go
+	fieldLastIndex     = 26
 	fieldTTL           = 35
 )
 
@@ -108,11 +111,19 @@ func encodeTable(t *table) []byte {
 		v = appendField(v, fieldTag, append(append(p, tag.key...), tag.value...))
 	}
 	if t.next != nil {
-		p := binary.AppendUvarint(nil, uint64(t.next.billing))
-		p = binary.AppendUvarint(p, uint64(t.next.read))
-		v = appendField(v, fieldNext, binary.AppendUvarint(p, uint64(t.next.write)))
+		v = appendField(v, fieldNext, encodeThroughput(*t.next))
 	}
+	for _, ix := range t.indexes {
+		v = appendField(v, fieldIndex, encodeIndex(ix))
+	}
+	v = appendNumber(v, fieldLastIndex, uint64(t.lastIndex))
 	return t.ttl.append(v)
+}
+
+func encodeThroughput(next throughput) []byte {
+	p := binary.AppendUvarint(nil, uint64(next.billing))
+	p = binary.AppendUvarint(p, uint64(next.read))
+	return binary.AppendUvarint(p, uint64(next.write))
 }
 
 func kindByte(k value.Kind) byte {
@@ -147,7 +158,7 @@ func decodeTable(v []byte) (*table, error) {
 		v = v[size:]
 	}
 	if t.num == 0 || t.state < stateActive || t.state > stateDeleting || t.attribute(t.hash).Kind == value.KindNone ||
-		t.sort != "" && t.attribute(t.sort).Kind == value.KindNone {
+		t.sort != "" && t.attribute(t.sort).Kind == value.KindNone || !t.indexesFit() {
 		return nil, corrupt("table")
 	}
 	return t, nil
@@ -179,7 +190,12 @@ func (t *table) field(tag byte, p []byte) bool {
 		t.tags = append(t.tags, tag23(p[n:], int(size)))
 		return true
 	case fieldNext:
-		return t.decodeNext(p)
+		t.next = decodeThroughput(p)
+		return t.next != nil
+	case fieldIndex:
+		ix := decodeIndex(p)
+		t.indexes = append(t.indexes, ix)
+		return ix != nil
 	case fieldTTL:
 		return t.ttl.decode(p)
 	}
@@ -189,20 +205,20 @@ func (t *table) field(tag byte, p []byte) bool {
 
 func tag23(p []byte, size int) tag { return tag{string(p[:size]), string(p[size:])} }
 
-func (t *table) decodeNext(p []byte) bool {
+// decodeThroughput reads what encodeThroughput wrote; nil when it is none.
+func decodeThroughput(p []byte) *throughput {
 	var u [3]uint64
 	for i := range u {
 		var n int
 		if u[i], n = binary.Uvarint(p); n <= 0 {
-			return false
+			return nil
 		}
 		p = p[n:]
 	}
 	if len(p) > 0 || u[0] > uint64(onDemand) || int64(u[1]) < 0 || int64(u[2]) < 0 {
-		return false
+		return nil
 	}
-	t.next = &throughput{billing(u[0]), int64(u[1]), int64(u[2])}
-	return true
+	return &throughput{billing(u[0]), int64(u[1]), int64(u[2])}
 }
 
 func (t *table) setNumber(tag byte, u uint64) bool {
@@ -219,6 +235,9 @@ func (t *table) setNumber(tag byte, u uint64) bool {
 	case fieldClass:
 		t.class = class(u)
 		return u <= uint64(classInfrequent)
+	case fieldLastIndex:
+		t.lastIndex = uint32(u)
+		return u <= math.MaxUint32
 	case fieldProtected:
 		t.protected = u == 1
 		return u == 1

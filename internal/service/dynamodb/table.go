@@ -65,11 +65,15 @@ type table struct {
 	protected            bool
 	tags                 []tag
 	ttl                  timeToLive
+
+	indexes   []*index // global and local, as they were asked for
+	lastIndex uint32   // the number that an index was given last
 }
 
 func (t *table) clone() *table {
 	c := *t
 	c.attributes, c.tags = slices.Clone(t.attributes), slices.Clone(t.tags)
+	c.indexes = slices.Clone(t.indexes) // each of them is changed on a clone of its own
 	if t.next != nil {
 		next := *t.next
 		c.next = &next
@@ -124,6 +128,7 @@ func (t *table) finish(now int64) bool {
 		}
 	case stateActive, stateCreating:
 	}
+	t.finishIndexes(now)
 	t.state, t.due, t.next = stateActive, 0, nil
 	return true
 }
@@ -154,12 +159,15 @@ func (t *table) noteChange(next throughput, now int64) {
 }
 
 // decreasesToday counts them by days of UTC.
-func (t *table) decreasesToday(now int64) int64 {
+func (t *table) decreasesToday(now int64) int64 { return decreasesOn(now, t.decreased, t.decreases) }
+
+// decreasesOn is how many of the decreases, of which the last was at decreased, were on the day of now.
+func decreasesOn(now, decreased, decreases int64) int64 {
 	day := (24 * time.Hour).Milliseconds()
-	if t.decreased/day != now/day {
+	if decreased/day != now/day {
 		return 0
 	}
-	return t.decreases
+	return decreases
 }
 
 // keyKind is the type of a key attribute as AttributeDefinitions names it.

@@ -76,9 +76,6 @@ func TestCreateTableIsRefusedWithTextsOfAWS(t *testing.T) {
 		{"too many units", input("abc", "pk:S"), func(in *dynamodbapi.CreateTableInput) {
 			in.BillingMode, in.ProvisionedThroughput = nil, units(1_000_000_000_001, 1)
 		}, "ValidationException", "Given value 1000000000001 for ReadCapacityUnits is out of bounds"},
-		{"index", input("abc", "pk:S"), func(in *dynamodbapi.CreateTableInput) {
-			in.GlobalSecondaryIndexes = []dynamodbapi.GlobalSecondaryIndex{{}}
-		}, "ValidationException", "GlobalSecondaryIndexes is not served yet."},
 		{"stream", input("abc", "pk:S"), func(in *dynamodbapi.CreateTableInput) {
 			in.StreamSpecification = &dynamodbapi.StreamSpecification{StreamEnabled: true}
 		}, "ValidationException", "StreamSpecification is not served yet."},

@@ -20,6 +20,7 @@ const (
 	reasonCondition = "ConditionalCheckFailed"
 	reasonInvalid   = "ValidationError"
 	reasonConflict  = "TransactionConflict"
+	reasonSize      = "ItemCollectionSizeLimitExceeded"
 )
 
 const (
@@ -49,7 +50,11 @@ func (r reasons) invalid(i int, err error) error {
 		return nil
 	}
 	e, ok := errors.AsType[*api.Error](err)
-	if !ok || e.Code != "ValidationException" || strings.HasPrefix(e.Message, textEmptyKey[:strings.Index(textEmptyKey, "%")]) {
+	if ok && e.Code == "ItemCollectionSizeLimitExceededException" {
+		r.set(i, reasonSize, e.Message)
+		return nil
+	}
+	if !ok || e.Code != "ValidationException" || isEmptyKey(e.Message) {
 		return err
 	}
 	r.set(i, reasonInvalid, e.Message)

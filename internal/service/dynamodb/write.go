@@ -24,18 +24,22 @@ const (
 
 // write is one change of one item. Its request is fixed; run fills the rest, each time anew.
 type write struct {
-	place  place
-	verb   verb
-	item   value.Item // the key; nil of a put
-	stored []byte     // of a put: the item
-	plan   expr.Plan
-	batch  bool // BatchWriteItem words a put's key that does not fit as that of a delete
+	place    place
+	verb     verb
+	item     value.Item // the key; nil of a put
+	stored   []byte     // of a put: the item
+	plan     expr.Plan
+	measured bool // the size of the item's collection is asked for
+	batch    bool // BatchWriteItem words a put's key that does not fit as that of a delete
 
 	table    *table     // as the transaction sees it
 	at       []byte     // key of the store
 	old, new []byte     // stored images; nil: no item
 	oldItem  value.Item // of an update: decoded
 	newItem  value.Item
+	arms     []arm // what it has cost the indexes
+
+	collection *dynamodbapi.ItemCollectionMetrics
 }
 
 // run makes the change in a transaction.
@@ -71,17 +75,26 @@ func (w *write) perform(tx store.Tx) error {
 	if err := w.change(); err != nil {
 		return err
 	}
-	if bytes.Equal(w.old, w.new) {
-		return nil // also when there is no item before and after
+	if w.arms = nil; !bytes.Equal(w.old, w.new) { // also equal: no item before and after
+		if err := w.table.checkIndexKeys(w.old, w.new, w.verb == verbUpdate); err != nil {
+			return err
+		}
+		c := change{table: w.table, at: w.at, old: w.old, new: w.new}
+		if err := c.commit(tx); err != nil {
+			return err
+		}
+		w.arms = c.arms
 	}
-	c := change{table: w.table, at: w.at, old: w.old, new: w.new}
-	return c.commit(tx)
+	return w.metrics(tx)
 }
 
 // key holds the request against the table's schema and finds the item.
 func (w *write) key(t *table) ([]byte, error) {
 	keys := t.keyNames()
 	if err := w.plan.CheckScalars(false, keys...); err != nil {
+		return nil, err
+	}
+	if err := w.plan.CheckScalars(true, t.indexKeyNames()...); err != nil {
 		return nil, err
 	}
 	var key []byte
