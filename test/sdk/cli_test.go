@@ -18,15 +18,16 @@ import (
 // cli drives the AWS CLI v1: one process for each call, as in a shell.
 type cli struct {
 	program  string
+	service  string // kinesis or dynamodb
 	endpoint string
 	stream   string
 	env      []string
 }
 
-// call runs `aws kinesis args` and decodes its answer into out unless that is nil.
+// call runs `aws SERVICE args` and decodes its answer into out unless that is nil.
 func (c *cli) call(t *testing.T, out any, args ...string) error {
 	t.Helper()
-	args = append([]string{"--endpoint-url", c.endpoint, "--output", "json", "kinesis"}, args...)
+	args = append([]string{"--endpoint-url", c.endpoint, "--output", "json", c.service}, args...)
 	cmd := exec.CommandContext(t.Context(), c.program, args...)
 	cmd.Env = c.env
 	var text, log bytes.Buffer
@@ -55,7 +56,7 @@ type cliRecord struct{ SequenceNumber, PartitionKey, Data string }
 func playCLI(t *testing.T, endpoint, stream string) {
 	t.Helper()
 	c := &cli{
-		program: part(t, "python", "venv", "bin", "aws"), endpoint: endpoint, stream: stream, env: environment(),
+		program: part(t, "python", "venv", "bin", "aws"), service: "kinesis", endpoint: endpoint, stream: stream, env: environment(),
 	}
 	for _, step := range []struct {
 		name string

@@ -4,7 +4,7 @@
 //	go test -tags system ./test/sdk
 //	go test -tags system ./test/sdk -endpoint http://127.0.0.1:4567 -http1     another server
 //
-// Every client plays the same scenario on a stream of its own, step by step:
+// Every client of Kinesis plays the same scenario on a stream of its own, step by step:
 //
 //	create      CreateStream with 4 shards, wait for ACTIVE, ListStreams
 //	shards      ListShards: hash ranges that meet and cover everything
@@ -26,6 +26,21 @@
 // served without a step there fails the test.
 //
 // The Go client is also pushed records over each protocol, with a takeover and a consumer that ends.
+//
+// Clients of DynamoDB (tables_test.go) play one on a table of their own, each with what its language adds: packages of
+// values and expressions in Go, the resource of boto3, the document client of JavaScript, the enhanced client of Java with
+// beans, versions and counters:
+//
+//	create        CreateTable, the waiter, ListTables
+//	items         every type, sets and 38 digits, exact; ReturnValues
+//	expressions   condition, projection, update; the item of a condition that failed
+//	legacy        Expected, AttributeUpdates, KeyConditions, QueryFilter, AttributesToGet
+//	batches       BatchWriteItem, BatchGetItem
+//	pages         paginators of Query and Scan, also of parallel segments
+//	transactions  TransactWriteItems with its cancellation reasons, TransactGetItems
+//	capacity      ConsumedCapacity
+//	errors        the code, a message and a request id
+//	delete        DeleteTable, the waiter
 //
 // The Go client and the AWS CLI are driven from here; Python, JavaScript and Java have a program each
 // under clients/, which prints a line for each step. A step without a line fails.

@@ -32,13 +32,9 @@ func playJavaScript(t *testing.T, endpoint, stream string) {
 
 func playJava(t *testing.T, endpoint, stream string) {
 	t.Helper()
-	jars, classes := part(t, "java", "lib", "*"), t.TempDir()
-	compile := exec.CommandContext(withDeadline(t), "javac", "-nowarn", "-d", classes, "-cp", jars, "clients/Client.java")
-	if out, err := compile.CombinedOutput(); err != nil {
-		t.Fatalf("javac: %v\n%s", err, out)
-	}
+	classPath := compile(t, part(t, "java", "lib", "*"), "clients/Client.java")
 	want := append([]string{"async", "push"}, steps...)
-	args := []string{"-Xmx256m", "-cp", classes + string(filepath.ListSeparator) + jars, "Client", endpoint, stream}
+	args := []string{"-Xmx256m", "-cp", classPath, "Client", endpoint, stream}
 	if *http1Flag {
 		want, args = steps, append(args, "http1")
 	}

@@ -31,6 +31,8 @@ var parts = []part{
 	{"node", "AWS SDK for JavaScript v3", "tools/parts/node", "parts/node", 1, buildNode},
 	{"kinesalite", "the peer that test/bench measures against", "tools/parts/kinesalite", "parts/kinesalite", 1, buildNode},
 	{"java", "AWS SDK for Java v2", "tools/parts/java", "parts/java", 1, buildJava},
+	{"java-dynamodb", "AWS SDK for Java v2 with the enhanced client of DynamoDB", "tools/parts/java-dynamodb", "parts/java-dynamodb", 1, buildJava},
+	{"kcl", "Kinesis consumer and producer libraries", "tools/parts/kcl", "parts/kcl", 1, buildJava},
 	{"kafka-definitions", "jar with Kafka's message definitions", "tools/parts/kafka-definitions", "parts/kafka-definitions", 1, buildJar},
 	{"kafka-java", "Apache Kafka: clients, Streams, Connect, tools and broker", "tools/parts/kafka-java", "parts/kafka-java", 1, buildJava},
 	{"kafka-python", "librdkafka, kafka-python and aiokafka in a virtual environment", "tools/parts/kafka-python", "parts/kafka-python", 2, buildPython},
