@@ -35,16 +35,25 @@ type Signer struct {
 
 // Kinesis builds a signed request for the operation op with a JSON body.
 func (s Signer) Kinesis(op string, body []byte) (*Request, error) {
+	return s.sign("kinesis", "application/x-amz-json-1.1", "Kinesis_20131202."+op, body)
+}
+
+// DynamoDB builds a signed request for the operation op with a JSON body.
+func (s Signer) DynamoDB(op string, body []byte) (*Request, error) {
+	return s.sign("dynamodb", "application/x-amz-json-1.0", "DynamoDB_20120810."+op, body)
+}
+
+func (s Signer) sign(service, contentType, target string, body []byte) (*Request, error) {
 	r, err := http.NewRequest(http.MethodPost, "http://"+s.Host+"/", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	r.Header.Set("X-Amz-Target", "Kinesis_20131202."+op)
+	r.Header.Set("Content-Type", contentType)
+	r.Header.Set("X-Amz-Target", target)
 	sum := sha256.Sum256(body)
-	err = v4.NewSigner().SignHTTP(context.Background(), s.Credentials, r, hex.EncodeToString(sum[:]), "kinesis", s.Region, time.Now())
+	err = v4.NewSigner().SignHTTP(context.Background(), s.Credentials, r, hex.EncodeToString(sum[:]), service, s.Region, time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("sign %s: %w", op, err)
+		return nil, fmt.Errorf("sign %s: %w", target, err)
 	}
 	req := &Request{Host: s.Host, Body: body}
 	for _, name := range []string{"Content-Type", "X-Amz-Target", "X-Amz-Date", "Authorization"} {

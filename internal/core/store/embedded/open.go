@@ -90,13 +90,17 @@ func (s *Store) open() error {
 	return syncDir(s.opts.FS, s.opts.Dir)
 }
 
+// flushing is how many memtables there are while one is flushed. Pebble takes them from the size of its block cache, which
+// without them in it holds nothing as long as there are writes.
+const flushing = 2
+
 // pebbleOptions are those that a prototype measured: a large lowest level and late compactions cost least
 // CPU for each change, and a failing flush is noticed before Pebble blocks at 4 memtables.
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          &syncFS{FS: s.opts.FS, fail: s.fail, gate: &s.gate},
 		Cache:                       nil,
-		CacheSize:                   s.opts.BlockCacheBytes,
+		CacheSize:                   s.opts.BlockCacheBytes + flushing*s.opts.MemtableBytes,
 		DisableWAL:                  true,
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		MemTableSize:                uint64(s.opts.MemtableBytes),
