@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
 
 	"millrace/internal/core/store"
@@ -112,22 +113,29 @@ func (v *snapshot) Sequence() uint64 { return v.seq }
 func (v *snapshot) Now() int64       { return v.now }
 
 func (v *snapshot) Get(key []byte) ([]byte, bool, error) {
-	if !v.update {
-		return get(v.snap, key)
-	}
-	locks, b := &v.s.locks, bucketOf(key)
-	if locks.lost.lately(b, v.seq) {
+	hash := xxhash.Sum64(key)
+	locks, b := &v.s.locks, hash%buckets
+	if v.update && locks.lost.lately(b, v.seq) {
 		return nil, false, store.ErrConflict
 	}
-	if v.snap != nil {
-		return get(v.snap, key)
+	value, ok, known := v.s.kept.get(locks, key, hash, v.seq)
+	if !known {
+		var err error
+		last := locks.last[b].Load()
+		if v.snap != nil {
+			value, ok, err = get(v.snap, key)
+		} else if value, ok, err = get(v.s.db, key); err == nil && locks.bucketChangedSince(b, v.seq) {
+			return nil, false, store.ErrConflict
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		v.s.kept.keep(locks, key, value, hash, last, v.seq)
 	}
-	value, ok, err := get(v.s.db, key)
-	if err == nil && locks.bucketChangedSince(b, v.seq) {
-		return nil, false, store.ErrConflict
+	if v.snap == nil {
+		v.buckets = append(v.buckets, b)
 	}
-	v.buckets = append(v.buckets, b)
-	return value, ok, err
+	return value, ok, nil
 }
 
 func get(r pebble.Reader, key []byte) ([]byte, bool, error) {
@@ -260,6 +268,9 @@ func (o *overlay) Now() int64       { return o.now }
 func (o *overlay) Get(key []byte) ([]byte, bool, error) {
 	if v, ok := o.values[string(key)]; ok {
 		return bytes.Clone(v), v != nil, nil
+	}
+	if value, ok, known := o.s.kept.get(&o.s.locks, key, xxhash.Sum64(key), o.seq); known {
+		return value, ok, nil
 	}
 	return get(o.s.db, key)
 }

@@ -36,6 +36,7 @@ type Store struct {
 	// The sequencer's own.
 	decided *store.State
 	locks   conflicts
+	kept    keptKeys
 	active  *journalFile
 	jobs    chan *job      // to the applier; closed by the sequencer at the end
 	rooms   chan groupRoom // from the applier
