@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"millrace/internal/service/kinesis"
 	"millrace/internal/wire/aws/sigv4"
@@ -45,6 +46,9 @@ type Options struct {
 
 	Region        string `help:"Default region. Without it, that of the first signed request is kept." placeholder:"REGION"`
 	KinesisQuotas string `help:"Quotas of Kinesis streams: aws, off, or N times those of AWS." default:"aws" placeholder:"aws|off|N"`
+
+	DynamoDBThrottle string        `help:"Whether DynamoDB tables are held to their units: off or on." default:"off" enum:"off,on" name:"dynamodb-throttle"`
+	DynamoDBTTLLag   time.Duration `help:"How long after their time expired DynamoDB items are deleted at the earliest." default:"0s" name:"dynamodb-ttl-lag"`
 
 	TailCacheMiB   int64 `help:"Newest groups kept in memory for readers." default:"16" name:"tail-cache-mib"`
 	MemtableMiB    int64 `help:"Memtable of the key store." default:"16" name:"memtable-mib"`

@@ -104,7 +104,10 @@ func (s *Server) open() error {
 		return err
 	}
 	s.metrics.registry.MustRegister(newKinesisCollector(s.kinesis))
-	if s.tables, err = dynamodb.New(dynamodb.Options{Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Endpoint: s.endpoint}); err != nil {
+	if s.tables, err = dynamodb.New(dynamodb.Options{
+		Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Endpoint: s.endpoint,
+		Throttle: s.opts.DynamoDBThrottle == "on", TimeToLiveLag: s.opts.DynamoDBTTLLag,
+	}); err != nil {
 		return err
 	}
 	config, err := s.tlsConfig(listeners)

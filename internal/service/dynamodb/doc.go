@@ -37,7 +37,7 @@
 // # What hangs on items
 //
 // follow.go is the one place where an item changes. ttl.go and store_ttl.go keep there the rows by which worker_ttl.go finds items that expire.
-// counts.go counts items when somebody asks how many there are.
+// throttle.go holds tables to their units, if it is asked to; counts.go counts items when somebody asks how many there are.
 //
 // Sources: DynamoDB API reference and developer guide (read 2026-11); where texts of errors come from is said in errors.go and
 // in package expr.

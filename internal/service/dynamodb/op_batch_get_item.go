@@ -18,15 +18,19 @@ type batchGet struct {
 	in    dynamodbapi.KeysAndAttributes
 	keys  []value.Item
 	plan  expr.Plan
+
+	gauge gauge
+	units float64 // that were used
+	over  error   // throttled: not all keys were read
 }
 
 // BatchGetItem: up to 100 items of any tables by their keys.
 //
 // Behaviour
 //   - all are of one snapshot, which is more than AWS promises
-//   - keys past 16 MB of items come back as UnprocessedKeys
+//   - keys past 16 MB of items, or past the units of a table, come back as UnprocessedKeys; when none was read the call fails
 //
-// Errors: ResourceNotFoundException, ValidationException
+// Errors: ResourceNotFoundException, ValidationException, ProvisionedThroughputExceededException, ThrottlingException
 // Source: DynamoDB API reference, BatchGetItem (read 2026-11); texts as errors.go says
 func (s *Service) BatchGetItem(ctx context.Context, in *dynamodbapi.BatchGetItemInput) (*dynamodbapi.BatchGetItemOutput, error) {
 	gets, err := s.batchGets(ctx, in)
@@ -51,8 +55,28 @@ func (s *Service) BatchGetItem(ctx context.Context, in *dynamodbapi.BatchGetItem
 	if err != nil {
 		return nil, apiError(err)
 	}
+	if err := s.spendGets(gets); err != nil {
+		return nil, err
+	}
 	out.ConsumedCapacity = units.list(in.ReturnConsumedCapacity)
 	return out, nil
+}
+
+// spendGets counts what was read. It is the error of the call when nothing was, because of throttling.
+func (s *Service) spendGets(gets []batchGet) (over error) {
+	used := 0.0
+	for i := range gets {
+		g := &gets[i]
+		if g.over != nil {
+			over = g.over
+		}
+		s.throttle.spend(g.gauge, g.units)
+		used += g.units
+	}
+	if used > 0 {
+		return nil
+	}
+	return over
 }
 
 // batchGets reads the request, tables in the order of names.
@@ -104,7 +128,9 @@ func (g *batchGet) run(s *Service, tx store.ReadTx, out *dynamodbapi.BatchGetIte
 	if err != nil {
 		return err
 	}
-	items, done, err := g.read(tx, at, units, size)
+	g.gauge = t.gauge(g.place, nil, false)
+	items, done, err := g.read(s, tx, at, size)
+	units.add(g.place.named, g.units)
 	if done < len(at) {
 		rest := g.in
 		rest.Keys = g.in.Keys[done:]
@@ -115,12 +141,15 @@ func (g *batchGet) run(s *Service, tx store.ReadTx, out *dynamodbapi.BatchGetIte
 }
 
 // read reads items in runs, each one round trip, until all are done or the answer is full.
-func (g *batchGet) read(tx store.ReadTx, at [][]byte, units costs, size *int) (items []api.JSON, done int, err error) {
-	items = []api.JSON{}
+func (g *batchGet) read(s *Service, tx store.ReadTx, at [][]byte, size *int) (items []api.JSON, done int, err error) {
+	items, g.units = []api.JSON{}, 0
 	var found [][]byte
 	for i := range at {
 		if *size >= maxBatchBytes {
 			return items, i, nil
+		}
+		if g.over = s.throttle.admit(g.gauge, g.units); g.over != nil {
+			return items, i, nil //nolint:nilerr // the rest is unprocessed; the call fails only when that is all
 		}
 		if i%firstRun == 0 {
 			if found, err = tx.GetMany(at[i:min(i+firstRun, len(at))]); err != nil {
@@ -130,7 +159,7 @@ func (g *batchGet) read(tx store.ReadTx, at [][]byte, units costs, size *int) (i
 		stored := found[i%firstRun]
 		n := sizeOf(stored)
 		*size += n
-		units.add(g.place.named, readUnits(n, isTrue(g.in.ConsistentRead)))
+		g.units += readUnits(n, isTrue(g.in.ConsistentRead))
 		if stored == nil {
 			continue
 		}

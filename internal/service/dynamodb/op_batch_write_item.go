@@ -13,9 +13,10 @@ import (
 // BatchWriteItem: up to 25 puts and deletes in any tables.
 //
 // Behaviour
-//   - all are one commit, which is more than AWS promises; so nothing is ever left unprocessed
+//   - all are one commit, which is more than AWS promises; only those past the units of a table are left unprocessed, and when
+//     that is all the call fails
 //
-// Errors: ResourceNotFoundException, ValidationException
+// Errors: ResourceNotFoundException, ValidationException, ProvisionedThroughputExceededException, ThrottlingException
 // Source: DynamoDB API reference, BatchWriteItem (read 2026-11); texts as errors.go says
 func (s *Service) BatchWriteItem(ctx context.Context, in *dynamodbapi.BatchWriteItemInput) (*dynamodbapi.BatchWriteItemOutput, error) {
 	var writes []*write
@@ -30,6 +31,7 @@ func (s *Service) BatchWriteItem(ctx context.Context, in *dynamodbapi.BatchWrite
 				return nil, apiError(older(err))
 			}
 			w.measured = measured(in.ReturnItemCollectionMetrics)
+			w.request = &in.RequestItems[name][i]
 			writes = append(writes, w)
 		}
 	}
@@ -41,11 +43,17 @@ func (s *Service) BatchWriteItem(ctx context.Context, in *dynamodbapi.BatchWrite
 		return nil, apiError(err)
 	}
 	units := costs{}
+	left := map[string][]dynamodbapi.WriteRequest{}
 	for _, w := range writes {
+		if w.over {
+			left[w.place.named] = append(left[w.place.named], *w.request)
+			continue
+		}
 		units.add(w.place.named, w.units(), w.arms...)
+		s.spend(w.table, w.place, true, w.units(), w.arms)
 	}
 	return &dynamodbapi.BatchWriteItemOutput{
-		UnprocessedItems: map[string][]dynamodbapi.WriteRequest{}, ConsumedCapacity: units.list(in.ReturnConsumedCapacity),
+		UnprocessedItems: left, ConsumedCapacity: units.list(in.ReturnConsumedCapacity),
 		ItemCollectionMetrics: collections(writes),
 	}, nil
 }
@@ -85,6 +93,10 @@ func (s *Service) writeAll(tx store.Tx, writes []*write) error {
 		}
 		seen[string(w.at)] = true
 	}
+	writes, err := s.admitted(writes)
+	if err != nil {
+		return err
+	}
 	if err := readAll(tx, writes); err != nil {
 		return err
 	}
@@ -94,6 +106,27 @@ func (s *Service) writeAll(tx store.Tx, writes []*write) error {
 		}
 	}
 	return nil
+}
+
+// admitted are the writes for which there are units, by what their requests cost at least. It fails when there are none.
+func (s *Service) admitted(writes []*write) (found []*write, over error) {
+	if !s.throttle.on {
+		return writes, nil
+	}
+	pending := map[uint64]float64{}
+	for _, w := range writes {
+		err := s.admitWrite(w, pending[w.table.num])
+		if w.over = err != nil; w.over {
+			over = err
+			continue
+		}
+		pending[w.table.num] += writeUnits(sizeOf(w.stored))
+		found = append(found, w)
+	}
+	if len(found) > 0 {
+		over = nil
+	}
+	return found, over
 }
 
 // readAll reads the items of writes that were located, in one round trip.

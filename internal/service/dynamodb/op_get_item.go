@@ -34,35 +34,41 @@ func (s *Service) GetItem(ctx context.Context, in *dynamodbapi.GetItemInput) (*d
 		return nil, apiError(r.err)
 	}
 	var stored []byte
+	var t *table
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
-		stored, err = s.read(tx, p, key, &plan)
+		t, stored, err = s.read(tx, p, key, &plan)
 		return err
 	})
 	if err != nil {
 		return nil, apiError(err)
 	}
-	out := &dynamodbapi.GetItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, readUnits(sizeOf(stored), isTrue(in.ConsistentRead)))}
+	units := readUnits(sizeOf(stored), isTrue(in.ConsistentRead))
+	s.spend(t, p, false, units, nil)
+	out := &dynamodbapi.GetItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, units)}
 	out.Item, err = shown(plan.Projection, stored)
 	return out, apiError(err)
 }
 
 // read finds an item by its key; nil when there is none.
 //
-// Errors: ResourceNotFoundException, ValidationException, those of the store.
-func (s *Service) read(tx store.ReadTx, p place, key value.Item, plan *expr.Plan) ([]byte, error) {
+// Errors: ResourceNotFoundException, ValidationException, those of throttle.admit and of the store.
+func (s *Service) read(tx store.ReadTx, p place, key value.Item, plan *expr.Plan) (*table, []byte, error) {
 	t, err := s.live(tx, p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := plan.CheckScalars(false, t.keyNames()...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	at, bad := t.keyOf(key)
 	if bad != nil {
-		return nil, bad
+		return nil, nil, bad
+	}
+	if err := s.throttle.admit(t.gauge(p, nil, false), 0); err != nil {
+		return nil, nil, err
 	}
 	stored, _, err := tx.Get(at)
-	return stored, err
+	return t, stored, err
 }
 
 // shown is what a projection shows of a stored item; nil when there is no item.

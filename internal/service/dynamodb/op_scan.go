@@ -70,12 +70,16 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 		if err := g.show(pg, &sel, &plan); err != nil {
 			return err
 		}
+		if err := s.throttle.admit(t.gauge(p, g.index, false), 0); err != nil {
+			return err
+		}
 		return pg.read(tx)
 	})
 	if err != nil {
 		return nil, apiError(err)
 	}
 	units, arms := g.cost(pg, sel.consistent)
+	s.spend(g.table, p, false, units, arms)
 	out := &dynamodbapi.ScanOutput{
 		Items: pg.items, Count: &pg.matched, ScannedCount: &pg.scanned,
 		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, units, arms...),

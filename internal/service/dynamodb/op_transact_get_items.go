@@ -14,6 +14,7 @@ type transactGet struct {
 	place place
 	key   value.Item
 	plan  expr.Plan
+	gauge gauge
 }
 
 // TransactGetItems: up to 100 items of any tables as they were at one moment.
@@ -38,7 +39,7 @@ func (s *Service) TransactGetItems(ctx context.Context, in *dynamodbapi.Transact
 		if r.err != nil {
 			return nil, apiError(older(r.err))
 		}
-		gets[i] = transactGet{p, key, plan}
+		gets[i] = transactGet{place: p, key: key, plan: plan}
 	}
 	var found [][]byte
 	err := s.store.View(ctx, func(tx store.ReadTx) (err error) {
@@ -51,7 +52,9 @@ func (s *Service) TransactGetItems(ctx context.Context, in *dynamodbapi.Transact
 	out := &dynamodbapi.TransactGetItemsOutput{Responses: make([]dynamodbapi.ItemResponse, len(gets))}
 	units := costs{}
 	for i := range gets {
-		units.add(gets[i].place.named, 2*readUnits(sizeOf(found[i]), true))
+		used := 2 * readUnits(sizeOf(found[i]), true)
+		units.add(gets[i].place.named, used)
+		s.throttle.spend(gets[i].gauge, used)
 		if out.Responses[i].Item, err = shown(gets[i].plan.Projection, found[i]); err != nil {
 			return nil, apiError(err)
 		}
@@ -96,5 +99,6 @@ func (s *Service) locateGet(tx store.ReadTx, g *transactGet) ([]byte, error) {
 	if bad != nil {
 		return nil, bad
 	}
-	return at, nil
+	g.gauge = t.gauge(g.place, nil, false)
+	return at, s.throttle.admit(g.gauge, 0)
 }

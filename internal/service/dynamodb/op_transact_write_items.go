@@ -74,9 +74,21 @@ func (s *Service) TransactWriteItems(ctx context.Context, in *dynamodbapi.Transa
 	if err != nil {
 		return nil, apiError(err)
 	}
+	s.spendActions(actions, again)
 	return &dynamodbapi.TransactWriteItemsOutput{
 		ConsumedCapacity: transactCosts(actions, again, in.ReturnConsumedCapacity), ItemCollectionMetrics: collections(writesOf(actions)),
 	}, nil
+}
+
+// spendActions counts what a transaction has used.
+func (s *Service) spendActions(actions []*action, again bool) {
+	for _, a := range actions {
+		if again {
+			s.spend(a.table, a.place, false, 2*readUnits(sizeOf(a.old), true), nil)
+		} else {
+			s.spend(a.table, a.place, true, 2*a.units(), a.arms)
+		}
+	}
 }
 
 // transactCosts are twice those of single calls; those of a repeat are reads.
@@ -198,7 +210,11 @@ func (s *Service) locateAll(tx store.Tx, actions []*action) error {
 	seen := make(map[string]bool, len(actions))
 	for i, a := range actions {
 		a.at = nil
-		if err := a.locate(s, tx); err != nil {
+		err := a.locate(s, tx)
+		if err == nil {
+			err = s.admitWrite(&a.write, 0)
+		}
+		if err != nil {
 			if err := r.invalid(i, err); err != nil {
 				return err
 			}

@@ -31,6 +31,8 @@ type Options struct {
 	// TimeToLiveLag is how long after their time expired items are deleted at the earliest; AWS takes up to two days. They can
 	// be read until then. Default 0; a look for them is made every second.
 	TimeToLiveLag time.Duration
+	// Throttle holds tables to the units that they have. Default: whatever is asked for is served.
+	Throttle bool
 	// Clock wakes the worker, by differences alone; states and tokens go by store time. Default: the machine's.
 	Clock clock.Clock
 }
@@ -63,7 +65,8 @@ type Service struct {
 	cache sync.Map        // of a table's key to *cached
 	expr  *expr.Cache
 
-	counter counter // what counts is to do
+	counter  counter  // what counts is to do
+	throttle throttle // what tables have used
 
 	states *worker.Worker // poked when a state was given a due time
 	expiry *worker.Worker // poked when a time to live was changed
@@ -88,6 +91,7 @@ func New(opts Options) (*Service, error) {
 	}
 	s.states = worker.New(worker.Options{Step: s.step, What: "tables could not be moved on", Clock: opts.Clock, Logger: s.log})
 	s.expiry = worker.New(worker.Options{Step: s.stepTTL, What: "items could not be expired", Clock: opts.Clock, Logger: s.log})
+	s.throttle.on, s.throttle.clock = opts.Throttle, opts.Clock
 	s.counts = worker.New(worker.Options{Step: s.stepCount, What: "items could not be counted", Clock: opts.Clock, Logger: s.log})
 	s.online = worker.New(worker.Options{Step: s.stepIndexes, What: "indexes could not be moved on", Clock: opts.Clock, Logger: s.log})
 	ctx, stop := context.WithCancel(context.Background())

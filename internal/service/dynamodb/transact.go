@@ -21,6 +21,9 @@ const (
 	reasonInvalid   = "ValidationError"
 	reasonConflict  = "TransactionConflict"
 	reasonSize      = "ItemCollectionSizeLimitExceeded"
+
+	reasonThroughput = "ProvisionedThroughputExceeded"
+	reasonThrottling = "ThrottlingError"
 )
 
 const (
@@ -47,6 +50,10 @@ func (r reasons) set(i int, code, message string) {
 func (r reasons) invalid(i int, err error) error {
 	if v, ok := errors.AsType[*value.Error](err); ok {
 		r.set(i, reasonInvalid, v.Error())
+		return nil
+	}
+	if code := throttled(err); code != "" {
+		r.set(i, code, api.AsError(err).Message)
 		return nil
 	}
 	e, ok := errors.AsType[*api.Error](err)

@@ -30,7 +30,11 @@ type write struct {
 	stored   []byte     // of a put: the item
 	plan     expr.Plan
 	measured bool // the size of the item's collection is asked for
-	batch    bool // BatchWriteItem words a put's key that does not fit as that of a delete
+	over     bool // of a batch: there were no units for it
+
+	request *dynamodbapi.WriteRequest // of a batch
+
+	batch bool // BatchWriteItem words a put's key that does not fit as that of a delete
 
 	table    *table     // as the transaction sees it
 	at       []byte     // key of the store
@@ -47,6 +51,9 @@ type write struct {
 // Errors: ResourceNotFoundException, ValidationException, errCondition, those of the store.
 func (w *write) run(s *Service, tx store.Tx) error {
 	if err := w.locate(s, tx); err != nil {
+		return err
+	}
+	if err := s.admitWrite(w, 0); err != nil {
 		return err
 	}
 	var err error
@@ -240,7 +247,11 @@ func partOf(item value.Item) api.JSON {
 // Errors: as clients see them.
 func (s *Service) apply(ctx context.Context, w *write, onFailure *dynamodbapi.ReturnValuesOnConditionCheckFailure) error {
 	_, err := s.store.Update(ctx, func(tx store.Tx) error { return w.run(s, tx) })
-	if err == errCondition { //nolint:errorlint // run returns it as it is
+	failed := err == errCondition //nolint:errorlint // run returns it as it is
+	if err == nil || failed {
+		s.spend(w.table, w.place, true, w.units(), w.arms)
+	}
+	if failed {
 		return conditionFailed(w.old, onFailure)
 	}
 	return apiError(err)

@@ -52,7 +52,7 @@ func (c *claims) call(k claimKey, now int64, q Quotas) (*claim, bool) {
 	perSecond := subscriptionCalls * float64(q)
 	if held == nil {
 		c.dropOld(now)
-		held = &claim{key: k, calls: rate{bucket: bucket{max(perSecond, 1)}, last: now}}
+		held = &claim{key: k, calls: rate{bucket: full(perSecond), last: now}}
 		c.by[k] = held
 	}
 	if q.off() {
@@ -60,10 +60,10 @@ func (c *claims) call(k claimKey, now int64, q Quotas) (*claim, bool) {
 	}
 	held.calls.refill(max(0, time.Duration(now-held.calls.last).Seconds()), max(perSecond, 1))
 	held.calls.last = max(held.calls.last, now)
-	if held.calls.level < 1 {
+	if held.calls.Level < 1 {
 		return held, false
 	}
-	held.calls.level--
+	held.calls.Level--
 	return held, true
 }
 
@@ -144,11 +144,11 @@ func (c *claims) spend(held *claim, now int64, bytes int, q Quotas) time.Duratio
 	}
 	held.filled = max(now, held.filled)
 	held.out.refill(seconds, perSecond)
-	held.out.level -= float64(bytes)
-	if held.out.level >= 0 {
+	held.out.Level -= float64(bytes)
+	if held.out.Level >= 0 {
 		return 0
 	}
-	return time.Duration(-held.out.level / perSecond * float64(time.Second))
+	return time.Duration(-held.out.Level / perSecond * float64(time.Second))
 }
 
 // ending is why a subscription ends before its time; err is nil for a clean end.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"millrace/internal/core/catalog"
+	"millrace/internal/core/quota"
 )
 
 // Limits of requests and records.
@@ -112,11 +113,13 @@ func (q Quotas) shards(region string) int {
 	return q.of(shardLimitSmall)
 }
 
-// bucket holds what may be spent now: one second's worth at most, or one call where quotas are a fraction of AWS's. It
-// may go below zero, and is then paid back before more is given out.
-type bucket struct{ level float64 }
+// bucket holds one second's worth at most, or one call where quotas are a fraction of AWS's.
+type bucket struct{ quota.Bucket }
 
-func (b *bucket) refill(seconds, rate float64) { b.level = min(max(rate, 1), b.level+seconds*rate) }
+func (b *bucket) refill(seconds, rate float64) { b.Refill(seconds, rate, max(rate, 1)) }
+
+// full is a bucket with a second's worth.
+func full(rate float64) bucket { return bucket{quota.Bucket{Level: max(rate, 1)}} }
 
 // meter counts the traffic of one shard on this node.
 type meter struct {
@@ -154,11 +157,11 @@ func (m *meter) write(now int64, size int, q Quotas) bool {
 	defer m.mu.Unlock()
 	m.refill(now, q)
 	need := min(float64(size), shardWriteBytes*float64(q))
-	if m.bytes.level < need || m.records.level < 1 {
+	if m.bytes.Level < need || m.records.Level < 1 {
 		return false
 	}
-	m.bytes.level -= float64(size)
-	m.records.level--
+	m.bytes.Level -= float64(size)
+	m.records.Level--
 	return true
 }
 
@@ -167,10 +170,10 @@ func (m *meter) read(now int64, q Quotas) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refill(now, q)
-	if m.reads.level < 1 || m.out.level <= 0 {
+	if m.reads.Level < 1 || m.out.Level <= 0 {
 		return false
 	}
-	m.reads.level--
+	m.reads.Level--
 	return true
 }
 
@@ -178,7 +181,7 @@ func (m *meter) read(now int64, q Quotas) bool {
 func (m *meter) sent(size int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.out.level -= float64(size)
+	m.out.Level -= float64(size)
 }
 
 // operationRates are calls a second, of an account in a region or of a stream.
@@ -266,14 +269,14 @@ func (r *rates) admit(k rateKey, now int64, q Quotas) bool {
 		if r.calls == nil || len(r.calls) >= maxRates {
 			r.calls = map[rateKey]*rate{}
 		}
-		c = &rate{bucket: bucket{max(perSecond, 1)}, last: now}
+		c = &rate{bucket: full(perSecond), last: now}
 		r.calls[k] = c
 	}
 	c.refill(max(0, time.Duration(now-c.last).Seconds()), perSecond)
 	c.last = max(c.last, now)
-	if c.level < 1 {
+	if c.Level < 1 {
 		return false
 	}
-	c.level--
+	c.Level--
 	return true
 }
