@@ -14,16 +14,22 @@ import (
 func (s *Store) apply() {
 	defer s.done.Done()
 	for j := range s.jobs {
-		if j.group != nil {
-			s.publish(j)
-		}
-		for i, r := range j.requests {
-			if r != nil {
-				r.answer(j.errs[i])
-			}
-		}
+		s.settle(j)
+		s.behind.Add(-1)
 		if j.applied != nil {
 			close(j.applied)
+		}
+	}
+}
+
+// settle makes a group visible and answers its requests. Whoever calls it does so for groups in their order.
+func (s *Store) settle(j *job) {
+	if j.group != nil {
+		s.publish(j)
+	}
+	for i, r := range j.requests {
+		if r != nil {
+			r.answer(j.errs[i])
 		}
 	}
 }

@@ -193,7 +193,7 @@ func (s *Store) finish() {
 		s.log.Warn("the stop could not be noted in the journal; the next start checks more", "error", err)
 		return
 	}
-	s.jobs <- j
+	s.hand(j)
 }
 
 // release closes what is open; nothing runs any more.

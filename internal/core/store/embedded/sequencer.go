@@ -25,6 +25,7 @@ type job struct {
 	chunk    uint64
 	chunkAt  int   // where the group begins in the chunk
 	pos      int64 // where it begins in the file
+	bytes    int   // in the file
 	requests []*request
 	errs     []error       // beside requests
 	applied  chan struct{} // closed when applied; only made when the sequencer waits for it
@@ -305,7 +306,7 @@ func (s *Store) write(j *job) {
 	if j.group.Empty() {
 		s.decided.Undo(j.group)
 		j.group = nil
-		s.jobs <- j
+		s.hand(j)
 		return
 	}
 	if err := s.persist(j, 0); err != nil {
@@ -315,6 +316,26 @@ func (s *Store) write(j *job) {
 			j.errs[i] = store.ErrUnknownOutcome
 		}
 	}
+	s.hand(j)
+}
+
+// mostLed and mostLedBytes are what the sequencer applies and answers by itself, in about the time of a sync: with more, the
+// next group is better written meanwhile.
+const (
+	mostLed      = 32 // requests
+	mostLedBytes = 256 << 10
+)
+
+// hand gives a group to the applier, or does its work at once when there is little of it: no hop between goroutines, and
+// whoever is answered may be back for the next group, which would else be half as large and cost as much. Keys are the
+// applier's, since Pebble may be slow.
+func (s *Store) hand(j *job) {
+	little := len(j.requests) <= mostLed && j.bytes <= mostLedBytes && (j.group == nil || len(j.group.Keys) == 0)
+	if little && s.behind.Load() == 0 {
+		s.settle(j)
+		return
+	}
+	s.behind.Add(1)
 	s.jobs <- j
 }
 
@@ -335,7 +356,7 @@ func (s *Store) persist(j *job, flags uint16) error {
 		return fmt.Errorf("journal: group of %d bytes is larger than what was kept free: %d", len(buf), f.left())
 	}
 	j.chunk, j.chunkAt = number, s.cache.commit(len(buf))
-	j.file, j.pos = f, f.end
+	j.file, j.pos, j.bytes = f, f.end, len(buf)
 	if s.opts.Faults.On(fault.ApplyBeforeSync) {
 		s.applyKeys(j.group)
 	}
@@ -358,7 +379,11 @@ func (s *Store) persist(j *job, flags uint16) error {
 
 // waitApplied waits until all groups given to the applier are applied.
 func (s *Store) waitApplied() {
+	if s.behind.Load() == 0 {
+		return
+	}
 	j := &job{applied: make(chan struct{})}
+	s.behind.Add(1)
 	s.jobs <- j
 	<-j.applied
 }

@@ -39,6 +39,7 @@ type Store struct {
 	kept    keptKeys
 	active  *journalFile
 	jobs    chan *job      // to the applier; closed by the sequencer at the end
+	behind  atomic.Int32   // jobs that the applier has not done; the sequencer adds
 	rooms   chan groupRoom // from the applier
 
 	pubMu   sync.RWMutex
