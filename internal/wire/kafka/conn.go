@@ -27,6 +27,13 @@ type Conn struct {
 	attached atomic.Value
 	reason   string // why we end it, for the log; the reading goroutine's
 
+	// Of the reading goroutine.
+	ahead     []byte    // read and not yet taken; in aheadBuf, which is pooled
+	aheadBuf  []byte    // nil when ahead is empty
+	lately    time.Time // when the last request came
+	until     time.Time // to when the first bytes of the next are waited for; zero: that is not set
+	aheadRead aheadRead
+
 	direct directWrite
 
 	mu       sync.Mutex
@@ -158,6 +165,8 @@ func (c *Conn) Close() { c.cut() }
 
 // run serves the connection until it ends.
 func (c *Conn) run() {
+	c.lately = time.Now()
+	defer c.dropAhead()
 	if c.handshake() {
 		for c.next() {
 		}

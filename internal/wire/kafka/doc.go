@@ -1,7 +1,8 @@
 // Package kafka is the front for Kafka clients: listeners, connections, frames, and the order of answers.
 //
 //	conn ─► TLS? ─► size, key, version ─► served? authenticated? within bounds? ─► rest of the frame
-//	                 (8 bytes, kept in the Conn)                                       (pooled)
+//	                 (8 bytes, kept in the Conn; what came with them,                  (pooled)
+//	                  4 KiB at most, in a pooled buffer until it is taken)
 //	    ┌─ Produce: ProduceRequest, records are slices of the frame ─┐
 //	─► ─┼─ Fetch: FetchRequest, on pooled structs                    ├─► Handler ─► ... ─► Done, Send, Reply
 //	    └─ all others: Request with a message of package kafkaapi    ┘                        │
@@ -13,8 +14,8 @@
 // complete, without waiting: what does not fit into the socket at once is left to a goroutine that lives as long as
 // there is something to write. With more requests outstanding that goroutine writes in any case, so that it finds
 // the others complete that belong to the same group of the store. The connection is cut when the client takes
-// nothing for 30 s. No more than the first 8 bytes are read from a connection whose answer has not gone, so a slow
-// reader holds one answer and no more, and a client that goes away while its Fetch waits is noticed.
+// nothing for 30 s. No more than the first 8 bytes, behind a Produce 4 KiB, are read from a connection whose answer has
+// not gone, so a slow reader holds one answer and no more, and a client that goes away while its Fetch waits is noticed.
 //
 // # Order
 //

@@ -60,14 +60,14 @@ func (c *Conn) next() bool {
 // for these any more.
 func (c *Conn) readHead(n int) bool {
 	for {
-		if err := c.conn.SetReadDeadline(time.Now().Add(c.server.opts.IdleTimeout)); err != nil {
+		if c.awaitUntil() != nil {
 			return false
 		}
 		// Whoever sets last cuts the deadline short after it: one of the two sees the other.
 		if last, _ := c.state(); last {
 			return false
 		}
-		got, err := io.ReadFull(c.conn, c.head[:n])
+		got, err := io.ReadFull(fromClient{c}, c.head[:n])
 		switch {
 		case err == nil:
 			return true
@@ -75,7 +75,7 @@ func (c *Conn) readHead(n int) bool {
 			c.reason = fmt.Sprintf("request ends after %d bytes", got)
 			return false
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if last, waiting := c.state(); last || (!waiting && !c.answeredLately()) {
+			if !c.awaitsMore() {
 				return false
 			}
 		default:
@@ -155,10 +155,10 @@ func (c *Conn) drop(f *frame) {
 func (c *Conn) readAll(buf []byte) bool {
 	for at := 0; at < len(buf); {
 		step := buf[at:min(at+stepBytes, len(buf))]
-		if err := c.conn.SetReadDeadline(time.Now().Add(stepTime)); err != nil {
+		if len(c.ahead) < len(step) && c.stepUntil() != nil {
 			return false
 		}
-		n, err := io.ReadFull(c.conn, step)
+		n, err := io.ReadFull(fromClient{c}, step)
 		at += n
 		if err == nil {
 			continue
@@ -198,7 +198,8 @@ func (c *Conn) dispatch(f *frame) error {
 		c.drop(f)
 		return net.ErrClosed
 	}
-	p := pending{conn: c, key: f.key, version: f.version, correlation: correlation, start: time.Now(), inBytes: f.size}
+	c.lately = time.Now()
+	p := pending{conn: c, key: f.key, version: f.version, correlation: correlation, start: c.lately, inBytes: f.size}
 	switch {
 	case f.key == kafkaapi.KeyProduce:
 		return c.dispatchProduce(f, &r, p)
