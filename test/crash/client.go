@@ -36,7 +36,12 @@ func (c *client) call(op string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	req, err := c.signer.Kinesis(op, body)
+	return c.do(op, out, func() (*load.Request, error) { return c.signer.Kinesis(op, body) })
+}
+
+// do sends what sign returns and decodes the answer into out unless that is nil.
+func (c *client) do(op string, out any, sign func() (*load.Request, error)) error {
+	req, err := sign()
 	if err != nil {
 		return err
 	}

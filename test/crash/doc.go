@@ -14,6 +14,10 @@
 //	check_consumed.go what consumers must have got
 //	kills_test.go the run (build tag system)
 //	reshard_test.go the run with splits and merges (build tag system)
+//	registers.go  calls on single items; check_registers.go: linearizable, by porcupine
+//	lists.go      lists that transactions append to; check_lists.go: strictly serializable, by a search for cycles
+//	transfers.go  transfers between accounts; check_transfers.go: each once, with its token, and the sum stays
+//	tables_test.go the run over a table and its index (build tag system)
 //	sync_test.go  counts syncs between requests and answers with strace (build tag system)
 //
 // kill -9 leaves the page cache alone, so it cannot see a missing sync; sync_test.go can, and the crashing

@@ -37,6 +37,9 @@ const (
 	earlyMax   = 40 * time.Millisecond
 )
 
+// smallBounds have files fill, flush, move and be used again within a short run.
+var smallBounds = []string{"--max-unmoved-mib", "8", "--journal-file-mib", "2", "--memtable-mib", "1", "--tail-cache-mib", "1"}
+
 // streams and their shards.
 var streams = map[string]int{"one": 1, "two": 2, "four": 4}
 
@@ -66,7 +69,7 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 	for name, load := range map[string]harnessLoad{
 		"small records": {fill: 600},
 		// Little memory and little journal beside more data: files fill, flushes, segments and recycling.
-		"small bounds": {fill: 4000, args: []string{"--max-unmoved-mib", "8", "--journal-file-mib", "2", "--memtable-mib", "1", "--tail-cache-mib", "1"}},
+		"small bounds": {fill: 4000, args: smallBounds},
 	} {
 		t.Run(name, func(t *testing.T) { killAgainAndAgain(t, seed, load) })
 	}
