@@ -50,6 +50,7 @@ type Options struct {
 	DynamoDBThrottle string        `help:"Whether DynamoDB tables are held to their units: off or on." default:"off" enum:"off,on" name:"dynamodb-throttle"`
 	DynamoDBTTLLag   time.Duration `help:"How long after their time expired DynamoDB items are deleted at the earliest." default:"0s" name:"dynamodb-ttl-lag"`
 
+	MetricsMiB     int64 `help:"Memory of the metrics that CloudWatch's operations keep; the oldest go first." default:"32" name:"metrics-mib"`
 	TailCacheMiB   int64 `help:"Newest groups kept in memory for readers." default:"16" name:"tail-cache-mib"`
 	MemtableMiB    int64 `help:"Memtable of the key store." default:"16" name:"memtable-mib"`
 	BlockCacheMiB  int64 `help:"Block cache of the key store." default:"32" name:"block-cache-mib"`

@@ -18,6 +18,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millrace/internal/core/store/embedded"
+	"millrace/internal/service/cloudwatch"
 	"millrace/internal/service/dynamodb"
 	"millrace/internal/service/kafka"
 	"millrace/internal/service/kinesis"
@@ -37,6 +38,7 @@ type Server struct {
 	store   *embedded.Store
 	kinesis *kinesis.Service
 	tables  *dynamodb.Service
+	watch   *cloudwatch.Service
 	broker  *kafka.Broker // nil without Kafka listeners
 	aws     *aws.Server
 	kafka   *wire.Server // nil without Kafka listeners
@@ -114,6 +116,10 @@ func (s *Server) open() error {
 	if err != nil {
 		return err
 	}
+	s.watch, err = cloudwatch.New(cloudwatch.Options{Store: s.store, Logger: s.log, MaxBytes: int(s.opts.MetricsMiB << 20), Sources: s.sources()})
+	if err != nil {
+		return err
+	}
 	s.quiet = newQuiet(s.store.Shrink)
 	if err := s.openKafka(listeners, credentials); err != nil {
 		return err
@@ -129,6 +135,7 @@ func (s *Server) open() error {
 	})
 	s.aws.Handle(kinesis.Bind(s.kinesis))
 	s.aws.Handle(dynamodb.Bind(s.tables))
+	s.aws.Handle(cloudwatch.Bind(s.watch))
 	if err := s.listenAWS(config); err != nil {
 		return err
 	}
@@ -310,6 +317,9 @@ func (s *Server) Close() error {
 		if s.broker != nil {
 			errs = append(errs, s.broker.Close()) // answers who waits
 			errs = append(errs, s.kafka.Shutdown(ctx))
+		}
+		if s.watch != nil {
+			errs = append(errs, s.watch.Close()) // asks the others what they have counted
 		}
 		if s.kinesis != nil {
 			errs = append(errs, s.kinesis.Close())

@@ -23,6 +23,8 @@ const (
 	FamilyKafkaUser   Family = 0x24 // SCRAM credentials
 
 	FamilyTable Family = 0x30 // tables of DynamoDB: catalogue, items, states
+
+	FamilyMetric Family = 0x38 // metrics of CloudWatch: names, points
 )
 
 // Level is the format level of a store. A binary reads levels 1 to LevelRead, and writes a new
@@ -40,7 +42,7 @@ func (f Family) Known() bool {
 	switch f {
 	case FamilyDriver, FamilyCounter, FamilyLease, FamilySetting, FamilyDataKey, FamilyTopic, FamilyQuota,
 		FamilyKafkaGroup, FamilyKafkaOffset, FamilyKafkaTxn, FamilyKafkaConfig, FamilyKafkaUser,
-		FamilyTable:
+		FamilyTable, FamilyMetric:
 		return true
 	}
 	return false

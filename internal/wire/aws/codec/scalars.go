@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -100,7 +101,20 @@ func (d *decoder) integer(k kind, val reflect.Value, name string, low, high int6
 	return nil
 }
 
+// float also takes the strings that Smithy has for what JSON cannot write as a number.
 func (d *decoder) float(k kind, val reflect.Value, name string) *api.Error {
+	if k == kindText {
+		t, err := d.r.text()
+		if err != nil {
+			return syntax()
+		}
+		f, ok := notFinite[string(t)]
+		if !ok {
+			return conversion(k, "an "+name)
+		}
+		val.SetFloat(f)
+		return nil
+	}
 	if k != kindNumber {
 		return conversion(k, "an "+name)
 	}
@@ -111,6 +125,8 @@ func (d *decoder) float(k kind, val reflect.Value, name string) *api.Error {
 	val.SetFloat(n.float())
 	return nil
 }
+
+var notFinite = map[string]float64{"NaN": math.NaN(), "Infinity": math.Inf(1), "-Infinity": math.Inf(-1)}
 
 func (d *decoder) timestamp(k kind, val reflect.Value) *api.Error {
 	if k != kindNumber {
