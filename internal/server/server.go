@@ -136,6 +136,7 @@ func (s *Server) open() error {
 	s.aws.Handle(kinesis.Bind(s.kinesis))
 	s.aws.Handle(dynamodb.Bind(s.tables))
 	s.aws.Handle(cloudwatch.Bind(s.watch))
+	s.aws.Handle(dynamodb.BindStreams(s.tables))
 	if err := s.listenAWS(config); err != nil {
 		return err
 	}

@@ -258,7 +258,12 @@ func (c *Catalog) Remove(tx store.Tx, t *Topic) error {
 			return err
 		}
 	}
-	keys := [][]byte{topicKey(t.Num), nameKey(t.Account, t.Region, t.Name), kafkaKey(t.Kafka), idKey(t.ID)}
+	keys := [][]byte{topicKey(t.Num), idKey(t.ID)}
+	names, err := namesOf(tx, t)
+	if err != nil {
+		return err
+	}
+	keys = append(keys, names...)
 	if t.due != 0 {
 		keys = append(keys, dueKey(t.due, t.Num))
 	}

@@ -42,6 +42,9 @@ type Origin uint8
 const (
 	OriginKinesis Origin = 1
 	OriginKafka   Origin = 2
+	// OriginTable is that of internal topics: captures of changes of a table. They have no name in their account and region, so that
+	// Kinesis has no streams of them, and cannot be written by clients.
+	OriginTable Origin = 3
 )
 
 // Topic is one topic as the catalogue knows it.
@@ -50,8 +53,8 @@ type Topic struct {
 	ID      ID
 	Account string // 12 digits
 	Region  string // empty: the default region
-	Name    string // unique in account and region, 1 to 249 bytes
-	Kafka   string // unique among all topics, 1 to 249 bytes; Create sets it
+	Name    string // unique in account and region, 1 to 249 bytes; of internal topics the table's, 3 to 255
+	Kafka   string // unique among all topics, 1 to 249 bytes; Create sets it; of internal topics the newest has it
 	Origin  Origin
 	State   State
 	Created int64 // ms since 1970, store time

@@ -42,6 +42,7 @@ func (t *table) description(p place, now int64) *dynamodbapi.TableDescription {
 	slices.SortFunc(d.AttributeDefinitions, func(a, b dynamodbapi.AttributeDefinition) int { return cmp.Compare(a.AttributeName, b.AttributeName) })
 	t.describeIndexes(d, p, now)
 	t.describeBilling(d)
+	t.describeStream(p, d)
 	return d
 }
 

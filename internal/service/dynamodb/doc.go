@@ -2,7 +2,7 @@
 //
 // # What is served
 //
-// Tables (without streams yet) and their indexes are created, described, listed, updated, tagged and deleted; items are read and written one
+// Tables and their indexes are created, described, listed, updated, tagged and deleted; items are read and written one
 // by one, in batches and in transactions, queried and scanned. The rest of the model answers as an unknown operation (unserved.go);
 // docs/dynamodb.md says what is not there yet.
 //
@@ -38,6 +38,12 @@
 //
 // follow.go is the one place where an item changes. ttl.go and store_ttl.go keep there the rows by which worker_ttl.go finds items that expire.
 // throttle.go holds tables to their units, if it is asked to; counts.go counts items when somebody asks how many there are.
+//
+// # Streams
+//
+// stream.go and store_stream.go begin and end the capture of a table's changes, into which follow.go's change puts its record in the item's commit
+// (package capture says how that looks); worker_streams.go rotates and splits shards and forgets what is a day old. The four operations of
+// DynamoDB Streams read with stream_read.go and stream_page.go; iterators (stream_iterator.go) hold all that is needed to go on.
 //
 // Sources: DynamoDB API reference and developer guide (read 2026-11); where texts of errors come from is said in errors.go and
 // in package expr.

@@ -26,6 +26,9 @@ func (c *change) commit(tx store.Tx) error {
 	if err := c.indexRows(tx); err != nil {
 		return err
 	}
+	if err := c.capture(tx); err != nil {
+		return err
+	}
 	if c.new == nil {
 		return tx.Delete(c.at)
 	}

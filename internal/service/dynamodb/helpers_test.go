@@ -18,6 +18,7 @@ type caller struct {
 	t               testing.TB
 	account, region string
 	svc             *Service
+	iterator        string // of scripts: the last that was answered
 }
 
 func (c *caller) ctx() context.Context {

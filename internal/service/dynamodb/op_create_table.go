@@ -15,7 +15,7 @@ import (
 // Behaviour
 //   - a name is unique in its account and region; a table that is DELETING still has it
 //   - billing is checked first, then the key schema
-//   - what is not served yet (streams, keys of KMS, policies, global tables) is refused with a text that says so
+//   - what is not served yet (keys of KMS, policies, global tables) is refused with a text that says so
 //
 // Errors: ResourceInUseException, ValidationException
 // Source: DynamoDB API reference, CreateTable (read 2026-11); texts as errors.go says
@@ -61,6 +61,9 @@ func newTable(in *dynamodbapi.CreateTableInput) (*table, error) {
 		return nil, err
 	}
 	if err := t.createIndexes(specs(in)); err != nil {
+		return nil, err
+	}
+	if t.stream, err = newStream(in.StreamSpecification); err != nil {
 		return nil, err
 	}
 	if in.TableClass != nil {
@@ -167,17 +170,11 @@ func checkServed(in *dynamodbapi.CreateTableInput) error {
 	case in.GlobalTableSettingsReplicationMode != nil:
 		return errUnserved("GlobalTableSettingsReplicationMode")
 	}
-	return checkStreamAndKey(in.StreamSpecification, in.SSESpecification)
+	return checkKeyOfKMS(in.SSESpecification)
 }
 
-// checkStreamAndKey takes what says that there is to be no stream and no key of KMS.
-func checkStreamAndKey(stream *dynamodbapi.StreamSpecification, sse *dynamodbapi.SSESpecification) error {
-	if stream != nil && stream.StreamEnabled {
-		return errUnserved("StreamSpecification")
-	}
-	if stream != nil && stream.StreamViewType != nil {
-		return errParameter("StreamViewType cannot be specified when StreamEnabled is false") // our own text
-	}
+// checkKeyOfKMS takes what says that there is to be no key of KMS.
+func checkKeyOfKMS(sse *dynamodbapi.SSESpecification) error {
 	if sse != nil && (sse.Enabled != nil && *sse.Enabled || sse.SSEType != nil || sse.KMSMasterKeyId != nil) {
 		return errUnserved("SSESpecification")
 	}

@@ -33,6 +33,7 @@ func (s *Service) DeleteTable(ctx context.Context, in *dynamodbapi.DeleteTableIn
 		case t.protected:
 			return errProtected()
 		}
+		t.stream = nil // its old one can be read for a day
 		t.state, t.due = stateDeleting, now+s.opts.StateDelay.Milliseconds()
 		return nil
 	})

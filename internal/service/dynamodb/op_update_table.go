@@ -7,7 +7,7 @@ import (
 	"millrace/internal/api/dynamodbapi"
 )
 
-// UpdateTable: changes billing, throughput, class, protection, limits and global indexes of a table, which is UPDATING for a while.
+// UpdateTable: changes billing, throughput, stream, class, protection, limits and global indexes of a table, which is UPDATING for a while.
 //
 // Behaviour
 //   - until it is ACTIVE again it shows its old billing and throughput; items are read and written all the while
@@ -38,6 +38,9 @@ func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableIn
 			return errInUse(t, p)
 		}
 		if err := t.update(in, now); err != nil {
+			return err
+		}
+		if err := t.updateStream(in.StreamSpecification, p); err != nil {
 			return err
 		}
 		if t.due = now + s.opts.StateDelay.Milliseconds(); !onlyIndexThroughput(in) {
@@ -81,7 +84,10 @@ func checkUpdateTable(in *dynamodbapi.UpdateTableInput) error {
 	if err := checkIndexUpdates(in); err != nil {
 		return err
 	}
-	if err := checkStreamAndKey(in.StreamSpecification, in.SSESpecification); err != nil {
+	if err := checkStreamChange(in); err != nil {
+		return err
+	}
+	if err := checkKeyOfKMS(in.SSESpecification); err != nil {
 		return err
 	}
 	if in.ProvisionedThroughput != nil {

@@ -28,7 +28,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the service answers into t
 //	@ restart      a new service on the same store
 //	> PutItem {"TableName": "t", ...}
 //
-// $xN in an input is N times the letter x. What follows an operation is its answer as JSON, or its error.
+// $xN in an input is N times the letter x, $iterator the last shard iterator that was answered. What follows an operation is its answer as JSON, or its error.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -94,7 +94,9 @@ func runScript(t *testing.T, file string, wakes clock.Clock, st store.Store, pas
 		case line == "@ restart":
 			got.WriteString(line + "\n")
 			_ = c.svc.Close()
+			iterator := c.iterator
 			c = begin()
+			c.iterator = iterator
 		case strings.HasPrefix(line, "@ sleep "):
 			got.WriteString(line + "\n")
 			d, err := time.ParseDuration(line[8:])
@@ -126,8 +128,9 @@ func runScript(t *testing.T, file string, wakes clock.Clock, st store.Store, pas
 }
 
 var (
-	manyX   = regexp.MustCompile(`\$x[0-9]+`)
-	tableID = regexp.MustCompile(`"TableId":"[^"]*"`)
+	manyX         = regexp.MustCompile(`\$x[0-9]+`)
+	shardIterator = regexp.MustCompile(`ShardIterator":"([^"]*)"`)
+	tableID       = regexp.MustCompile(`"TableId":"[^"]*"`)
 )
 
 // run is one operation through the codec of the front.
@@ -138,7 +141,11 @@ func (c *caller) run(line string) string {
 		_, _ = fmt.Sscanf(s, "$x%d", &n)
 		return strings.Repeat("x", n)
 	})
+	body = strings.ReplaceAll(body, "$iterator", c.iterator)
 	op := Bind(c.svc).Operations[name]
+	if op == nil {
+		op = BindStreams(c.svc).Operations[name]
+	}
 	if op == nil {
 		return "UnknownOperationException"
 	}
@@ -157,7 +164,11 @@ func (c *caller) run(line string) string {
 	if op.Output == nil {
 		return "(empty)"
 	}
-	return tidy(string(codec.AppendJSON(nil, op.Output, out)))
+	shown := string(codec.AppendJSON(nil, op.Output, out))
+	if found := shardIterator.FindStringSubmatch(shown); found != nil {
+		c.iterator = found[1]
+	}
+	return tidy(shardIterator.ReplaceAllString(shown, `ShardIterator":"<iterator>"`))
 }
 
 func tidy(s string) string {

@@ -9,9 +9,11 @@ import (
 
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/api/dynamodbstreamsapi"
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
+	"millrace/internal/core/ticket"
 	"millrace/internal/core/worker"
 	"millrace/internal/service/dynamodb/expr"
 )
@@ -33,7 +35,12 @@ type Options struct {
 	TimeToLiveLag time.Duration
 	// Throttle holds tables to the units that they have. Default: whatever is asked for is served.
 	Throttle bool
-	// Clock wakes the worker, by differences alone; states and tokens go by store time. Default: the machine's.
+	// StreamRotation is after how long a shard of a stream is ended and a child goes on. Default 4 hours.
+	StreamRotation time.Duration
+	// StreamSplitRate is how many changes a second a shard has on average, over its life, to be split into two when it is ended. Default
+	// 1,000, what a partition of AWS can take; up to 64 open shards.
+	StreamSplitRate int
+	// Clock wakes the workers, by differences alone; states and tokens go by store time. Default: the machine's.
 	Clock clock.Clock
 }
 
@@ -51,6 +58,12 @@ func (o Options) withDefaults() Options {
 		o.StateDelay = 100 * time.Millisecond
 	}
 	o.StateDelay, o.TimeToLiveLag = max(o.StateDelay, 0), max(o.TimeToLiveLag, 0)
+	if o.StreamRotation <= 0 {
+		o.StreamRotation = 4 * time.Hour
+	}
+	if o.StreamSplitRate <= 0 {
+		o.StreamSplitRate = 1000
+	}
 	return o
 }
 
@@ -65,20 +78,25 @@ type Service struct {
 	cache sync.Map        // of a table's key to *cached
 	expr  *expr.Cache
 
-	counter  counter  // what counts is to do
-	throttle throttle // what tables have used
+	tickets  *ticket.Sealer // of iterators
+	counter  counter        // what counts is to do
+	throttle throttle       // what tables have used
 
 	states *worker.Worker // poked when a state was given a due time
 	expiry *worker.Worker // poked when a time to live was changed
 	counts *worker.Worker // poked when something is to be counted
 	online *worker.Worker // poked when an index may be filled or deleted
+	turns  *worker.Worker // poked when a stream was given a due time
 	stop   context.CancelFunc
 	work   sync.WaitGroup // the workers
 }
 
-var _ dynamodbapi.Service = (*Service)(nil)
+var (
+	_ dynamodbapi.Service        = (*Service)(nil)
+	_ dynamodbstreamsapi.Service = (*Service)(nil)
+)
 
-// New returns a service on a store and starts its worker. Close ends it; the store stays open.
+// New returns a service on a store and starts its workers. Close ends it; the store stays open.
 //
 // Errors: those of the store.
 func New(opts Options) (*Service, error) {
@@ -93,6 +111,7 @@ func New(opts Options) (*Service, error) {
 	s.expiry = worker.New(worker.Options{Step: s.stepTTL, What: "items could not be expired", Clock: opts.Clock, Logger: s.log})
 	s.throttle.on, s.throttle.clock = opts.Throttle, opts.Clock
 	s.counts = worker.New(worker.Options{Step: s.stepCount, What: "items could not be counted", Clock: opts.Clock, Logger: s.log})
+	s.turns = worker.New(worker.Options{Step: s.turnStreams, What: "streams of tables could not be moved on", Clock: opts.Clock, Logger: s.log})
 	s.online = worker.New(worker.Options{Step: s.stepIndexes, What: "indexes could not be moved on", Clock: opts.Clock, Logger: s.log})
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -102,14 +121,21 @@ func New(opts Options) (*Service, error) {
 			return nil, err
 		}
 	}
+	key, err := ticket.Key(ctx, s.store, "dynamodb.tokens")
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	s.tickets = ticket.NewSealer(key)
 	s.work.Go(func() { s.states.Run(ctx) })
 	s.work.Go(func() { s.expiry.Run(ctx) })
 	s.work.Go(func() { s.counts.Run(ctx) })
 	s.work.Go(func() { s.online.Run(ctx) })
+	s.work.Go(func() { s.turns.Run(ctx) })
 	return s, nil
 }
 
-// Close ends the worker and waits for it. Calls that are still served go on. Close twice is fine.
+// Close ends the workers and waits for them. Calls that are still served go on. Close twice is fine.
 func (s *Service) Close() error {
 	s.stop()
 	s.work.Wait()

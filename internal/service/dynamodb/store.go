@@ -159,6 +159,9 @@ func (s *Service) createTable(ctx context.Context, p place, t *table) (*table, e
 		if made.billing == onDemand {
 			made.onDemandSince = made.created
 		}
+		if err := s.followStream(tx, p, nil, made); err != nil {
+			return err
+		}
 		return saveTable(tx, p, nil, made)
 	})
 	s.states.Poke()
@@ -180,6 +183,9 @@ func (s *Service) changeTable(ctx context.Context, p place, change func(t *table
 		}
 		t = old.clone()
 		if err := change(t, tx.Now()); err != nil {
+			return err
+		}
+		if err := s.followStream(tx, p, old, t); err != nil {
 			return err
 		}
 		return saveTable(tx, p, old, t)

@@ -41,6 +41,9 @@ const (
 	fieldNext          = 24
 	fieldIndex         = 25 // index_record.go
 	fieldLastIndex     = 26
+	fieldCapture       = 30
+	fieldStream        = 31
+	fieldLatestStream  = 32
 	fieldTTL           = 35
 )
 
@@ -70,6 +73,7 @@ func (t *table) numbers() []number {
 		{fieldMaxWrite, &t.maxWrite},
 		{fieldWarmRead, &t.warmRead},
 		{fieldWarmWrite, &t.warmWrite},
+		{fieldLatestStream, &t.latest},
 	}
 }
 
@@ -117,7 +121,7 @@ func encodeTable(t *table) []byte {
 		v = appendField(v, fieldIndex, encodeIndex(ix))
 	}
 	v = appendNumber(v, fieldLastIndex, uint64(t.lastIndex))
-	return t.ttl.append(v)
+	return t.ttl.append(t.appendStream(v))
 }
 
 func encodeThroughput(next throughput) []byte {
@@ -196,6 +200,10 @@ func (t *table) field(tag byte, p []byte) bool {
 		ix := decodeIndex(p)
 		t.indexes = append(t.indexes, ix)
 		return ix != nil
+	case fieldCapture:
+		return t.decodeCapture(p)
+	case fieldStream:
+		return t.decodeStream(p)
 	case fieldTTL:
 		return t.ttl.decode(p)
 	}

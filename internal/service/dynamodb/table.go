@@ -68,6 +68,10 @@ type table struct {
 
 	indexes   []*index // global and local, as they were asked for
 	lastIndex uint32   // the number that an index was given last
+
+	capture *captured    // nil: changes are not captured
+	stream  *tableStream // nil: none is enabled
+	latest  int64        // ms: label of the newest stream; 0: never one
 }
 
 func (t *table) clone() *table {

@@ -78,7 +78,7 @@ func TestCreateTableIsRefusedWithTextsOfAWS(t *testing.T) {
 		}, "ValidationException", "Given value 1000000000001 for ReadCapacityUnits is out of bounds"},
 		{"stream", input("abc", "pk:S"), func(in *dynamodbapi.CreateTableInput) {
 			in.StreamSpecification = &dynamodbapi.StreamSpecification{StreamEnabled: true}
-		}, "ValidationException", "StreamSpecification is not served yet."},
+		}, "ValidationException", "One or more parameter values were invalid: Table is being created with a stream enabled, UpdateViewType is required"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			if x.change != nil {

@@ -99,7 +99,7 @@ func TestBackfillAndSweepGoOnAfterRestartsWhereverTheyEnded(t *testing.T) {
 			_ = c.svc.Close()
 
 			limp := &limping{Store: st}
-			limp.left.Store(int64(commits) + 2) // the region and the change itself
+			limp.left.Store(int64(commits) + 3) // the key of iterators, the region and the change itself
 			c = startOn(t, limp, -1)
 			c.setTTL(true)
 			time.Sleep(2 * time.Hour)

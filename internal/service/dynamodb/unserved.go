@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/api/dynamodbstreamsapi"
 )
 
 // served are the operations that exist here. The front does not know the others, so that they answer as AWS answers an
@@ -31,6 +32,9 @@ var served = map[string]bool{
 	"UpdateTable":        true,
 	"UpdateTimeToLive":   true,
 }
+
+// BindStreams makes s ready for the front as DynamoDB Streams.
+func BindStreams(s *Service) *api.Binding { return dynamodbstreamsapi.Bind(s) }
 
 // Bind makes s ready for the front.
 func Bind(s *Service) *api.Binding {

@@ -216,7 +216,7 @@ func (b *Broker) keep(t *topic) *topic {
 //
 // Errors: catalog.ErrNotFound for a topic that is being deleted, those of the store.
 func (b *Broker) view(tx store.ReadTx, c *catalog.Topic) (*topic, error) {
-	if c.State == catalog.StateDeleting || c.State == catalog.StateCreating {
+	if c.State == catalog.StateDeleting || c.State == catalog.StateCreating || c.Origin == catalog.OriginTable {
 		return nil, catalog.ErrNotFound
 	}
 	t := b.topics.byName(c.Kafka)

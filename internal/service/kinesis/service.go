@@ -15,6 +15,7 @@ import (
 	"millrace/internal/core/clock"
 	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
+	"millrace/internal/core/ticket"
 	"millrace/internal/core/worker"
 )
 
@@ -114,7 +115,7 @@ func New(opts Options) (*Service, error) {
 
 // prepare reads, and on an empty store writes, what all nodes share.
 func (s *Service) prepare(ctx context.Context) error {
-	key, err := s.tokenKey(ctx)
+	key, err := ticket.Key(ctx, s.store, "kinesis.tokens")
 	if err != nil {
 		return err
 	}

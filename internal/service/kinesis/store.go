@@ -11,30 +11,6 @@ import (
 	"millrace/internal/core/store"
 )
 
-// tokenKey reads the key that tokens are signed with; the first node makes it.
-func (s *Service) tokenKey(ctx context.Context) ([]byte, error) {
-	name := append([]byte{byte(store.FamilySetting)}, "kinesis.tokens"...)
-	fresh := make([]byte, tokenKeySize)
-	_, _ = rand.Read(fresh) // never fails
-	var found []byte
-	_, err := s.store.Update(ctx, func(tx store.Tx) error {
-		v, ok, err := tx.Get(name)
-		if err != nil {
-			return err
-		}
-		if ok {
-			if len(v) != 1+tokenKeySize || v[0] != keyVersion {
-				return corrupt("kinesis.tokens")
-			}
-			found = v[1:]
-			return nil
-		}
-		found = fresh
-		return tx.Set(name, append([]byte{keyVersion}, fresh...))
-	})
-	return found, err
-}
-
 // fixRegion keeps the default region, unless one is kept, and makes the kept one known.
 func (s *Service) fixRegion(ctx context.Context, region string) error {
 	if _, err := s.store.Update(ctx, func(tx store.Tx) error { return s.cat.FixRegion(tx, region) }); err != nil {

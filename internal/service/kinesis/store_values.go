@@ -22,7 +22,6 @@ const (
 	tagsVersion     = 1
 	shardVersion    = 1
 	usageVersion    = 1
-	keyVersion      = 1
 )
 
 func corrupt(what string) error {

@@ -1,22 +1,16 @@
 package kinesis
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"hash"
-	"strings"
-	"sync"
-	"sync/atomic"
 
 	"millrace/internal/core/field"
+	"millrace/internal/core/ticket"
 )
 
 // Tokens are what clients carry for us between calls: shard iterators and the tokens of pages. They
-// hold all that is needed to go on, so nodes remember nothing, and are authenticated, so a client
+// hold all that is needed to go on, so nodes remember nothing, and are authenticated (core/ticket), so a client
 // cannot make one up. Base64 of
 //
 //	0  version     uint64  1
@@ -53,45 +47,32 @@ const (
 
 const (
 	tokenVersion   = 1
-	tokenCodeSize  = 16
 	tokenLifeMS    = 300_000 // both iterators and tokens of ListShards
 	maxTokenExtra  = 255
-	maxTokenLength = 8 + 1 + 8 + 8 + 3*256 + 4 + 8 + 8 + 256 + tokenCodeSize
+	maxTokenLength = 8 + 1 + 8 + 8 + 3*256 + 4 + 8 + 8 + 256
 )
 
 var errToken = errors.New("kinesis: not a token of ours")
 
 // tokens makes and checks tokens under a key that all nodes of a store share.
-type tokens struct {
-	macs sync.Pool // of hash.Hash
-	salt atomic.Uint64
-}
+type tokens struct{ *ticket.Sealer }
 
-// tokenKeySize is the size of HMAC-SHA256's output, as RFC 2104 recommends at least.
-const tokenKeySize = 32
-
-func newTokens(key []byte) *tokens {
-	t := &tokens{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
-	var salt [8]byte
-	_, _ = rand.Read(salt[:]) // never fails
-	t.salt.Store(binary.LittleEndian.Uint64(salt[:]))
-	return t
-}
+func newTokens(key []byte) *tokens { return &tokens{ticket.NewSealer(key)} }
 
 // size is that of the sealed token, in bytes before base64.
 func (k *token) size() int {
 	p := &k.place
-	return 8 + 1 + 8 + 8 + 3 + len(p.account) + len(p.region) + len(p.stream) + 4 + 8 + 8 + 1 + len(k.extra) + tokenCodeSize
+	return 8 + 1 + 8 + 8 + 3 + len(p.account) + len(p.region) + len(p.stream) + 4 + 8 + 8 + 1 + len(k.extra) + ticket.CodeSize
 }
 
 // seal gives the text of k.
 func (t *tokens) seal(k *token) string {
 	be := binary.BigEndian
-	b := make([]byte, 0, k.size()+sha256.Size-tokenCodeSize) // the code is cut after it was appended
+	b := make([]byte, 0, k.size()+sha256.Size-ticket.CodeSize) // the code is cut after it was appended
 	b = be.AppendUint64(b, tokenVersion)
 	b = append(b, byte(k.kind))
 	b = be.AppendUint64(b, uint64(k.created))
-	b = be.AppendUint64(b, t.salt.Add(1))
+	b = be.AppendUint64(b, t.Salt())
 	for _, s := range [...]string{k.place.account, k.place.region, k.place.stream} {
 		b = append(append(b, byte(len(s))), s...)
 	}
@@ -99,33 +80,15 @@ func (t *tokens) seal(k *token) string {
 	b = be.AppendUint64(b, uint64(k.second))
 	b = be.AppendUint64(b, uint64(k.position))
 	b = append(append(b, byte(len(k.extra))), k.extra...)
-	return base64.StdEncoding.EncodeToString(t.sign(b, b))
-}
-
-// sign appends the code of b to dst.
-func (t *tokens) sign(dst, b []byte) []byte {
-	mac := t.macs.Get().(hash.Hash)
-	defer t.macs.Put(mac)
-	mac.Reset()
-	_, _ = mac.Write(b) // never fails
-	n := len(dst)
-	return mac.Sum(dst)[:n+tokenCodeSize]
+	return t.Seal(b)
 }
 
 // open reads the text of a token of the kind.
 //
 // Errors: errToken.
 func (t *tokens) open(kind tokenKind, text string) (token, error) {
-	if base64.StdEncoding.DecodedLen(len(text)) > maxTokenLength+2 || strings.ContainsAny(text, "\r\n") { // which base64 passes over
-		return token{}, errToken
-	}
-	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) < tokenCodeSize {
-		return token{}, errToken
-	}
-	b, code := b[:len(b)-tokenCodeSize], b[len(b)-tokenCodeSize:]
-	var want [sha256.Size]byte
-	if !hmac.Equal(t.sign(want[:0], b), code) {
+	b, err := t.Open(text, maxTokenLength)
+	if err != nil {
 		return token{}, errToken
 	}
 	return decodeToken(kind, b)

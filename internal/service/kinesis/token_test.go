@@ -8,9 +8,10 @@ import (
 	"testing"
 
 	"millrace/internal/api"
+	"millrace/internal/core/ticket"
 )
 
-func testTokens() *tokens { return newTokens(bytes.Repeat([]byte{7}, tokenKeySize)) }
+func testTokens() *tokens { return newTokens(bytes.Repeat([]byte{7}, ticket.KeySize)) }
 
 func sampleToken() token {
 	return token{
@@ -76,7 +77,7 @@ func TestTokenOfAnotherKindOrKeyIsRefused(t *testing.T) {
 	if _, err := testTokens().open(tokenShards, text); !errors.Is(err, errToken) {
 		t.Errorf("as another kind: %v", err)
 	}
-	if _, err := newTokens(make([]byte, tokenKeySize)).open(tokenIterator, text); !errors.Is(err, errToken) {
+	if _, err := newTokens(make([]byte, ticket.KeySize)).open(tokenIterator, text); !errors.Is(err, errToken) {
 		t.Errorf("under another key: %v", err)
 	}
 	if _, err := testTokens().open(tokenIterator, text[:4]+"\n"+text[4:]); !errors.Is(err, errToken) {
@@ -88,7 +89,7 @@ func TestTokenOfAnotherKindOrKeyIsRefused(t *testing.T) {
 func FuzzToken(f *testing.F) {
 	k := sampleToken()
 	raw, _ := base64.StdEncoding.DecodeString(testTokens().seal(&k))
-	f.Add(raw[:len(raw)-tokenCodeSize])
+	f.Add(raw[:len(raw)-ticket.CodeSize])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k, err := decodeToken(tokenIterator, b)

@@ -1,0 +1,80 @@
+package dynamodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"millrace/internal/api"
+	"millrace/internal/api/dynamodbstreamsapi"
+	"millrace/internal/core/store"
+)
+
+// Limits of a page. Source: API reference, GetRecords (read 2026-11).
+const (
+	maxStreamRecords = 1000
+	maxStreamBytes   = 1 << 20
+)
+
+// GetRecords: up to 1,000 changes and 1 MB from where an iterator stands, and the next iterator.
+//
+// Behaviour
+//   - at the end of an open shard the answer is empty, with an iterator that waits there
+//   - NextShardIterator is absent only when the shard is closed and read to its end
+//   - a page has at least one record when there is one, however large
+//
+// Errors: ExpiredIteratorException, ResourceNotFoundException, TrimmedDataAccessException, ValidationException
+// Source: DynamoDB API reference, GetRecords (read 2026-11)
+func (s *Service) GetRecords(ctx context.Context, in *dynamodbstreamsapi.GetRecordsInput) (*dynamodbstreamsapi.GetRecordsOutput, error) {
+	limit := maxStreamRecords
+	if in.Limit != nil {
+		if limit = int(*in.Limit); limit > maxStreamRecords {
+			return nil, errConstraints([]string{fmt.Sprintf("Value '%d' at 'limit' failed to satisfy constraint: Member must have value less than or equal to %d", limit, maxStreamRecords)})
+		}
+	}
+	it, err := s.openIterator(api.CallFrom(ctx), in.ShardIterator, s.store.Now())
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.readableStream(ctx, it.stream)
+	if err != nil {
+		return nil, streamsError(err)
+	}
+	sh := v.shards.Find(it.shard.String())
+	if sh == nil {
+		return nil, errTrimmed() // an iterator is of a shard that was there
+	}
+	g := &streamPage{svc: s, view: v, shard: sh, limit: limit, next: it.at, records: []dynamodbstreamsapi.Record{}}
+	if err := g.fill(ctx); err != nil {
+		return nil, streamsError(err)
+	}
+	out := &dynamodbstreamsapi.GetRecordsOutput{Records: g.records}
+	if sh.Open() || g.next < sh.End(g.head.Next) {
+		out.NextShardIterator = new(s.sealIterator(&iterator{created: v.now, stream: it.stream, shard: sh.ID, at: g.next}))
+	}
+	return out, nil
+}
+
+// fill reads until the page is full or the end is reached.
+func (g *streamPage) fill(ctx context.Context) error {
+	for !g.full {
+		if g.next >= g.shard.To {
+			return nil
+		}
+		res, err := g.svc.store.Read(ctx, store.ReadRequest{Partition: g.view.parts[g.shard.Partition].ID, From: g.next, MaxBytes: maxStreamBytes})
+		if _, ok := errors.AsType[*store.TrimmedError](err); ok {
+			return errTrimmed()
+		}
+		if err != nil {
+			return err
+		}
+		before := g.next
+		g.head = res.Head
+		err = g.take(ctx, &res)
+		res.Release()
+		if err != nil || g.next == before {
+			return err
+		}
+	}
+	return nil
+}
