@@ -63,12 +63,12 @@ func (g target) bounds() (prefix, end []byte) {
 	return indexPrefix(g.table.num, g.index.num), indexPrefix(g.table.num, g.index.num+1)
 }
 
-// checkScalars refuses paths into keys.
-func (g target) checkScalars(plan *expr.Plan) error {
-	if err := plan.CheckScalars(false, g.table.keyNames()...); err != nil {
+// checkScalars refuses paths into keys of the table and of its indexes.
+func (t *table) checkScalars(plan *expr.Plan) error {
+	if err := plan.CheckScalars(false, t.keyNames()...); err != nil || len(t.indexes) == 0 {
 		return err
 	}
-	return plan.CheckScalars(true, g.table.indexKeyNames()...)
+	return plan.CheckScalars(true, t.indexKeyNames()...)
 }
 
 // show decides what a page shows of an index, and whether it has to read items for it.

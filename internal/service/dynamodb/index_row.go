@@ -101,6 +101,11 @@ func (c *change) indexRows(tx store.Tx) error {
 		if ix.local {
 			grown += int64(sizeOf(next.image) - sizeOf(old.image))
 		}
+		if c.table.delayed && !ix.local {
+			if err := delayRows(tx, old, next); err != nil {
+				return err
+			}
+		}
 		units, err := replaceRow(tx, old, next)
 		if err != nil {
 			return err

@@ -19,8 +19,11 @@ const (
 )
 
 const (
-	// fillLook is how many items the filling of an index looks at before it writes rows: at most 40 MB of the largest.
-	fillLook = 100
+	// fillLook and fillBytes bound the items that the filling of an index looks at before it writes rows, and fillRun those
+	// of one read: at most 40 MB of the largest.
+	fillLook  = 1000
+	fillBytes = 1 << 20
+	fillRun   = 100
 	// dropSlice bounds the rows of one transaction that deletes them, so that it takes milliseconds.
 	dropSlice = 500
 	// indexIdle is how long the worker sleeps when nothing is to be done: another node may have added an index.
@@ -95,7 +98,7 @@ func saveChores(tx store.Tx, p place, old, t *table) error {
 // there is more. All that is to be done stands in the store, with how far it got, so nothing is forgotten over restarts, and any node may
 // do it.
 func (s *Service) stepIndexes(ctx context.Context) (time.Duration, error) {
-	fills, drops, err := s.indexChores(ctx)
+	fills, drops, past, err := s.indexChores(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -115,11 +118,20 @@ func (s *Service) stepIndexes(ctx context.Context) (time.Duration, error) {
 	for _, key := range drops {
 		wait, err = 0, errors.Join(err, s.dropRows(ctx, key))
 	}
+	if past {
+		wait, err = min(wait, indexRetry), errors.Join(err, s.dropPast(ctx))
+	}
 	return wait, err
 }
 
+// dropPast deletes some of the earlier rows that nobody looks at any more.
+func (s *Service) dropPast(ctx context.Context) error {
+	_, err := s.store.Update(ctx, func(tx store.Tx) error { return s.forgetPast(tx) })
+	return err
+}
+
 // indexChores looks for what is to be done.
-func (s *Service) indexChores(ctx context.Context) (fills []*fill, drops [][]byte, err error) {
+func (s *Service) indexChores(ctx context.Context) (fills []*fill, drops [][]byte, past bool, err error) {
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
 		fills, drops = nil, nil
 		kvs, err := tx.Scan([]byte{byte(store.FamilyTable), kindChore, choreFill}, []byte{byte(store.FamilyTable), kindChore, choreDrop}, statesPage, false)
@@ -137,9 +149,12 @@ func (s *Service) indexChores(ctx context.Context) (fills []*fill, drops [][]byt
 		for _, kv := range kvs {
 			drops = append(drops, kv.Key)
 		}
+		if err == nil {
+			past, err = someKey(tx, []byte{byte(store.FamilyTable), kindChore, choreDelay}, s.endOfPast(tx.Now()))
+		}
 		return err
 	})
-	return fills, drops, err
+	return fills, drops, past, err
 }
 
 // dropRows deletes some rows of an index that is gone.
@@ -185,15 +200,12 @@ func (s *Service) fillIndex(ctx context.Context, f *fill) (did bool, err error) 
 	var t *table
 	var ix *index
 	var found []store.KV
+	var next []byte
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
 		if t, ix, err = s.filling(tx, f); err != nil || ix == nil || !ix.backfilling {
 			return err
 		}
-		from := f.from
-		if len(from) == 0 {
-			from = itemPrefix(t.num)
-		}
-		found, err = tx.Scan(from, itemPrefix(t.num+1), fillLook, false)
+		found, next, err = f.look(tx)
 		return err
 	})
 	switch {
@@ -214,11 +226,30 @@ func (s *Service) fillIndex(ctx context.Context, f *fill) (did bool, err error) 
 			at = append(at, kv.Key)
 		}
 	}
-	var next []byte
-	if len(found) == fillLook {
-		next = append(bytes.Clone(found[len(found)-1].Key), 0)
-	}
 	return true, s.writeFill(ctx, f, at, next)
+}
+
+// look reads the next items, and the key to go on from; nil when they are the last.
+func (f *fill) look(tx store.ReadTx) (found []store.KV, next []byte, err error) {
+	next = f.from
+	if len(next) == 0 {
+		next = itemPrefix(f.table())
+	}
+	for size := 0; len(found) < fillLook && size < fillBytes; {
+		kvs, err := tx.Scan(next, itemPrefix(f.table()+1), fillRun, false)
+		if err != nil {
+			return nil, nil, err
+		}
+		found = append(found, kvs...)
+		if len(kvs) < fillRun {
+			return found, nil, nil
+		}
+		for _, kv := range kvs {
+			size += len(kv.Value)
+		}
+		next = append(bytes.Clone(kvs[fillRun-1].Key), 0)
+	}
+	return found, next, nil
 }
 
 // filling reads the table and the index of a chore; a nil index is no longer to be filled.

@@ -63,6 +63,9 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 		if err := s.throttle.admit(t.gauge(p, g.index, false), 0); err != nil {
 			return err
 		}
+		if err := s.delay(tx, g, pg); err != nil {
+			return err
+		}
 		return pg.read(tx)
 	})
 	if err != nil {
@@ -101,7 +104,7 @@ func (g target) aim(pg *page, plan *expr.Plan, start value.Item) error {
 	if err != nil {
 		return err
 	}
-	if err := g.checkScalars(plan); err != nil {
+	if err := g.table.checkScalars(plan); err != nil {
 		return err
 	}
 	if err := plan.Filter.CheckFilterKeys(g.keyNames()...); err != nil {

@@ -61,7 +61,7 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 		if g, err = sel.target(t, start, true); err != nil {
 			return err
 		}
-		if err := g.checkScalars(&plan); err != nil {
+		if err := t.checkScalars(&plan); err != nil {
 			return err
 		}
 		if err := g.aimScan(pg, in.Segment, in.TotalSegments, start); err != nil {
@@ -71,6 +71,9 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 			return err
 		}
 		if err := s.throttle.admit(t.gauge(p, g.index, false), 0); err != nil {
+			return err
+		}
+		if err := s.delay(tx, g, pg); err != nil {
 			return err
 		}
 		return pg.read(tx)

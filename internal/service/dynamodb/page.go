@@ -31,6 +31,7 @@ type page struct {
 	filter   expr.Condition
 	show     expr.Projection
 	count    bool   // items are counted and not shown
+	past     past   // what rows were, of an index that is shown as it was
 	fetch    *table // the items of the rows are read from this table, of which a local index is; nil: rows are shown as they are
 
 	items   []api.JSON
@@ -58,16 +59,20 @@ func (p *page) read(tx store.ReadTx) error {
 		if err != nil {
 			return err
 		}
-		if err := p.take(tx, kvs); err != nil || p.more {
+		low, high := from, to // of this run
+		if len(kvs) == run {
+			if last := kvs[run-1].Key; p.reverse {
+				low, to = last, last
+			} else {
+				from = append(bytes.Clone(last), 0)
+				high = from
+			}
+		}
+		if err := p.take(tx, p.past.in(low, high, kvs, p.reverse)); err != nil || p.more {
 			return err
 		}
 		if len(kvs) < run {
 			return nil
-		}
-		if last := kvs[len(kvs)-1].Key; p.reverse {
-			to = last
-		} else {
-			from = append(bytes.Clone(last), 0)
 		}
 		run = p.nextRun()
 	}
@@ -97,7 +102,7 @@ func (p *page) take(tx store.ReadTx, kvs []store.KV) error {
 
 func (p *page) nextRun() int {
 	read := p.size + p.whole
-	average := max(read/int(p.scanned), 1)
+	average := max(read/max(int(p.scanned), 1), 1)
 	return min(max((maxPage-read)/average+1, firstRun), largestRun)
 }
 

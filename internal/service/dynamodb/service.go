@@ -33,6 +33,9 @@ type Options struct {
 	// TimeToLiveLag is how long after their time expired items are deleted at the earliest; AWS takes up to two days. They can
 	// be read until then. Default 0; a look for them is made every second.
 	TimeToLiveLag time.Duration
+	// IndexDelay is how long reads of global indexes lag behind writes, so that tests can see what is only eventually
+	// consistent on AWS. Default 0: they are as fresh as the table. All nodes have the same.
+	IndexDelay time.Duration
 	// Throttle holds tables to the units that they have. Default: whatever is asked for is served.
 	Throttle bool
 	// StreamRotation is after how long a shard of a stream is ended and a child goes on. Default 4 hours.

@@ -112,6 +112,7 @@ func (s *Service) readTable(tx store.ReadTx, p place) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.delayed = s.opts.IndexDelay > 0
 	s.cache.Store(string(key), &cached{raw, t})
 	return t, nil
 }

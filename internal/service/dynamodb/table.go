@@ -68,6 +68,7 @@ type table struct {
 
 	indexes   []*index // global and local, as they were asked for
 	lastIndex uint32   // the number that an index was given last
+	delayed   bool     // not in the record: rows of global indexes are written for readers that lag behind
 
 	capture *captured    // nil: changes are not captured
 	stream  *tableStream // nil: none is enabled

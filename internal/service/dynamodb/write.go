@@ -98,10 +98,7 @@ func (w *write) perform(tx store.Tx) error {
 // key holds the request against the table's schema and finds the item.
 func (w *write) key(t *table) ([]byte, error) {
 	keys := t.keyNames()
-	if err := w.plan.CheckScalars(false, keys...); err != nil {
-		return nil, err
-	}
-	if err := w.plan.CheckScalars(true, t.indexKeyNames()...); err != nil {
+	if err := t.checkScalars(&w.plan); err != nil {
 		return nil, err
 	}
 	var key []byte
