@@ -43,6 +43,7 @@ func (t *table) description(p place, now int64) *dynamodbapi.TableDescription {
 	t.describeIndexes(d, p, now)
 	t.describeBilling(d)
 	t.describeStream(p, d)
+	d.SSEDescription = t.sse.describe()
 	return d
 }
 

@@ -15,9 +15,9 @@ import (
 // Behaviour
 //   - a name is unique in its account and region; a table that is DELETING still has it
 //   - billing is checked first, then the key schema
-//   - what is not served yet (keys of KMS, policies, global tables) is refused with a text that says so
+//   - what is not served yet (policies, global tables) is refused with a text that says so
 //
-// Errors: ResourceInUseException, ValidationException
+// Errors: ResourceInUseException, LimitExceededException, ValidationException
 // Source: DynamoDB API reference, CreateTable (read 2026-11); texts as errors.go says
 func (s *Service) CreateTable(ctx context.Context, in *dynamodbapi.CreateTableInput) (*dynamodbapi.CreateTableOutput, error) {
 	p, err := s.resolve(ctx, in.TableName)
@@ -27,6 +27,12 @@ func (s *Service) CreateTable(ctx context.Context, in *dynamodbapi.CreateTableIn
 	t, err := newTable(in)
 	if err != nil {
 		return nil, err
+	}
+	if t.sse.key, err = keyOfSSE(in.SSESpecification, p); err != nil {
+		return nil, err
+	}
+	if err := s.admitControl(ctx, p, true); err != nil {
+		return nil, apiError(err)
 	}
 	_, _ = rand.Read(t.id[:])                               // never fails
 	t.id[6], t.id[8] = t.id[6]&0x0f|0x40, t.id[8]&0x3f|0x80 // a UUID of version 4
@@ -170,15 +176,7 @@ func checkServed(in *dynamodbapi.CreateTableInput) error {
 	case in.GlobalTableSettingsReplicationMode != nil:
 		return errUnserved("GlobalTableSettingsReplicationMode")
 	}
-	return checkKeyOfKMS(in.SSESpecification)
-}
-
-// checkKeyOfKMS takes what says that there is to be no key of KMS.
-func checkKeyOfKMS(sse *dynamodbapi.SSESpecification) error {
-	if sse != nil && (sse.Enabled != nil && *sse.Enabled || sse.SSEType != nil || sse.KMSMasterKeyId != nil) {
-		return errUnserved("SSESpecification")
-	}
-	return nil
+	return checkSSE(in.SSESpecification)
 }
 
 func classOf(c dynamodbapi.TableClass) class {

@@ -12,12 +12,15 @@ import (
 //   - its items are out of reach at once; they are deleted in slices after it
 //   - a table that is CREATING or UPDATING is not deleted, nor one that is protected; one that is DELETING answers as it is
 //
-// Errors: ResourceNotFoundException, ResourceInUseException, ValidationException
+// Errors: ResourceNotFoundException, ResourceInUseException, LimitExceededException, ValidationException
 // Source: DynamoDB API reference, DeleteTable (read 2026-11)
 func (s *Service) DeleteTable(ctx context.Context, in *dynamodbapi.DeleteTableInput) (*dynamodbapi.DeleteTableOutput, error) {
 	p, err := s.resolve(ctx, in.TableName)
 	if err != nil {
 		return nil, err
+	}
+	if err := s.admitControl(ctx, p, false); err != nil {
+		return nil, apiError(err)
 	}
 	var now int64
 	t, err := s.changeTable(ctx, p, func(t *table, at int64) error {

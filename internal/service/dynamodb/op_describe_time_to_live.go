@@ -19,6 +19,10 @@ func (s *Service) DescribeTimeToLive(ctx context.Context, in *dynamodbapi.Descri
 	if err != nil {
 		return nil, apiError(err)
 	}
+	if !t.serves() {
+		state := string(t.status())
+		return nil, errInvalid("Cannot describe time to live while table is in " + state + " state: Current table state is " + state)
+	}
 	status := t.ttl.status()
 	d := &dynamodbapi.TimeToLiveDescription{TimeToLiveStatus: &status}
 	if t.ttl.attribute != "" {

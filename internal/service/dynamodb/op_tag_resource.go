@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"context"
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -69,7 +70,7 @@ func (s *Service) UntagResource(ctx context.Context, in *dynamodbapi.UntagResour
 	return &dynamodbapi.UntagResourceOutput{}, nil
 }
 
-// ListTagsOfResource: the tags of a table in order of keys, all on one page.
+// ListTagsOfResource: the tags of a table in order of keys, ten on a page.
 //
 // Errors: ResourceNotFoundException, ValidationException
 // Source: DynamoDB API reference, ListTagsOfResource (read 2026-11)
@@ -83,8 +84,33 @@ func (s *Service) ListTagsOfResource(ctx context.Context, in *dynamodbapi.ListTa
 		return nil, byARN(err, in.ResourceArn)
 	}
 	out := &dynamodbapi.ListTagsOfResourceOutput{Tags: []dynamodbapi.Tag{}}
-	for _, tag := range t.tags {
+	from, err := tagsAfter(t.tags, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	for _, tag := range t.tags[from:min(from+tagsPage, len(t.tags))] {
 		out.Tags = append(out.Tags, dynamodbapi.Tag{Key: tag.key, Value: tag.value})
 	}
+	if from+tagsPage < len(t.tags) {
+		out.NextToken = new(base64.URLEncoding.EncodeToString([]byte(t.tags[from+tagsPage-1].key)))
+	}
 	return out, nil
+}
+
+// tagsAfter is where the page begins that a token asks for, which is the key of the tag before it.
+//
+// Errors: ValidationException. Its text is our own.
+func tagsAfter(tags []tag, token *string) (int, error) {
+	if token == nil {
+		return 0, nil
+	}
+	key, err := base64.URLEncoding.DecodeString(*token)
+	if err != nil {
+		return 0, errInvalid("Invalid NextToken")
+	}
+	at, found := slices.BinarySearchFunc(tags, string(key), func(t tag, key string) int { return strings.Compare(t.key, key) })
+	if found {
+		at++
+	}
+	return at, nil
 }

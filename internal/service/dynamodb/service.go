@@ -36,6 +36,8 @@ type Options struct {
 	// IndexDelay is how long reads of global indexes lag behind writes, so that tests can see what is only eventually
 	// consistent on AWS. Default 0: they are as fresh as the table. All nodes have the same.
 	IndexDelay time.Duration
+	// MaxTables is how many tables an account has in a region at most. Default 2,500, as on AWS.
+	MaxTables int
 	// Throttle holds tables to the units that they have. Default: whatever is asked for is served.
 	Throttle bool
 	// StreamRotation is after how long a shard of a stream is ended and a child goes on. Default 4 hours.
@@ -59,6 +61,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.StateDelay == 0 {
 		o.StateDelay = 100 * time.Millisecond
+	}
+	if o.MaxTables == 0 {
+		o.MaxTables = defaultTables
 	}
 	o.StateDelay, o.TimeToLiveLag = max(o.StateDelay, 0), max(o.TimeToLiveLag, 0)
 	if o.StreamRotation <= 0 {

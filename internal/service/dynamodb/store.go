@@ -209,15 +209,21 @@ func (s *Service) describe(ctx context.Context, p place) (t *table, now int64, e
 	return t, now, err
 }
 
+// placeBounds are the bounds of the keys of a place's tables.
+func placeBounds(p place) (from, to []byte) {
+	from = appendPlace([]byte{byte(store.FamilyTable), kindTable}, p)
+	to = bytes.Clone(from)
+	to[len(to)-1]++ // the zero byte behind the region
+	return from, to
+}
+
 // listTables returns up to limit names of a place after one, in order, and whether there are more.
 func (s *Service) listTables(ctx context.Context, p place, limit int) (names []string, more bool, err error) {
-	prefix := appendPlace([]byte{byte(store.FamilyTable), kindTable}, p)
+	prefix, to := placeBounds(p)
 	from := append(bytes.Clone(prefix), p.table...)
 	if p.table != "" {
 		from = append(from, 0)
 	}
-	to := bytes.Clone(prefix)
-	to[len(to)-1]++ // the zero byte behind the region
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
 		kvs, err := tx.Scan(from, to, limit+1, false)
 		if err != nil {

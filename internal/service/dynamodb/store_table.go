@@ -45,6 +45,8 @@ const (
 	fieldStream        = 31
 	fieldLatestStream  = 32
 	fieldTTL           = 35
+	fieldSSE           = 36
+	fieldClassBefore   = 37
 )
 
 func corrupt(what string) error {
@@ -69,6 +71,7 @@ func (t *table) numbers() []number {
 		{fieldDecreases, &t.decreases},
 		{fieldOnDemandSince, &t.onDemandSince},
 		{fieldClassChanged, &t.classChanged},
+		{fieldClassBefore, &t.classBefore},
 		{fieldMaxRead, &t.maxRead},
 		{fieldMaxWrite, &t.maxWrite},
 		{fieldWarmRead, &t.warmRead},
@@ -121,7 +124,7 @@ func encodeTable(t *table) []byte {
 		v = appendField(v, fieldIndex, encodeIndex(ix))
 	}
 	v = appendNumber(v, fieldLastIndex, uint64(t.lastIndex))
-	return t.ttl.append(t.appendStream(v))
+	return t.sse.append(t.ttl.append(t.appendStream(v)))
 }
 
 func encodeThroughput(next throughput) []byte {
@@ -206,6 +209,8 @@ func (t *table) field(tag byte, p []byte) bool {
 		return t.decodeStream(p)
 	case fieldTTL:
 		return t.ttl.decode(p)
+	case fieldSSE:
+		return t.sse.decode(p)
 	}
 	u, n := binary.Uvarint(p)
 	return n == len(p) && n > 0 && t.setNumber(tag, u)

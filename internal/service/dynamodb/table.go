@@ -60,11 +60,13 @@ type table struct {
 	onDemandSince        int64       // ms; 0: never
 	class                class
 	classChanged         int64 // ms; 0: never
+	classBefore          int64 // ms: the change before that one
 	maxRead, maxWrite    int64 // on demand; 0: no limit
 	warmRead, warmWrite  int64 // 0: as tables begin
 	protected            bool
 	tags                 []tag
 	ttl                  timeToLive
+	sse                  sse
 
 	indexes   []*index // global and local, as they were asked for
 	lastIndex uint32   // the number that an index was given last
@@ -134,6 +136,7 @@ func (t *table) finish(now int64) bool {
 	case stateActive, stateCreating:
 	}
 	t.finishIndexes(now)
+	t.sse.settle()
 	t.state, t.due, t.next = stateActive, 0, nil
 	return true
 }

@@ -15,15 +15,15 @@ type tag struct{ key, value string }
 
 // addTags returns tags with those of more added or replaced, in order of keys; tags is kept as it is.
 //
-// Errors: ValidationException. Its texts are our own: no record of AWS's was found.
+// Errors: ValidationException. Source of texts: public clients' tests against AWS, autumn 2026.
 func addTags(tags []tag, more []dynamodbapi.Tag) ([]tag, error) {
 	merged := slices.Clone(tags)
 	for i, m := range more {
 		if slices.ContainsFunc(more[:i], func(o dynamodbapi.Tag) bool { return o.Key == m.Key }) {
-			return nil, errParameter("Duplicate tag key: " + m.Key)
+			return nil, errInvalid("Duplicate Tag Keys provided as input: Duplicate Tag Key found " + m.Key)
 		}
 		if strings.HasPrefix(strings.ToLower(m.Key), "aws:") {
-			return nil, errParameter("Tag keys that begin with aws: are reserved: " + m.Key)
+			return nil, errInvalid("Tag Key cannot be prefixed with aws:, Key: " + m.Key)
 		}
 		at, found := slices.BinarySearchFunc(merged, m.Key, func(t tag, key string) int { return strings.Compare(t.key, key) })
 		if found {
@@ -33,7 +33,7 @@ func addTags(tags []tag, more []dynamodbapi.Tag) ([]tag, error) {
 		merged = slices.Insert(merged, at, tag{strings.Clone(m.Key), strings.Clone(m.Value)})
 	}
 	if len(merged) > maxTags {
-		return nil, errParameter("The number of tags exceeds the limit of 50")
+		return nil, errInvalid("Number of Tags exceed the current limit for the provided ResourceArn")
 	}
 	return merged, nil
 }

@@ -1,0 +1,71 @@
+package dynamodb
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/store"
+)
+
+// Quotas of an account in a region. Source: developer guide, "Service, account, and table quotas" (read 2026-11).
+const (
+	defaultTables  = 2500
+	maxControl     = 500 // tables that are created, updated and deleted at once
+	classChanges   = 2   // of a table's class within classInterval
+	classInterval  = 30 * 24 * time.Hour
+	tagsPage       = 10 // tags on a page of ListTagsOfResource
+	controlScanned = 4 * maxControl
+)
+
+// admitControl sees that one more table may be created, updated or deleted. It looks before the transaction, so that those of
+// different tables do not conflict: callers at the same moment may pass by a few.
+//
+// Errors: LimitExceededException, those of the store. Source of texts: error messages quoted in public clients.
+func (s *Service) admitControl(ctx context.Context, p place, creates bool) error {
+	busy, tables := 0, 0
+	err := s.store.View(ctx, func(tx store.ReadTx) error {
+		busy, tables = 0, 0
+		kvs, err := tx.Scan([]byte{byte(store.FamilyTable), kindDue}, []byte{byte(store.FamilyTable), kindDue + 1}, controlScanned, false)
+		if err != nil {
+			return err
+		}
+		for _, kv := range kvs {
+			if at, ok := placeOf(kv.Key[min(10, len(kv.Key)):]); ok && at.account == p.account && at.region == p.region {
+				busy++
+			}
+		}
+		if !creates {
+			return nil
+		}
+		from, to := placeBounds(p)
+		kvs, err = tx.Scan(from, to, s.opts.MaxTables, false)
+		tables = len(kvs)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case busy >= maxControl:
+		return dynamodbapi.LimitExceededException(fmt.Sprintf("Subscriber limit exceeded: Only %d tables can be created, updated, or deleted simultaneously", maxControl))
+	case tables >= s.opts.MaxTables:
+		return dynamodbapi.LimitExceededException(fmt.Sprintf("Subscriber limit exceeded: There is a limit of %d tables per subscriber", s.opts.MaxTables))
+	}
+	return nil
+}
+
+// changeClass changes the table's class at a time in ms.
+//
+// Errors: LimitExceededException. Its text is our own: no record of AWS's was found.
+func (t *table) changeClass(c class, now int64) error {
+	if c == max(t.class, classStandard) {
+		return nil
+	}
+	if t.classBefore != 0 && now < t.classBefore+classInterval.Milliseconds() {
+		return dynamodbapi.LimitExceededException(fmt.Sprintf(
+			"Subscriber limit exceeded: Table class can be changed at most %d times in a trailing period of 30 days", classChanges))
+	}
+	t.class, t.classBefore, t.classChanged = c, t.classChanged, now
+	return nil
+}
