@@ -8,6 +8,7 @@ import (
 	"github.com/segmentio/asm/base64"
 
 	"millrace/internal/service/dynamodb/value"
+	"millrace/internal/wire/jsonstring"
 )
 
 // AppendItem appends a stored item as a map of attribute values. Attributes whose bytes are corrupt are written without
@@ -192,7 +193,7 @@ func AppendString(dst []byte, s string) []byte {
 		if n == len(s) {
 			return append(dst, '"')
 		}
-		dst = appendEscape(dst, s[n])
+		dst = jsonstring.AppendEscape(dst, s[n])
 		s = s[n+1:]
 	}
 }
@@ -213,19 +214,4 @@ func plainLen(s string) int {
 		}
 	}
 	return i
-}
-
-func appendEscape(dst []byte, c byte) []byte {
-	const hex = "0123456789abcdef"
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\r':
-		return append(dst, '\\', 'r')
-	case '\t':
-		return append(dst, '\\', 't')
-	}
-	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 }

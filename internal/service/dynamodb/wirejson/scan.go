@@ -1,12 +1,12 @@
 package wirejson
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/bits"
-	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
+
+	"millrace/internal/wire/jsonstring"
 )
 
 // peek is the next byte that is not white space, without taking it; 0 at the end and after an error.
@@ -111,7 +111,7 @@ func (d *Decoder) escaped(start, i int) []byte {
 			return out[from:len(out):len(out)]
 		case c == '\\':
 			var n int
-			if out, n = unescape(out, d.data[i:]); n == 0 {
+			if out, n = jsonstring.Unescape(out, d.data[i:]); n == 0 {
 				d.malformed()
 				return nil
 			}
@@ -134,54 +134,6 @@ func (d *Decoder) escaped(start, i int) []byte {
 	}
 	d.malformed()
 	return nil
-}
-
-// unescape appends what the escape at the start of in stands for and gives the escape's length, 0 if it is none. Half
-// a surrogate pair becomes U+FFFD.
-func unescape(out, in []byte) ([]byte, int) {
-	if len(in) < 2 {
-		return out, 0
-	}
-	if in[1] != 'u' {
-		i := bytes.IndexByte([]byte(`"\/bfnrt`), in[1])
-		if i < 0 {
-			return out, 0
-		}
-		return append(out, "\"\\/\b\f\n\r\t"[i]), 2
-	}
-	c, ok := hex4(in[2:])
-	if !ok {
-		return out, 0
-	}
-	if utf16.IsSurrogate(c) {
-		if len(in) >= 12 && in[6] == '\\' && in[7] == 'u' {
-			if low, ok := hex4(in[8:]); ok {
-				if full := utf16.DecodeRune(c, low); full != utf8.RuneError {
-					return utf8.AppendRune(out, full), 12
-				}
-			}
-		}
-		c = utf8.RuneError
-	}
-	return utf8.AppendRune(out, c), 6
-}
-
-func hex4(b []byte) (rune, bool) {
-	if len(b) < 4 {
-		return 0, false
-	}
-	var v rune
-	for _, c := range b[:4] {
-		switch {
-		case c >= '0' && c <= '9':
-			v = v<<4 | rune(c-'0')
-		case c|0x20 >= 'a' && c|0x20 <= 'f':
-			v = v<<4 | rune(c|0x20-'a'+10)
-		default:
-			return 0, false
-		}
-	}
-	return v, true
 }
 
 // literal takes null, true or false, if that is next.

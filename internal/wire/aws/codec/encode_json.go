@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"millrace/internal/api"
+	"millrace/internal/wire/jsonstring"
 )
 
 // AppendJSON appends out, a pointer to the struct that shape describes, as an awsJson answer. Absent
@@ -163,25 +164,10 @@ func AppendJSONString(dst []byte, s string) []byte {
 		}
 		if c < 0x20 || c == '"' || c == '\\' {
 			dst = append(dst, s[start:i]...)
-			dst = appendEscape(dst, c)
+			dst = jsonstring.AppendEscape(dst, c)
 			start = i + 1
 		}
 		i++
 	}
 	return append(append(dst, s[start:]...), '"')
-}
-
-func appendEscape(dst []byte, c byte) []byte {
-	const hex = "0123456789abcdef"
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\r':
-		return append(dst, '\\', 'r')
-	case '\t':
-		return append(dst, '\\', 't')
-	}
-	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 }

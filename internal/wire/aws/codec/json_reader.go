@@ -5,8 +5,9 @@ import (
 	"encoding/binary"
 	"strconv"
 	"time"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"millrace/internal/wire/jsonstring"
 )
 
 // jsonReader reads RFC 8259 JSON, strictly.
@@ -229,70 +230,11 @@ func (r *jsonReader) escaped() ([]byte, error) {
 			p++
 		default:
 			var n int
-			if out, n = unescape(out, r.data[p:]); n == 0 {
+			if out, n = jsonstring.Unescape(out, r.data[p:]); n == 0 {
 				return nil, errSyntax
 			}
 			p += n
 		}
 	}
 	return nil, errSyntax
-}
-
-// unescape appends what the escape at the start of in stands for and gives the length of the escape,
-// 0 if it is none. Half a surrogate pair becomes U+FFFD.
-func unescape(out, in []byte) ([]byte, int) {
-	if len(in) < 2 {
-		return out, 0
-	}
-	switch in[1] {
-	case '"', '\\', '/':
-		return append(out, in[1]), 2
-	case 'b':
-		return append(out, '\b'), 2
-	case 'f':
-		return append(out, '\f'), 2
-	case 'n':
-		return append(out, '\n'), 2
-	case 'r':
-		return append(out, '\r'), 2
-	case 't':
-		return append(out, '\t'), 2
-	case 'u':
-		c, ok := hex4(in[2:])
-		if !ok {
-			return out, 0
-		}
-		if utf16.IsSurrogate(c) {
-			if len(in) >= 12 && in[6] == '\\' && in[7] == 'u' {
-				if low, ok := hex4(in[8:]); ok {
-					if full := utf16.DecodeRune(c, low); full != utf8.RuneError {
-						return utf8.AppendRune(out, full), 12
-					}
-				}
-			}
-			c = utf8.RuneError
-		}
-		return utf8.AppendRune(out, c), 6
-	}
-	return out, 0
-}
-
-func hex4(b []byte) (rune, bool) {
-	if len(b) < 4 {
-		return 0, false
-	}
-	var v rune
-	for _, c := range b[:4] {
-		switch {
-		case c >= '0' && c <= '9':
-			v = v<<4 | rune(c-'0')
-		case c >= 'a' && c <= 'f':
-			v = v<<4 | rune(c-'a'+10)
-		case c >= 'A' && c <= 'F':
-			v = v<<4 | rune(c-'A'+10)
-		default:
-			return 0, false
-		}
-	}
-	return v, true
 }
