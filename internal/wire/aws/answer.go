@@ -28,6 +28,14 @@ func (s *Server) answer(x *exchange, o *operation, out any) {
 		s.answerInPieces(x, encode, out)
 		return
 	}
+	if o.hot != nil && o.hot.Append != nil {
+		buf := o.hot.Append(bufpool.Get(o.hot.Size(out))[:0], out)
+		h := s.head(x, http.StatusOK)
+		h.contentType = x.contentType
+		x.send(h, buf)
+		bufpool.Put(buf)
+		return
+	}
 	buf := bufpool.Get(bufpool.Smallest)[:0]
 	if o.Output != nil {
 		buf = x.append(buf, o, out)

@@ -24,7 +24,7 @@ func (r *rig) heat(k string) {
 }
 
 func (r *rig) isKept(k string) bool {
-	_, _, known := r.Store.kept.get(&r.locks, topicKey(k), xxhash.Sum64(topicKey(k)), r.visible.Load())
+	_, _, known := r.kept.get(&r.locks, topicKey(k), xxhash.Sum64(topicKey(k)), r.visible.Load())
 	return known
 }
 

@@ -1,5 +1,6 @@
 // Package hot has codecs written by hand for the calls that most of the work is: PutRecord, PutRecords
-// and GetRecords of Kinesis, in JSON; and for the answers of GetRecords also in CBOR, which KCL reads.
+// and GetRecords of Kinesis, in JSON; for the answers of GetRecords also in CBOR, which KCL reads; and the ten calls
+// of DynamoDB that carry items.
 //
 // A decoder reads a body once, knows only what clients usually send, and gives up on anything else:
 // escapes, nulls, repeated or unknown members, values the model forbids, bad base64. The general codec
@@ -14,6 +15,10 @@
 //
 // Data, partition keys and hash keys live in pooled memory: they are gone once the answer is sent.
 // Names of streams are proper strings.
+//
+// Items and keys of DynamoDB are not decoded here: they are held against JSON and stay pieces of the body, which the service
+// reads once, straight into its stored form. Expressions and names of tables are proper strings, kept between calls that
+// repeat them, as are maps of names.
 //
 // An encoder appends to a buffer and hands it over in pieces of 64 KiB, so that an answer of 10 MiB
 // touches no fresh memory.

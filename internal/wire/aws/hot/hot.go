@@ -18,6 +18,11 @@ type Codec struct {
 	Encode func(b []byte, out any, sink Sink) []byte
 	// EncodeCBOR is Encode in CBOR; nil where the general codec is good enough.
 	EncodeCBOR func(b []byte, out any, sink Sink) []byte
+
+	// Size and Append are there instead of Encode for answers that are sent whole, since a sum of them stands in their head: Append
+	// appends the output to a buffer with room for Size bytes.
+	Size   func(out any) int
+	Append func(b []byte, out any) []byte
 }
 
 // Sink takes pieces of an answer.
@@ -32,10 +37,13 @@ const Room = 64 << 10
 
 // For gives the codec of an operation, nil for most.
 func For(b *api.Binding, operation string) *Codec {
-	if b.Name != "kinesis" {
-		return nil
+	switch b.TargetPrefix {
+	case "Kinesis_20131202":
+		return kinesis[operation]
+	case "DynamoDB_20120810":
+		return dynamodb[operation]
 	}
-	return kinesis[operation]
+	return nil
 }
 
 var kinesis = map[string]*Codec{
@@ -94,6 +102,8 @@ type Scratch struct {
 	limit       int32
 	sequence    string
 	dryRun      bool
+
+	tables *tables // nil until a call of DynamoDB came
 }
 
 var scratches = sync.Pool{New: func() any { return new(Scratch) }}
@@ -111,6 +121,9 @@ func (s *Scratch) Put() {
 	clear(s.keys)
 	s.one, s.many, s.get = kinesisapi.PutRecordInput{}, kinesisapi.PutRecordsInput{}, kinesisapi.GetRecordsInput{}
 	s.iterator, s.sequence = "", ""
+	if s.tables != nil {
+		s.tables.release()
+	}
 	scratches.Put(s)
 }
 
