@@ -14,6 +14,9 @@ import (
 	"millrace/internal/api"
 	"millrace/internal/api/kafkaapi"
 	"millrace/internal/api/kinesisapi"
+	"millrace/internal/core/catalog"
+	"millrace/internal/core/store"
+	"millrace/internal/service/dynamodb"
 	"millrace/internal/service/kafka"
 	"millrace/internal/service/kinesis"
 	wire "millrace/internal/wire/kafka"
@@ -38,6 +41,7 @@ func (s *Server) openKafka(listeners []kafkaListener, users map[string]string) e
 	}
 	s.broker, err = kafka.New(kafka.Options{
 		Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Users: users, Configs: configs, Streams: kinesisStreams{s.kinesis},
+		Tables: kafkaTables{s.tables},
 	})
 	if err != nil {
 		return err
@@ -140,4 +144,16 @@ func (k kinesisStreams) DeleteStream(ctx context.Context, account, region, name 
 	ctx = api.WithCall(ctx, &api.Call{Service: "kinesis", Operation: "DeleteStream", Account: account, Region: region})
 	_, err := k.service.DeleteStream(ctx, &kinesisapi.DeleteStreamInput{StreamName: &name, EnforceConsumerDeletion: new(true)})
 	return err
+}
+
+// kafkaTables shows changes of tables to clients of Kafka.
+type kafkaTables struct{ service *dynamodb.Service }
+
+// View implements kafka.Tables.
+func (k kafkaTables) View(tx store.ReadTx, topic *catalog.Topic) (kafka.TableView, error) {
+	view, err := k.service.TopicView(tx, topic)
+	if err != nil {
+		return nil, err
+	}
+	return view, nil
 }

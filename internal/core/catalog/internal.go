@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strings"
 
 	"millrace/internal/core/store"
@@ -38,7 +39,7 @@ func OfTable(kafka string) bool {
 }
 
 // CreateInternal adds a topic of OriginTable with its partitions. t's Name is the table's, and its Kafka name leads to t from now on, away from an
-// earlier topic of that table. It sets what Create sets.
+// earlier topic of that table, unless a topic of something else has it. It sets what Create sets.
 //
 // Errors: ErrName, ErrTooMany, ErrTooLarge, those of tx.
 func (c *Catalog) CreateInternal(tx store.Tx, t *Topic, parts []Partition, retention store.Retention) error {
@@ -54,15 +55,29 @@ func (c *Catalog) CreateInternal(tx store.Tx, t *Topic, parts []Partition, reten
 		return err
 	}
 	t.Num, t.Revision, t.Partitions, t.due = num, 0, 0, 0
-	for _, k := range [][]byte{kafkaKey(t.Kafka), idKey(t.ID)} {
-		if err := tx.Set(k, encodeNumber(num)); err != nil {
-			return err
-		}
+	if err := c.nameInternal(tx, t); err != nil {
+		return err
+	}
+	if err := tx.Set(idKey(t.ID), encodeNumber(num)); err != nil {
+		return err
 	}
 	if err := c.AddPartitions(tx, t, parts, retention); err != nil {
 		return err
 	}
 	return c.Save(tx, t)
+}
+
+// nameInternal has the Kafka name lead to t. A topic that is not of that table keeps it: a stream of another region can be called ddb.table.
+func (c *Catalog) nameInternal(tx store.Tx, t *Topic) error {
+	old, err := c.LookupKafka(tx, t.Kafka)
+	switch {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
+		return err
+	case old.Origin != OriginTable || old.Account != t.Account || old.Region != t.Region || old.Name != t.Name:
+		return nil
+	}
+	return tx.Set(kafkaKey(t.Kafka), encodeNumber(t.Num))
 }
 
 // namesOf are the keys of a topic's names.

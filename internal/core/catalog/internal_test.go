@@ -85,3 +85,22 @@ func TestInternalTopicsHaveNoNameForKinesisAndTheNewestHasThatForKafka(t *testin
 		return nil
 	})
 }
+
+func TestStreamWithTheNameOfATablesTopicKeepsIt(t *testing.T) {
+	f := open(t)
+	f.fixRegion("us-east-1")
+	stream := f.mustCreate(DefaultAccount, "eu-west-1", "ddb.orders", 1)
+	topic := &Topic{ID: ID{9}, Account: DefaultAccount, Region: "eu-west-1", Name: "orders", State: StateActive}
+	f.must(func(tx store.Tx) error { return f.c.CreateInternal(tx, topic, []Partition{{}}, store.Retention{}) })
+	if topic.Kafka != stream.Kafka {
+		t.Fatalf("got the name %s, want that of the stream, %s", topic.Kafka, stream.Kafka)
+	}
+	f.must(func(tx store.Tx) error { return f.c.Remove(tx, topic) })
+	f.must(func(tx store.Tx) error {
+		got, err := f.c.LookupKafka(tx, stream.Kafka)
+		if err != nil || got.Num != stream.Num {
+			t.Errorf("got %+v, %v, want the stream", got, err)
+		}
+		return nil
+	})
+}

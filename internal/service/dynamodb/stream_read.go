@@ -35,15 +35,9 @@ func (s *Service) lookStream(ctx context.Context, at streamPlace) (v *streamView
 		if found.parts, err = s.cat.Partitions(tx, topic); err != nil {
 			return err
 		}
-		for i := range found.parts {
-			slice, ok := capture.DecodeSlice(found.parts[i].Attr)
-			if !ok {
-				return corrupt("slice of a capture")
-			}
-			found.slices = append(found.slices, slice)
-		}
+		found.slices, err = slicesOf(found.parts)
 		v = found
-		return nil
+		return err
 	})
 	return v, err
 }

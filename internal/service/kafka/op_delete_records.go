@@ -56,7 +56,7 @@ func (b *Broker) deleteRecords(c *Call, req *kafkaapi.DeleteRecordsRequest) *kaf
 
 // trimOf says what is to be trimmed of a partition. What is at most the high watermark now is so in the commit.
 func (b *Broker) trimOf(ctx context.Context, t *topic, index int32, offset int64) (trim, kafkaapi.Code) {
-	if rules := b.rulesOf(t); rules.Refused != kafkaapi.None && !t.closed {
+	if rules := b.rulesOf(t); rules.Refused != kafkaapi.None && (!t.closed || t.ofTable()) {
 		return trim{}, rules.Refused
 	}
 	id, head, code := b.headOf(ctx, t, index, -1)

@@ -91,7 +91,11 @@ func (b *Broker) resolve(_ context.Context, key *session.Key) (fetch.Place, kafk
 		b.refresh(t) // it may be a new one
 		return fetch.Place{}, kafkaapi.UnknownTopicOrPartition
 	}
-	return fetch.Place{ID: p.id}, kafkaapi.None
+	place := fetch.Place{ID: p.id}
+	if t.views != nil {
+		place.View = t.views[key.Index]
+	}
+	return place, kafkaapi.None
 }
 
 // fetchAnswer is a response with room for what it points to, used again and again.

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"strings"
 	"time"
 
 	"millrace/internal/api/kafkaapi"
@@ -66,9 +65,6 @@ func (b *Broker) place(part *produce.Part, t *topic) {
 	part.Topic, part.Partition, part.Rules = t.name, p.id, b.rulesOf(t)
 }
 
-// readOnlyText is what a producer to a view of a table is told.
-const readOnlyText = "The topic is a view of the changes of a table: it can be read only."
-
 // rulesOf is what a topic asks of batches.
 func (b *Broker) rulesOf(t *topic) *produce.Rules {
 	if rules := t.rules.Load(); rules != nil {
@@ -85,7 +81,7 @@ func (b *Broker) rulesOf(t *topic) *produce.Rules {
 	switch {
 	case internal(t.name):
 		rules.Refused = kafkaapi.InvalidTopicException
-	case strings.HasPrefix(t.name, catalog.ReservedPrefix):
+	case t.ofTable():
 		rules.Refused, rules.RefusedText = kafkaapi.PolicyViolation, readOnlyText
 	case t.closed:
 		rules.Refused, rules.RefusedText = kafkaapi.PolicyViolation, produce.ClosedText

@@ -40,6 +40,8 @@ type Options struct {
 	Configs map[string]string
 	// Streams is what is asked of Kinesis; nil when it is not served.
 	Streams Streams
+	// Tables shows changes of tables; nil when there are none. Topics of tables are then not shown.
+	Tables Tables
 }
 
 func (o Options) withDefaults() Options {

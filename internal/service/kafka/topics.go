@@ -12,6 +12,7 @@ import (
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
 	"millrace/internal/service/kafka/config"
+	"millrace/internal/service/kafka/fetch"
 	"millrace/internal/service/kafka/produce"
 )
 
@@ -43,7 +44,9 @@ type topic struct {
 	config  config.Topic
 	// compaction is what is in force in the store, for the last partition.
 	compaction store.Compaction
-	broker     *config.Broker // under which config was resolved
+	// views show the partitions of a topic that is of a table; nil of others.
+	views  []fetch.View
+	broker *config.Broker // under which config was resolved
 
 	rules   atomic.Pointer[produce.Rules] // for batches, once any has come
 	checked atomic.Int64                  // ns of the clock when the copy was last known to be current
@@ -67,6 +70,9 @@ func (t *topic) partition(index int32) (partition, bool) {
 
 // byKinesis tells whether the topic is a stream that Kinesis made.
 func (t *topic) byKinesis() bool { return t.origin == catalog.OriginKinesis }
+
+// ofTable tells whether the topic shows changes of a table: it is read only.
+func (t *topic) ofTable() bool { return t.origin == catalog.OriginTable }
 
 // validFor is how long a copy is used without asking whether it is current.
 const validFor = time.Second
@@ -216,7 +222,7 @@ func (b *Broker) keep(t *topic) *topic {
 //
 // Errors: catalog.ErrNotFound for a topic that is being deleted, those of the store.
 func (b *Broker) view(tx store.ReadTx, c *catalog.Topic) (*topic, error) {
-	if c.State == catalog.StateDeleting || c.State == catalog.StateCreating || c.Origin == catalog.OriginTable {
+	if c.State == catalog.StateDeleting || c.State == catalog.StateCreating || c.Origin == catalog.OriginTable && b.opts.Tables == nil {
 		return nil, catalog.ErrNotFound
 	}
 	t := b.topics.byName(c.Kafka)

@@ -43,6 +43,9 @@ func (b *Broker) changeIn(tx store.Tx, name string, change func(store.Tx, *catal
 	if c.State == catalog.StateDeleting || c.State == catalog.StateCreating {
 		return catalog.ErrNotFound
 	}
+	if c.Origin == catalog.OriginTable {
+		return errReadOnly
+	}
 	k, err := b.readKept(tx, c)
 	if err != nil {
 		return err

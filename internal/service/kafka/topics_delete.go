@@ -81,6 +81,10 @@ func (b *Broker) deleteSome(tx store.Tx, all []*deletion) (n int, err error) {
 		if d.gone.Origin == catalog.OriginKinesis {
 			continue
 		}
+		if d.gone.Origin == catalog.OriginTable {
+			d.err = errReadOnly
+			continue
+		}
 		partitions += d.gone.Partitions
 		if n > 0 && (partitions > store.MaxTxParts || keys > maxDeletedKeys) {
 			return n, forgetNames(tx, 2*n)

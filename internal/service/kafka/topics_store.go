@@ -86,6 +86,9 @@ func (b *Broker) load(tx store.ReadTx, c *catalog.Topic) (*topic, error) {
 	if t.dataKey, err = b.topics.cat.DataKey(tx, c); err != nil {
 		return nil, err
 	}
+	if t.views, err = b.viewsOf(tx, c); err != nil {
+		return nil, err
+	}
 	stored := k.applied
 	for i := range parts {
 		if parts[i].ID == 0 {

@@ -16,6 +16,15 @@ import (
 type Place struct {
 	// ID is 0 for a partition that exists but has no records any more and no place: it is empty, with offsets 0.
 	ID store.PartitionID
+	// View is how the partition's batches are shown; nil: as they are.
+	View View
+}
+
+// View shows stored batches as something else, for topics that are read only.
+type View interface {
+	// Show returns a batch with other records in place of those of batch, which is not changed: as many, at the same offsets and
+	// times.
+	Show(batch []byte) ([]byte, error)
 }
 
 // Options of a Fetcher. Store and Resolve are required.

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"millrace/internal/api/kafkaapi"
 	"millrace/internal/core/store"
@@ -59,7 +60,7 @@ func (r *Request) examineAll() {
 			id = session.Empty
 		}
 		r.poll.Bind(part, id)
-		r.Parts = append(r.Parts, Part{Key: part.Key, part: part, Code: code})
+		r.Parts = append(r.Parts, Part{Key: part.Key, part: part, Code: code, view: place.View})
 	}
 	r.poll.Register()
 	for i := range r.Parts {
@@ -185,17 +186,27 @@ func (r *Request) settle() {
 
 // read reads one partition. A batch over the limit is returned only when it is the first of the answer.
 func (r *Request) read(p *Part, limit int, first bool) {
+	most := limit
+	if p.view != nil {
+		most = min(limit, maxShown)
+	}
 	res, err := r.f.opts.Store.Read(looking, store.ReadRequest{
-		Partition: p.part.ID(), From: store.Offset(p.part.Offset), MaxBytes: limit, Isolation: r.isolation(),
+		Partition: p.part.ID(), From: store.Offset(p.part.Offset), MaxBytes: most, Isolation: r.isolation(),
 	})
+	batches := res.Batches
+	if err == nil && p.view != nil {
+		if batches, err = p.show(res.Batches); err != nil {
+			res.Release()
+		}
+	}
 	if err != nil {
 		p.fail(r.f.codeOf(err))
 		return
 	}
 	p.setHead(&res.Head)
 	n := 0
-	for i := range res.Batches {
-		n += len(res.Batches[i].Bytes)
+	for i := range batches {
+		n += len(batches[i].Bytes)
 	}
 	switch {
 	case n == 0:
@@ -204,8 +215,24 @@ func (r *Request) read(p *Part, limit int, first bool) {
 	case n > limit && !first:
 		res.Release()
 	default:
-		p.result, p.Batches, p.Aborted, p.Bytes = res, res.Batches, res.Aborted, n
+		p.result, p.Batches, p.Aborted, p.Bytes = res, batches, res.Aborted, n
 	}
+}
+
+// maxShown bounds the stored bytes that one look shows as something else: that is made anew for each reader and may be larger.
+const maxShown = 256 << 10
+
+// show makes what a partition's view shows in place of its batches.
+func (p *Part) show(stored []store.Batch) ([]store.Batch, error) {
+	shown := slices.Clone(stored)
+	for i := range shown {
+		b, err := p.view.Show(shown[i].Bytes)
+		if err != nil {
+			return nil, err
+		}
+		shown[i].Bytes = b
+	}
+	return shown, nil
 }
 
 func (r *Request) isolation() store.Isolation {

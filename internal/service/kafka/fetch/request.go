@@ -66,6 +66,7 @@ type Part struct {
 
 	part   *session.Partition
 	result store.ReadResult
+	view   View
 	data   bool // there is something at the offset
 	ends   bool // the code ends a wait
 }
