@@ -1,7 +1,8 @@
 // Parts prepares what the tests need and a machine may lack: AWS SDKs, a peer to measure against,
 // PostgreSQL, a service model and the pinned tools, each from its registry into an ignored folder.
 //
-//	go run ./tools/parts              everything
+//	go run ./tools/parts              everything but the peers that only benchmarks of tables need
+//	go run ./tools/parts dynamodb-local dynoxide    these; the second is compiled for a quarter of an hour
 //	go run ./tools/parts node java    these parts
 //	go run ./tools/parts -list        the names
 //
@@ -11,7 +12,7 @@
 // built in place, and its stamp is written last; a run that was cut short starts that part anew.
 //
 // Pin files live beside this program, one folder for each part: requirements.txt for PyPI,
-// package-lock.json for npm, pom.xml for Maven, and tools/pinned/go.mod for the Go module proxy.
+// package-lock.json for npm, pom.xml for Maven, crate.txt for crates.io, and tools/pinned/go.mod for the Go module proxy.
 //
 // A part that cannot be prepared ends the run with the kind of registry that did not answer, or with
 // the program that is missing, and with the end of that program's output.

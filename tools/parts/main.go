@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// run prepares the named parts below dir, all of them when none is named.
+// run prepares the named parts below dir; when none is named, all but those that have to be asked for.
 func run(ctx context.Context, dir string, wanted []string) error {
 	root, err := moduleRoot()
 	if err != nil {
@@ -44,7 +44,7 @@ func run(ctx context.Context, dir string, wanted []string) error {
 		}
 	}
 	for _, p := range parts {
-		if len(wanted) > 0 && !slices.Contains(wanted, p.name) {
+		if !slices.Contains(wanted, p.name) && (len(wanted) > 0 || p.asked) {
 			continue
 		}
 		b := builder{root: root, build: dir, pins: filepath.Join(root, p.pins), dir: filepath.Join(dir, p.folder)}

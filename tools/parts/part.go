@@ -22,22 +22,25 @@ type part struct {
 	folder string // below build/
 	recipe int    // raised when build changes, so that old folders are rebuilt
 	build  func(ctx context.Context, b builder) error
+	asked  bool // only prepared when it is named: too long to build for what it is needed for
 }
 
 var parts = []part{
-	{"tools", "linters and formatters, compiled", "tools/pinned", "tools", 1, buildTools},
-	{"python", "AWS CLI v1 and boto3 in a virtual environment", "tools/parts/python", "parts/python", 1, buildPython},
-	{"botocore", "wheel with the AWS service models", "tools/parts/botocore", "parts/botocore", 1, buildBotocore},
-	{"node", "AWS SDK for JavaScript v3", "tools/parts/node", "parts/node", 1, buildNode},
-	{"kinesalite", "the peer that test/bench measures against", "tools/parts/kinesalite", "parts/kinesalite", 1, buildNode},
-	{"java", "AWS SDK for Java v2", "tools/parts/java", "parts/java", 1, buildJava},
-	{"java-dynamodb", "AWS SDK for Java v2 with the enhanced client of DynamoDB", "tools/parts/java-dynamodb", "parts/java-dynamodb", 1, buildJava},
-	{"kcl", "Kinesis consumer and producer libraries", "tools/parts/kcl", "parts/kcl", 1, buildJava},
-	{"kafka-definitions", "jar with Kafka's message definitions", "tools/parts/kafka-definitions", "parts/kafka-definitions", 1, buildJar},
-	{"kafka-java", "Apache Kafka: clients, Streams, Connect, tools and broker", "tools/parts/kafka-java", "parts/kafka-java", 1, buildJava},
-	{"kafka-python", "librdkafka, kafka-python and aiokafka in a virtual environment", "tools/parts/kafka-python", "parts/kafka-python", 2, buildPython},
-	{"kafka-node", "KafkaJS", "tools/parts/kafka-node", "parts/kafka-node", 1, buildNode},
-	{"postgres", "PostgreSQL server", "tools/parts/postgres", "parts/postgres", 1, buildPostgres},
+	{"tools", "linters and formatters, compiled", "tools/pinned", "tools", 1, buildTools, false},
+	{"python", "AWS CLI v1 and boto3 in a virtual environment", "tools/parts/python", "parts/python", 1, buildPython, false},
+	{"botocore", "wheel with the AWS service models", "tools/parts/botocore", "parts/botocore", 1, buildBotocore, false},
+	{"node", "AWS SDK for JavaScript v3", "tools/parts/node", "parts/node", 1, buildNode, false},
+	{"kinesalite", "the peer that test/bench measures against", "tools/parts/kinesalite", "parts/kinesalite", 1, buildNode, false},
+	{"java", "AWS SDK for Java v2", "tools/parts/java", "parts/java", 1, buildJava, false},
+	{"java-dynamodb", "AWS SDK for Java v2 with the enhanced client of DynamoDB", "tools/parts/java-dynamodb", "parts/java-dynamodb", 1, buildJava, false},
+	{"kcl", "Kinesis consumer and producer libraries", "tools/parts/kcl", "parts/kcl", 1, buildJava, false},
+	{"kafka-definitions", "jar with Kafka's message definitions", "tools/parts/kafka-definitions", "parts/kafka-definitions", 1, buildJar, false},
+	{"kafka-java", "Apache Kafka: clients, Streams, Connect, tools and broker", "tools/parts/kafka-java", "parts/kafka-java", 1, buildJava, false},
+	{"kafka-python", "librdkafka, kafka-python and aiokafka in a virtual environment", "tools/parts/kafka-python", "parts/kafka-python", 2, buildPython, false},
+	{"kafka-node", "KafkaJS", "tools/parts/kafka-node", "parts/kafka-node", 1, buildNode, false},
+	{"postgres", "PostgreSQL server", "tools/parts/postgres", "parts/postgres", 1, buildPostgres, false},
+	{"dynamodb-local", "DynamoDB Local, a peer that test/bench measures against", "tools/parts/dynamodb-local", "parts/dynamodb-local", 1, buildJava, true},
+	{"dynoxide", "another one, compiled for a quarter of an hour", "tools/parts/dynoxide", "parts/dynoxide", 1, buildCrate, true},
 }
 
 // builder is what a recipe works with: absolute folders.
@@ -84,6 +87,8 @@ const (
 	fetchTries = 3
 	// fetchTimeout bounds one try: the largest part is some 60 MB.
 	fetchTimeout = 5 * time.Minute
+	// compileTimeout bounds a part that is compiled here.
+	compileTimeout = 30 * time.Minute
 )
 
 // fetch runs a registry's ordinary client in the part's folder, up to three times. registry is the
@@ -107,11 +112,16 @@ func (b builder) fetch(ctx context.Context, registry, program string, args ...st
 
 // command runs a program in the part's folder and keeps its output for the error.
 func (b builder) command(ctx context.Context, program string, args ...string) error {
+	return b.within(ctx, fetchTimeout, program, args...)
+}
+
+// within is command with a bound of its own.
+func (b builder) within(ctx context.Context, limit time.Duration, program string, args ...string) error {
 	path, err := exec.LookPath(program)
 	if err != nil {
 		return fmt.Errorf("the program %s is missing on this machine: %w", program, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = b.dir

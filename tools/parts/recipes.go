@@ -58,6 +58,21 @@ func (b builder) maven(ctx context.Context, dir string) error {
 		mavenCopy, "-DincludeScope=runtime", "-DoutputDirectory="+dir)
 }
 
+// buildCrate compiles the program that crate.txt names: crate, version and features. At the lowest priority: it takes all
+// processors for long.
+func buildCrate(ctx context.Context, b builder) error {
+	text, err := os.ReadFile(filepath.Join(b.pins, "crate.txt"))
+	if err != nil {
+		return err
+	}
+	pin := strings.Fields(string(text))
+	if len(pin) != 3 {
+		return fmt.Errorf("crate.txt: want crate, version and features, got %q", text)
+	}
+	return b.within(ctx, compileTimeout, "nice", "-n", "19", "cargo", "install", pin[0], "--version", pin[1], "--locked",
+		"--no-default-features", "--features", pin[2], "--root", b.dir)
+}
+
 // buildPostgres unpacks the one archive inside the one jar. Everything is made readable for all: as
 // root the server runs under another user.
 func buildPostgres(ctx context.Context, b builder) error {
