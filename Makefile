@@ -20,8 +20,8 @@ test: ## everything; some twenty minutes
 test-quick: ## build, lint, units and contract suites; at most four minutes
 	$(GO) run ./tools/suite -quick
 
-bench: build ## against the floor, kinesalite and Apache Kafka, with bars
-	$(GO) run ./tools/parts kinesalite kafka-java
+bench: build ## against the floor, kinesalite, Apache Kafka, DynamoDB Local and dynoxide (compiled the first time), with bars
+	$(GO) run ./tools/parts kinesalite kafka-java dynamodb-local dynoxide
 	$(GO) run ./test/bench $(ARGS)
 
 bench-memory: build ## ten minutes at full load, resident memory over time

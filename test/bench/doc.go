@@ -1,9 +1,10 @@
-// Bench measures bin/millrace against the floor (test/bench/floor), kinesalite and Apache Kafka, on one
+// Bench measures bin/millrace against the floor (test/bench/floor), kinesalite, Apache Kafka, DynamoDB Local and dynoxide, on one
 // machine and in one run, and holds the results against the bars of the project.
 //
 //	make bench             everything
 //	make bench-memory      ten minutes at full load, resident memory over time
 //	go run ./test/bench -only put-records -rounds 3
+//	go run ./test/bench -only ddb    tables; `go run ./tools/parts dynamodb-local dynoxide` prepares the peers
 //
 // How it measures. All servers of a scenario run at once, idle except in their own windows. Each gets
 // a warm-up, then windows of load in turn: a round is one window on each. A figure is the median over the
@@ -25,6 +26,7 @@
 //	shards.go     PutRecords over 1 to 4,000 shards; describing, listing and doubling many
 //	quota.go      twice the quota is offered: what is accepted
 //	update.go     transactions of the embedded store
+//	ddb*.go       beside DynamoDB Local and dynoxide: items, queries, batches, transactions, streams, indexes
 //	kafka*.go     beside Apache Kafka: producers, consumers, groups, transactions; connections, restart
 //	memory.go     memory over ten minutes
 //	report.go     table, bars

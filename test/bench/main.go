@@ -114,6 +114,9 @@ func (b *bench) runAll(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.runTables(ctx); err != nil {
+		return err
+	}
 	return b.runKafka(ctx)
 }
 

@@ -42,14 +42,8 @@ func (b *bench) runPut(ctx context.Context, s putScenario) error {
 			return fmt.Errorf("%s: prepare %s: %w", s.name, c.label, err)
 		}
 	}
-	for round := range b.settings.rounds {
-		for _, c := range s.contenders {
-			r, err := load.Run(c.server.child.PID(), c.conns, c.requests, b.settings.window)
-			if err != nil {
-				return fmt.Errorf("%s: round %d of %s: %w\n%s", s.name, round, c.label, err, c.server.child.Tail())
-			}
-			c.results = append(c.results, r)
-		}
+	if err := b.rounds(s.name, s.contenders); err != nil {
+		return err
 	}
 	b.report.put(s)
 	var err error

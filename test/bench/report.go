@@ -21,6 +21,7 @@ type report struct {
 	spreads [][]string // puts over few and many shards
 	updates [][]string // transactions of the store
 	kafka   [][]string // beside Apache Kafka
+	tables  [][]string // beside DynamoDB Local and dynoxide
 }
 
 // bar is a promise of the project held against what was measured.
@@ -78,21 +79,29 @@ func of[T any](rounds []T, figure func(T) float64) float64 {
 	return median(all)
 }
 
-// put adds a scenario's rows and bars, and prints the rows so that a long run can be followed.
-func (r *report) put(s putScenario) {
-	base := s.contenders[0]
-	for _, c := range s.contenders {
+// contended is a scenario's rows, which are printed so that a long run can be followed. The first contender is what the others
+// are divided by.
+func contended(name string, contenders []*contender) (rows [][]string) {
+	base := contenders[0]
+	for _, c := range contenders {
 		latency := func(p float64) string {
 			d := of(c.results, func(r load.Result) float64 { return float64(r.Latency(p)) })
 			return fmt.Sprintf("%.2f", d/float64(time.Millisecond))
 		}
 		row := []string{
-			s.name, c.label, fmt.Sprintf("%.0f", of(c.results, rate)), fmt.Sprintf("%.1f", of(c.results, cpu)/1000),
+			name, c.label, fmt.Sprintf("%.0f", of(c.results, rate)), fmt.Sprintf("%.1f", of(c.results, cpu)/1000),
 			latency(0.5), latency(0.99), fmt.Sprintf("%.2f", ratio(c.results, base.results, rate)), fmt.Sprintf("%.2f", ratio(c.results, base.results, cpu)),
 		}
-		r.rows = append(r.rows, row)
+		rows = append(rows, row)
 		fmt.Println(strings.Join(row, "  "))
 	}
+	return rows
+}
+
+// put adds a scenario's rows and bars.
+func (r *report) put(s putScenario) {
+	base := s.contenders[0]
+	r.rows = append(r.rows, contended(s.name, s.contenders)...)
 	for _, c := range s.contenders[1:] {
 		for _, limit := range putBars[s.name+" "+c.label] {
 			if limit.least {
@@ -113,6 +122,8 @@ func (r *report) print(w io.Writer) int {
 	table(w, "Life", "what\tmedian\tworst", r.life)
 	table(w, "Update of the embedded store, in process", "what\trate\tcost of one", r.updates)
 	table(w, "Beside Apache Kafka; medians of the rounds", "scenario\tserver\trate/s\tper CPU s\tp50 ms\tp99 ms", r.kafka)
+	table(w, "Tables; medians, ratios against the first of each scenario in the same rounds",
+		"scenario\tserver\tcalls/s\tCPU µs/call\tp50 ms\tp99 ms\trate x first\tCPU x first", r.tables)
 	missed := 0
 	var rows [][]string
 	for _, b := range r.bars {
