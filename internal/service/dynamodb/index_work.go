@@ -226,7 +226,13 @@ func (s *Service) fillIndex(ctx context.Context, f *fill) (did bool, err error) 
 			at = append(at, kv.Key)
 		}
 	}
-	return true, s.writeFill(ctx, f, at, next)
+	err = s.writeFill(ctx, f, at, next)
+	for errors.Is(err, store.ErrContention) && len(at) > 1 { // fewer items meet fewer writers
+		at = at[:len(at)/2]
+		next = append(bytes.Clone(at[len(at)-1]), 0)
+		err = s.writeFill(ctx, f, at, next)
+	}
+	return true, err
 }
 
 // look reads the next items, and the key to go on from; nil when they are the last.
