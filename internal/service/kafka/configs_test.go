@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"millrace/internal/api/kafkaapi"
+	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
 	"millrace/internal/core/store/storetest"
 )
@@ -241,4 +242,33 @@ func TestStartWithAConfigThatIsUnknownFails(t *testing.T) {
 			t.Errorf("%v was taken", configs)
 		}
 	}
+}
+
+func TestConfigsThatApacheKafkaDoesNotHaveAreShownOfStreams(t *testing.T) {
+	s := storetest.NewModel()
+	stream(t, s, catalog.DefaultAccount, "", "stream", 1)
+	b := open(t, s)
+	create(t, b, topicOf("topic", 1))
+	want := func(topic, want string) {
+		t.Helper()
+		if got := shown(t, b, resourceTopic, topic, "kinesis.produce"); got != want {
+			t.Errorf("%s: got %s, want %s", topic, got, want)
+		}
+	}
+	want("topic", "absent")
+	want("stream", "refuse 5")
+	for _, topic := range []string{"topic", "stream"} {
+		if got := alterOne(t, b, resourceTopic, topic, 0, "kinesis.produce", "reroute"); got != "" {
+			t.Errorf("alter %s: %s", topic, got)
+		}
+		want(topic, "reroute 1")
+	}
+	text := "INVALID_CONFIG: Invalid value perhaps for configuration kinesis.produce: String must be one of: refuse, reroute"
+	if got := alterOne(t, b, resourceTopic, "stream", 0, "kinesis.produce", "perhaps"); got != text {
+		t.Errorf("got %s, want %s", got, text)
+	}
+	if got := alterOne(t, b, resourceTopic, "stream", 1, "kinesis.produce", ""); got != "" {
+		t.Errorf("delete: %s", got)
+	}
+	want("stream", "refuse 5")
 }

@@ -44,7 +44,7 @@ func (b *Broker) created(n *newTopic) kafkaapi.CreateTopicsResponseCreatableTopi
 		return r
 	}
 	r.TopicID, r.NumPartitions, r.ReplicationFactor = kafkaapi.UUID(n.id), int32(n.partitions), n.replicas
-	for _, e := range b.topics.broker.Load().DescribeTopic(n.own) {
+	for _, e := range b.topics.broker.Load().DescribeTopic(n.own, false) {
 		r.Configs = append(r.Configs, kafkaapi.CreateTopicsResponseCreatableTopicConfigs{
 			Name: e.Name, Value: e.Value, ReadOnly: e.ReadOnly, ConfigSource: int8(e.Source), IsSensitive: e.Sensitive,
 		})

@@ -67,7 +67,7 @@ func (b *Broker) entries(ctx context.Context, kind int8, name string) ([]config.
 		if err != nil {
 			return nil, err
 		}
-		return t.broker.DescribeTopic(t.own), nil
+		return t.broker.DescribeTopic(t.own, t.byKinesis()), nil
 	case resourceBroker:
 		if name == "" {
 			return broker.DescribeCluster(), nil

@@ -16,6 +16,7 @@ import (
 //   - partitions stand alone: one that fails does not fail the others
 //   - a repeat of one of a producer's last five batches in a partition succeeds with its first offset
 //   - topics that take nothing from Kafka (streams with a closed shard, views of tables) say why
+//   - with kinesis.produce=reroute, records for a stream with a closed shard go to its open ones by the MD5 of their keys
 //   - a stream of Kinesis keeps when Kafka has produced to it, so that on-demand scaling lets it be
 //
 // Errors: those of package produce; UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION (internal
@@ -77,12 +78,15 @@ func (b *Broker) rulesOf(t *topic) *produce.Rules {
 		BeforeMaxMs:     t.config.TimestampBeforeMillis,
 		AfterMaxMs:      t.config.TimestampAfterMillis,
 		Keyed:           t.config.Compact,
+		Reroute:         t.config.Reroute && t.byKinesis(),
 	}
 	switch {
 	case internal(t.name):
 		rules.Refused = kafkaapi.InvalidTopicException
 	case t.ofTable():
 		rules.Refused, rules.RefusedText = kafkaapi.PolicyViolation, readOnlyText
+	case t.closed && rules.Reroute:
+		rules.Routes = t.routes
 	case t.closed:
 		rules.Refused, rules.RefusedText = kafkaapi.PolicyViolation, produce.ClosedText
 	}
@@ -138,7 +142,8 @@ func answerPart(out *wire.ProducePartition, p *produce.Part) {
 // stale tells whether an answer says that the topic is not what the copy of it says.
 func stale(parts []wire.ProducePartition) bool {
 	for i := range parts {
-		if e := parts[i].Error; e == kafkaapi.UnknownTopicOrPartition || e == kafkaapi.PolicyViolation {
+		e := parts[i].Error
+		if e == kafkaapi.UnknownTopicOrPartition || e == kafkaapi.PolicyViolation || e == kafkaapi.NotLeaderOrFollower {
 			return true
 		}
 	}

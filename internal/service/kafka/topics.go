@@ -36,8 +36,9 @@ type topic struct {
 	partitions []partition // by index
 	replicas   int16       // as asked for when it was made
 	// closed says that it is a stream of Kinesis with a closed shard. Clients' partitioners cannot skip one, so Produce
-	// by Kafka to any of its partitions is refused.
+	// by Kafka to any of its partitions is refused, or its records are sent along routes.
 	closed bool
+	routes produce.Routes // the open shards, when closed and kinesis.produce says so; never nil then
 	// dataKey is what records are sealed under, 0: they are not. An old copy seals under the key before, which opens too.
 	dataKey uint64
 	own     config.Set // what was set on the topic

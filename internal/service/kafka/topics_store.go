@@ -10,6 +10,7 @@ import (
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
 	"millrace/internal/service/kafka/config"
+	"millrace/internal/service/kafka/produce"
 )
 
 // attrTopic is the name of what we keep beside a topic. Permanent.
@@ -90,6 +91,7 @@ func (b *Broker) load(tx store.ReadTx, c *catalog.Topic) (*topic, error) {
 		return nil, err
 	}
 	stored := k.applied
+	var shards []produce.Route // that are open
 	for i := range parts {
 		if parts[i].ID == 0 {
 			t.closed = true
@@ -104,12 +106,18 @@ func (b *Broker) load(tx store.ReadTx, c *catalog.Topic) (*topic, error) {
 		}
 		t.partitions[i] = partition{parts[i].ID, h.Epoch}
 		t.closed = t.closed || h.Closed
+		if r, ok := catalog.ShardRange(&parts[i]); ok && !h.Closed {
+			shards = append(shards, produce.Route{HashRange: r, Partition: parts[i].ID})
+		}
 		stored, t.compaction = h.Retention, h.Compaction
 	}
 	if t.byKinesis() || stored != k.applied {
 		t.own = retained(t.own, stored)
 	}
 	t.config = t.broker.Topic(t.own)
+	if t.closed && t.config.Reroute {
+		t.routes = produce.NewRoutes(shards)
+	}
 	return t, nil
 }
 

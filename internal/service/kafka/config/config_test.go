@@ -181,7 +181,7 @@ func TestValuesAreToldWithSourceAndSynonyms(t *testing.T) {
 		Cluster: Set{"log.retention.ms": "1000000"},
 		Static:  Set{"num.partitions": "3", "ssl.keystore.password": "secret"},
 	}
-	topic := b.DescribeTopic(Set{"cleanup.policy": "compact"})
+	topic := b.DescribeTopic(Set{"cleanup.policy": "compact"}, true)
 	if len(topic) != len(topicConfigs.defs) {
 		t.Errorf("a topic has %d configs, want %d", len(topic), len(topicConfigs.defs))
 	}

@@ -71,6 +71,7 @@ type Def struct {
 	Doc string
 
 	rule rule
+	ours bool // Apache Kafka does not have it
 }
 
 // Sensitive tells whether the value is never shown.

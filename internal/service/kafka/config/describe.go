@@ -12,11 +12,15 @@ type Entry struct {
 	Doc       string
 }
 
-// DescribeTopic tells all configs of a topic, in order of names.
-func (b *Broker) DescribeTopic(own Set) []Entry {
+// DescribeTopic tells all configs of a topic, in order of names; stream says that it is one that Kinesis made. Others show of
+// what Apache Kafka does not have only what is set on them.
+func (b *Broker) DescribeTopic(own Set, stream bool) []Entry {
 	entries := make([]Entry, 0, len(topicConfigs.defs))
 	for i := range topicConfigs.defs {
 		d := &topicConfigs.defs[i]
+		if _, set := own[d.Name]; d.ours && !stream && !set {
+			continue
+		}
 		value, source, synonyms := b.resolved(d, own)
 		entries = append(entries, Entry{
 			Name: d.Name, Value: &value, Type: d.Type, Source: source, Synonyms: synonyms, Doc: d.Doc,

@@ -168,6 +168,8 @@ type Topic struct {
 	MinCleanableDirtyRatio float64
 	SegmentMillis          int64
 	SegmentBytes           int64
+
+	Reroute bool // kinesis.produce
 }
 
 // Topic resolves a topic's own configs.
@@ -193,6 +195,8 @@ func (b *Broker) Topic(own Set) Topic {
 		MinCleanableDirtyRatio: ratio,
 		SegmentMillis:          long("segment.ms"),
 		SegmentBytes:           long("segment.bytes"),
+
+		Reroute: value("kinesis.produce") == "reroute",
 	}
 }
 

@@ -3,7 +3,8 @@ package config
 // maxLong is how Kafka writes "never" for times and counts.
 const maxLong = "9223372036854775807"
 
-// topicConfigs are the configs of topics in Apache Kafka 4.3, except for one that only its own tests set.
+// topicConfigs are the configs of topics in Apache Kafka 4.3, except for one that only its own tests set, and kinesis.produce,
+// which is ours.
 //
 // Source: LogConfig of Apache Kafka 4.3.1, dumped (2026-11).
 var topicConfigs = newTable([]Def{
@@ -53,6 +54,11 @@ var topicConfigs = newTable([]Def{
 	{
 		Name: "index.interval.bytes", Type: Int, Default: "4096", Importance: Medium, Synonym: "log.index.interval.bytes", rule: atLeast(0),
 		Doc: "Bytes of records between two entries of the offset index.",
+	},
+	{
+		Name: "kinesis.produce", Type: String, Default: "refuse", Importance: Medium, rule: oneOf("refuse", "reroute"), ours: true,
+		Effect: "reroute: records for a stream of Kinesis that was split or merged go to the open shards, see there",
+		Doc:    "What producers to a stream of Kinesis with a closed shard get: a refusal, or their records routed by the MD5 of their keys.",
 	},
 	{
 		Name: "leader.replication.throttled.replicas", Type: List, Importance: Medium, rule: replicas,

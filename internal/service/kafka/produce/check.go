@@ -22,6 +22,11 @@ type Rules struct {
 	Refused     kafkaapi.Code
 	RefusedText string
 
+	// Reroute says that records for a stream with a closed shard go to the open ones, whatever partition they were sent to;
+	// Routes are these, nil while no shard is closed.
+	Reroute bool
+	Routes  Routes
+
 	// Noted is told of each request that appends to the topic, before it does; nil: nobody wants to know. An error
 	// refuses the append. It must be quick: it is called for every batch.
 	Noted func() error

@@ -93,16 +93,20 @@ func (p *Producer) append(r *Request) {
 // mostBytes is what is given to the store at once: below store.MaxTxBytes, with room for what it counts beside records.
 const mostBytes = store.MaxTxBytes / 2
 
-// pieces says where each piece of a request ends that is too large to be appended at once.
+// pieces says where each piece of a request ends that is too large to be appended at once. What one part became stays
+// together, so that one piece answers it.
 func (r *Request) pieces() []int {
 	var ends []int
 	bytes, from := 0, 0
-	for i := range r.appends {
-		n := len(r.appends[i].Batch)
-		if i > from && (bytes+n > mostBytes || i-from == store.MaxTxParts) {
+	for i := 0; i < len(r.appends); {
+		n, end := 0, i
+		for ; end < len(r.appends) && r.parts[end] == r.parts[i]; end++ {
+			n += len(r.appends[end].Batch)
+		}
+		if i > from && (bytes+n > mostBytes || end-from > store.MaxTxParts) {
 			ends, bytes, from = append(ends, i), 0, i
 		}
-		bytes += n
+		bytes, i = bytes+n, end
 	}
 	return append(ends, len(r.appends))
 }
@@ -123,6 +127,10 @@ func (p *Producer) gather(r *Request) {
 		if !ok || !p.prepare(r, part, &h) {
 			continue
 		}
+		if part.Rules.Routes != nil {
+			r.reroute(i, &h)
+			continue
+		}
 		r.parts = append(r.parts, int32(i))
 		r.appends = append(r.appends, store.AppendRequest{
 			Partition:     part.Partition,
@@ -141,6 +149,9 @@ func (p *Producer) prepare(r *Request, part *Part, h *batch.Header) bool {
 			part.refuse(codeOf(err))
 			return false
 		}
+	}
+	if part.Rules.Routes != nil {
+		return true // no producer's numbers are looked at
 	}
 	if h.Transactional() {
 		return p.admit(r, part, h)
@@ -205,6 +216,10 @@ func (r *Request) fill(from, to int, results []store.AppendResult, err error) {
 			part.refuse(codeOf(err))
 			continue
 		}
+		if part.spread {
+			part.answerSpread(&results[i])
+			continue
+		}
 		part.answer(&results[i])
 		if results[i].Err != nil {
 			r.forgetProducer(part, results[i].Err)
@@ -218,7 +233,7 @@ func (p *Part) answer(res *store.AppendResult) {
 		return
 	}
 	if res.Err != nil {
-		p.refuse(codeOf(res.Err))
+		p.refuse(p.codeOf(res.Err))
 		return
 	}
 	p.BaseOffset, p.LogStart, p.Repeat = int64(res.Base), int64(res.Start), res.Repeat

@@ -24,7 +24,7 @@ type Request struct {
 	Tag             any // the caller's
 
 	appends []store.AppendRequest
-	parts   []int32      // beside appends: whose they are
+	parts   []int32      // beside appends: whose they are; those of one part follow each other
 	bytes   int          // of all batches in appends
 	left    atomic.Int32 // pieces that are not answered yet, of a request that is appended in several
 	txn     admission
@@ -45,10 +45,12 @@ type Part struct {
 	Code         kafkaapi.Code
 	Message      string // for the client, or empty
 	Errors       []RecordError
-	BaseOffset   int64 // -1 with a code
+	BaseOffset   int64 // -1 with a code, and when the records were spread over shards
 	AppendTimeMs int64 // -1 unless the topic's records have log append time
 	LogStart     int64 // -1 with a code
 	Repeat       bool  // a repeat of one of the producer's last batches
+
+	spread bool // it became an append for each of some shards
 }
 
 // RecordError is one record that is the reason why its batch was refused.
