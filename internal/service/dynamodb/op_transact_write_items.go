@@ -29,7 +29,7 @@ type action struct {
 // Errors: TransactionCanceledException, IdempotentParameterMismatchException, ResourceNotFoundException, ValidationException
 // Source: DynamoDB API reference, TransactWriteItems (read 2026-11); texts as errors.go says
 func (s *Service) TransactWriteItems(ctx context.Context, in *dynamodbapi.TransactWriteItemsInput) (*dynamodbapi.TransactWriteItemsOutput, error) {
-	actions, sum, err := s.actions(ctx, in.TransactItems)
+	actions, sum, err := s.actions(ctx, in.TransactItems, in.ClientRequestToken != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -107,10 +107,13 @@ func transactCosts(actions []*action, again bool, asked *dynamodbapi.ReturnConsu
 	return units.writes(asked)
 }
 
-// actions reads a request, and makes the digest that a token stands for.
-func (s *Service) actions(ctx context.Context, in []dynamodbapi.TransactWriteItem) ([]*action, [sha256.Size]byte, error) {
+// actions reads a request, and makes the digest that a token stands for, if there is one.
+func (s *Service) actions(ctx context.Context, in []dynamodbapi.TransactWriteItem, token bool) ([]*action, [sha256.Size]byte, error) {
 	var none [sha256.Size]byte
-	d := newDigest()
+	var d digest
+	if token {
+		d = newDigest()
+	}
 	actions := make([]*action, len(in))
 	size := 0
 	for i := range in {
@@ -185,6 +188,9 @@ func (s *Service) action(ctx context.Context, r *reader, d digest, in *dynamodba
 	a.plan = s.compileOlder(r, req, c.values)
 	if r.err != nil {
 		return nil, r.err
+	}
+	if d.h == nil {
+		return a, nil
 	}
 	d.add([]byte{byte(verb)}, []byte(p.arn()), a.image(), value.AppendItem(nil, req.Values))
 	d.text(c.condition)

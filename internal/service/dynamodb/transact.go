@@ -82,7 +82,7 @@ func (r reasons) cancelled() error {
 		&dynamodbapi.TransactionCanceledExceptionFields{CancellationReasons: r})
 }
 
-// digest is of all that a transaction does, whatever the order in which its maps were written.
+// digest is of all that a transaction does, whatever the order in which its maps were written. The zero digest is of nothing.
 type digest struct{ h hash.Hash }
 
 func newDigest() digest { return digest{sha256.New()} }
@@ -114,6 +114,9 @@ func (d digest) names(names map[string]string) {
 }
 
 func (d digest) sum() (out [sha256.Size]byte) {
+	if d.h == nil {
+		return out
+	}
 	copy(out[:], d.h.Sum(nil))
 	return out
 }
