@@ -10,7 +10,29 @@ import (
 
 // sources are what CloudWatch's metrics of the platform come from.
 func (s *Server) sources() []cloudwatch.Source {
-	return []cloudwatch.Source{(&kinesisSource{series: s.kinesis.Series}).samples}
+	return []cloudwatch.Source{(&kinesisSource{series: s.kinesis.Series}).samples, s.dynamodbSamples}
+}
+
+// dynamodbSamples tells what calls to tables have counted since it was last asked.
+func (s *Server) dynamodbSamples() iter.Seq[cloudwatch.Sample] {
+	return func(yield func(cloudwatch.Sample) bool) {
+		for one := range s.tables.Samples() {
+			sample := cloudwatch.Sample{
+				Account: one.Account, Region: one.Region, Namespace: "AWS/DynamoDB", Name: one.Name,
+				Unit: cloudwatchapi.StandardUnit(one.Unit), Count: one.Count, Sum: one.Sum, Min: one.Min, Max: one.Max,
+			}
+			for _, d := range []cloudwatch.Dimension{
+				{Name: "TableName", Value: one.Table}, {Name: "GlobalSecondaryIndexName", Value: one.Index}, {Name: "Operation", Value: one.Operation},
+			} {
+				if d.Value != "" {
+					sample.Dimensions = append(sample.Dimensions, d)
+				}
+			}
+			if !yield(sample) {
+				return
+			}
+		}
+	}
 }
 
 // kinesisSource tells what the streams have counted since it was last asked: their counts only grow.

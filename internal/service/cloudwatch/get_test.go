@@ -196,9 +196,9 @@ func (c *caller) ask(change func(*cloudwatchapi.GetMetricDataInput), queries ...
 	return c.svc.GetMetricData(c.ctx(), in)
 }
 
-func metricQuery(id, name, stat string) cloudwatchapi.MetricDataQuery {
+func sumQuery(id, name string) cloudwatchapi.MetricDataQuery {
 	return cloudwatchapi.MetricDataQuery{Id: id, MetricStat: &cloudwatchapi.MetricStat{
-		Metric: &cloudwatchapi.Metric{Namespace: new("n"), MetricName: &name}, Period: 60, Stat: stat,
+		Metric: &cloudwatchapi.Metric{Namespace: new("n"), MetricName: &name}, Period: 60, Stat: "Sum",
 	}}
 }
 
@@ -226,7 +226,7 @@ func TestMetricMath(t *testing.T) {
 		"RUNNING_SUM(a)":   {1, 3, 6, 10},
 		"ABS(a-3) + 2 - 1": {3, 2, 1, 2},
 	} {
-		out, err := c.ask(nil, metricQuery("a", "a", "Sum"), metricQuery("b", "b", "Sum"), cloudwatchapi.MetricDataQuery{Id: "e", Expression: &text})
+		out, err := c.ask(nil, sumQuery("a", "a"), sumQuery("b", "b"), cloudwatchapi.MetricDataQuery{Id: "e", Expression: &text})
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -246,7 +246,7 @@ func TestExpressionsThatAreNoneAreRefused(t *testing.T) {
 		"SEARCH('{n}', 'Sum')": "Error in expression 'e': Unsupported function SEARCH",
 		"SUM(a,a)":             "Error in expression 'e': Unsupported expression or syntax error",
 	} {
-		_, err := c.ask(nil, metricQuery("a", "a", "Sum"), cloudwatchapi.MetricDataQuery{Id: "e", Expression: &text})
+		_, err := c.ask(nil, sumQuery("a", "a"), cloudwatchapi.MetricDataQuery{Id: "e", Expression: &text})
 		if e := api.AsError(err); e == nil || e.Code != "ValidationException" || e.Message != want {
 			t.Errorf("%s: got %v, want %s", text, err, want)
 		}
@@ -271,7 +271,7 @@ func TestDataArePaged(t *testing.T) {
 	pages := 0
 	for {
 		out, err := c.ask(func(in *cloudwatchapi.GetMetricDataInput) { in.MaxDatapoints, in.NextToken = new(int32(4)), token },
-			metricQuery("a", "a", "Sum"), metricQuery("b", "b", "Sum"))
+			sumQuery("a", "a"), sumQuery("b", "b"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func TestDataArePaged(t *testing.T) {
 	if !slices.Equal(got, want) || pages != 5 {
 		t.Errorf("got %v on %d pages, want %v on 5", got, pages, want)
 	}
-	_, err := c.ask(func(in *cloudwatchapi.GetMetricDataInput) { in.NextToken = new("zz") }, metricQuery("a", "a", "Sum"))
+	_, err := c.ask(func(in *cloudwatchapi.GetMetricDataInput) { in.NextToken = new("zz") }, sumQuery("a", "a"))
 	if e := api.AsError(err); e == nil || e.Code != "InvalidNextToken" {
 		t.Errorf("got %v, want InvalidNextToken", err)
 	}

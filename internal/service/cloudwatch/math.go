@@ -37,7 +37,7 @@ type (
 // maxDepth bounds how deep an expression nests; it has at most 2,048 characters.
 const maxDepth = 100
 
-var errSyntax = errors.New("Unsupported expression or syntax error") //nolint:staticcheck,revive // AWS's text begins with a capital
+var errSyntax = errors.New("Unsupported expression or syntax error") //nolint:staticcheck // AWS's text begins with a capital
 
 type parser struct {
 	rest  string
@@ -161,7 +161,7 @@ func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 func (p *parser) call(name string) (expr, error) {
 	f := functions[name]
 	if f == nil {
-		return nil, fmt.Errorf("Unsupported function %s", name) //nolint:staticcheck,revive // as above
+		return nil, fmt.Errorf("Unsupported function %s", name) //nolint:staticcheck // as above
 	}
 	c := callExpr{f: f}
 	for {

@@ -102,8 +102,6 @@ func (s *summary) round() {
 	}
 }
 
-func (s *summary) size() int { return pointSize + weightSize*cap(s.values) }
-
 // percentile is the value below which p percent of the samples lie, between its neighbours in proportion; false when
 // the values are not known.
 func (s *summary) percentile(p float64) (float64, bool) {

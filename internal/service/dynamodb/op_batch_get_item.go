@@ -70,7 +70,7 @@ func (s *Service) spendGets(gets []batchGet) (over error) {
 		if g.over != nil {
 			over = g.over
 		}
-		s.throttle.spend(g.gauge, g.units)
+		s.spendOn(g.gauge, g.units)
 		used += g.units
 	}
 	if used > 0 {

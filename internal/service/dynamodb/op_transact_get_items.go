@@ -54,7 +54,7 @@ func (s *Service) TransactGetItems(ctx context.Context, in *dynamodbapi.Transact
 	for i := range gets {
 		used := 2 * readUnits(sizeOf(found[i]), true)
 		units.add(gets[i].place.named, used)
-		s.throttle.spend(gets[i].gauge, used)
+		s.spendOn(gets[i].gauge, used)
 		if out.Responses[i].Item, err = shown(gets[i].plan.Projection, found[i]); err != nil {
 			return nil, apiError(err)
 		}

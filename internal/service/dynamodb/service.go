@@ -79,12 +79,13 @@ func (o Options) withDefaults() Options {
 type Service struct {
 	dynamodbapi.Unimplemented
 
-	opts  Options
-	store store.Store
-	log   *slog.Logger
-	cat   catalog.Catalog // for the default region alone
-	cache sync.Map        // of a table's key to *cached
-	expr  *expr.Cache
+	opts    Options
+	store   store.Store
+	log     *slog.Logger
+	cat     catalog.Catalog // for the default region alone
+	cache   sync.Map        // of a table's key to *cached
+	expr    *expr.Cache
+	metrics metrics
 
 	tickets  *ticket.Sealer // of iterators
 	counter  counter        // what counts is to do

@@ -91,13 +91,16 @@ func (s *Service) admitWrite(w *write, pending float64) error {
 
 // spend counts what a call has cost a table and its indexes.
 func (s *Service) spend(t *table, p place, write bool, units float64, arms []arm) {
-	if !s.throttle.on {
-		return
-	}
 	for _, a := range arms {
-		s.throttle.spend(t.gauge(p, a.index, write), a.units)
+		s.spendOn(t.gauge(p, a.index, write), a.units)
 	}
-	s.throttle.spend(t.gauge(p, nil, write), units)
+	s.spendOn(t.gauge(p, nil, write), units)
+}
+
+// spendOn counts units of one gauge, for CloudWatch too.
+func (s *Service) spendOn(g gauge, units float64) {
+	s.metrics.units(g, units)
+	s.throttle.spend(g, units)
 }
 
 // most is how many units may be saved up: on demand there is a limit to each second.

@@ -44,5 +44,6 @@ func Bind(s *Service) *api.Binding {
 			delete(b.Operations, name)
 		}
 	}
+	s.measured(b)
 	return b
 }

@@ -62,8 +62,9 @@ func (x *exchange) append(buf []byte, o *operation, out any) []byte {
 		return codec.AppendRPC(buf, o.Output, out)
 	case formatCBOR:
 		return codec.AppendCBOR(buf, o.Output, out)
+	default:
+		return codec.AppendJSON(buf, o.Output, out)
 	}
-	return codec.AppendJSON(buf, o.Output, out)
 }
 
 // encoder is the encoder by hand for an answer to x, nil for most.

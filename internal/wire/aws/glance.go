@@ -39,6 +39,7 @@ func (x *exchange) isObject() bool {
 		return true
 	case formatCBOR, formatRPC:
 		return codec.DecodeCBOR(x.data, anything, new(struct{})) == nil
+	default:
+		return codec.DecodeJSON(x.data, anything, new(struct{})) == nil
 	}
-	return codec.DecodeJSON(x.data, anything, new(struct{})) == nil
 }

@@ -32,6 +32,7 @@ func AppendQuery(dst []byte, a QueryAnswer, shape *api.Shape, out any) []byte {
 }
 
 func openXML(dst []byte, name string) []byte { return append(append(append(dst, '<'), name...), '>') }
+
 func closeXML(dst []byte, name string) []byte {
 	return append(append(append(dst, '<', '/'), name...), '>')
 }

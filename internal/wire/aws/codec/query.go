@@ -124,11 +124,12 @@ func (d *queryDecoder) value(s *api.Shape, params []param, at int, val reflect.V
 		return d.list(s, params, at, val)
 	case api.KindMap:
 		return d.entries(s, params, at, val)
+	default:
+		if !isLeaf(params, at) {
+			return malformed(dictFound)
+		}
+		return d.scalar(s.Kind, params[0].value, val)
 	}
-	if !isLeaf(params, at) {
-		return malformed(dictFound)
-	}
-	return d.scalar(s.Kind, params[0].value, val)
 }
 
 // inside takes away the level that lists and maps have which are not flat.

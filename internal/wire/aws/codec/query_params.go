@@ -127,7 +127,7 @@ func isNumber(s string) bool {
 }
 
 // group cuts from params, which agree up to at, those that also agree in the next part of their path, and gives that
-// part and where the one after it begins. Parameters that end at at are passed over.
+// part and where the one after it begins. Those that end there are passed over.
 func group(params []param, at int) (same, rest []param, part string, next int) {
 	for len(params) > 0 && len(params[0].name) < at {
 		params = params[1:]
