@@ -17,7 +17,8 @@
 //	registers.go  calls on single items; check_registers.go: linearizable, by porcupine
 //	lists.go      lists that transactions append to; check_lists.go: strictly serializable, by a search for cycles
 //	transfers.go  transfers between accounts; check_transfers.go: each once, with its token, and the sum stays
-//	tables_test.go the run over a table and its index (build tag system)
+//	replay.go     follows the stream of the table; each record must fit onto the ones before it
+//	tables_test.go the run over a table, its index and its stream (build tag system)
 //	sync_test.go  counts syncs between requests and answers with strace (build tag system)
 //
 // kill -9 leaves the page cache alone, so it cannot see a missing sync; sync_test.go can, and the crashing

@@ -29,6 +29,7 @@ type tableHarness struct {
 	registers []*registerWorker
 	lists     []*listWorker
 	transfers []*transferWorker
+	replay    *replay
 }
 
 // TestTablesSurviveKills loads one table with reads and writes of single items, appends to several lists at once, and transfers
@@ -64,7 +65,7 @@ func killUnderTransactions(t *testing.T, seed uint64, args []string) {
 
 func newTableHarness(t *testing.T, seed uint64, args []string) *tableHarness {
 	t.Helper()
-	h := &tableHarness{options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: args}, random: rand.New(rand.NewPCG(seed, 0))}
+	h := &tableHarness{options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: args}, random: rand.New(rand.NewPCG(seed, 0)), replay: newReplay()}
 	now := func() int64 { return h.clock.Add(1) }
 	random := func(i int) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(i)+1)) }
 	for i := range workersEach {
@@ -81,6 +82,7 @@ func (h *tableHarness) create(t *testing.T) {
 	s, c := startFor(t, h.options)
 	if err := c.table("CreateTable", object{
 		"TableName": tableName, "BillingMode": "PAY_PER_REQUEST",
+		"StreamSpecification":  object{"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
 		"AttributeDefinitions": []object{{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "v", "AttributeType": "S"}},
 		"KeySchema":            []object{{"AttributeName": "pk", "KeyType": "HASH"}},
 		"GlobalSecondaryIndexes": []object{{
@@ -129,10 +131,10 @@ func (h *tableHarness) live(ctx context.Context, life int) error {
 	if err != nil {
 		return err
 	}
-	if err := lookAtRest(s.Ready.AWS); err != nil {
+	if err := h.lookAtRest(s.Ready.AWS); err != nil {
 		return errors.Join(err, s.Kill())
 	}
-	errs := make(chan error, 3*workersEach+1)
+	errs := make(chan error, 3*workersEach+2)
 	var wg sync.WaitGroup
 	run := func(f func(addr string) error) {
 		wg.Go(func() { errs <- f(s.Ready.AWS) })
@@ -144,6 +146,7 @@ func (h *tableHarness) live(ctx context.Context, life int) error {
 		run(h.transfers[i].run)
 	}
 	run(watchSum)
+	run(h.replay.run)
 	select {
 	case <-time.After(time.Duration(h.random.Int64N(int64(lifeMax)))):
 	case <-s.Done():
@@ -179,8 +182,8 @@ func watchSum(addr string) error {
 	}
 }
 
-// lookAtRest compares, before anybody writes, all ways to read the table: item by item, by scan, and by the index.
-func lookAtRest(addr string) error {
+// lookAtRest compares, before anybody writes, the table with its index, and with what its stream makes of nothing.
+func (h *tableHarness) lookAtRest(addr string) error {
 	c, err := dial(addr)
 	if err != nil {
 		return err
@@ -209,14 +212,14 @@ func lookAtRest(addr string) error {
 	if !slices.Equal(got, want) {
 		return fmt.Errorf("after a crash the index differs from the table:\ngot  %v\nwant %v", got, want)
 	}
-	return nil
+	return h.replay.compare(c, all)
 }
 
 // check reads everything at the end and hands it to the checkers.
 func (h *tableHarness) check(t *testing.T, seed uint64, lives int) {
 	t.Helper()
 	s, c := startFor(t, h.options)
-	if err := lookAtRest(s.Ready.AWS); err != nil {
+	if err := h.lookAtRest(s.Ready.AWS); err != nil {
 		t.Error(err)
 	}
 	all, err := c.scan("")
@@ -252,7 +255,8 @@ func (h *tableHarness) check(t *testing.T, seed uint64, lives int) {
 	for _, p := range problems[:min(len(problems), 20)] {
 		t.Errorf("seed %d: %s", seed, p)
 	}
-	t.Logf("%d lives under load: %s, %d transfers sent again: %d violations", lives, counts, resent, len(problems))
+	t.Logf("%d lives under load: %s, %d transfers sent again, %d records in %d shards of the stream: %d violations",
+		lives, counts, resent, h.replay.records, len(h.replay.shards), len(problems))
 	if len(txns) < 10*lives || len(ops) < 15*lives || len(transfers) < 8*lives {
 		t.Errorf("%d transactions, %d calls and %d transfers in %d lives: the run proves little", len(txns), len(ops), len(transfers), lives)
 	}

@@ -43,6 +43,11 @@ func (s Signer) DynamoDB(op string, body []byte) (*Request, error) {
 	return s.sign("dynamodb", "application/x-amz-json-1.0", "DynamoDB_20120810."+op, body)
 }
 
+// Streams builds a signed request for the operation op of DynamoDB Streams with a JSON body.
+func (s Signer) Streams(op string, body []byte) (*Request, error) {
+	return s.sign("dynamodb", "application/x-amz-json-1.0", "DynamoDBStreams_20120810."+op, body)
+}
+
 func (s Signer) sign(service, contentType, target string, body []byte) (*Request, error) {
 	r, err := http.NewRequest(http.MethodPost, "http://"+s.Host+"/", bytes.NewReader(body))
 	if err != nil {
