@@ -66,8 +66,8 @@ func (b *bench) runTableStream(ctx context.Context) error {
 // longStream compares a table with a short stream and one with a stream of a million changes. Both hold
 // the same small items: it is the length that counts.
 func (b *bench) longStream(ctx context.Context, s *server, shape object) error {
-	var all []*contender
-	for label, changes := range map[string]int{"stream of 1,000 changes": fewChanges, "stream of 1,000,000 changes": manyChanges} {
+	lengths := []int{fewChanges, manyChanges}
+	for _, changes := range lengths {
 		table := fmt.Sprint("ddb-stream-", changes)
 		if err := s.createTable(ctx, table, shape); err != nil {
 			return err
@@ -75,15 +75,16 @@ func (b *bench) longStream(ctx context.Context, s *server, shape object) error {
 		if err := s.fillParallel(table, changes, func(i int) object { return object{"pk": str(fmt.Sprint("item-", i%fewChanges)), "n": num(i)} }); err != nil {
 			return err
 		}
-		c := follow(s, label)
-		if all = append(all, c); changes == fewChanges {
-			all[0], all[len(all)-1] = all[len(all)-1], all[0]
-		}
-		if err := s.settle(ctx); err != nil {
-			return err
-		}
-		if err := c.connect(tableConns, 0, func(w, v int) (*load.Request, error) {
-			return s.tableRequest(table, counter(ours)(w, v))
+	}
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	var all []*contender
+	for _, changes := range lengths { // connected only now: the server closes what is idle for long
+		c := follow(s, fmt.Sprintf("stream of %d changes", changes))
+		all = append(all, c)
+		if err := c.connect(tableConns, warmUp, func(w, v int) (*load.Request, error) {
+			return s.tableRequest(fmt.Sprint("ddb-stream-", changes), counter(ours)(w, v))
 		}); err != nil {
 			return err
 		}
@@ -107,24 +108,28 @@ func (b *bench) runTableIndex(ctx context.Context) error {
 				"IndexName": "by-g", "KeySchema": []object{{"AttributeName": "g", "KeyType": "HASH"}}, "Projection": object{"ProjectionType": "ALL"},
 			}},
 		}
-		var all []*contender
-		for _, items := range []int{fewItems, manyItems} {
-			table := fmt.Sprint("ddb-index-", items)
+		sizes := []int{fewItems, manyItems}
+		for _, items := range sizes {
+			table, data := fmt.Sprint("ddb-index-", items), letters(80)
 			if err := s.createTable(ctx, table, shape); err != nil {
 				return err
 			}
-			data := letters(80)
 			if err := s.fillParallel(table, items, func(i int) object {
 				return object{"pk": str(fmt.Sprint("item-", i)), "g": str(scattered(i)), "data": str(data)}
 			}); err != nil {
 				return err
 			}
-			if err := s.settle(ctx); err != nil {
-				return err
-			}
+		}
+		if err := s.settle(ctx); err != nil {
+			return err
+		}
+		var all []*contender
+		for _, items := range sizes {
 			c := follow(s, fmt.Sprintf("%d items", items))
 			all = append(all, c)
-			if err := c.connect(tableConns, warmUp, func(w, v int) (*load.Request, error) { return s.tableRequest(table, move(w, v, items)) }); err != nil {
+			if err := c.connect(tableConns, warmUp, func(w, v int) (*load.Request, error) {
+				return s.tableRequest(fmt.Sprint("ddb-index-", items), move(w, v, items))
+			}); err != nil {
 				return err
 			}
 			defer load.CloseAll(c.conns)
