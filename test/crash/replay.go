@@ -133,14 +133,17 @@ func (r *replay) lookForShards(c *client) error {
 	}
 	var out struct {
 		StreamDescription struct {
-			Shards []struct{ ShardId, ParentShardId string }
+			Shards []struct {
+				ID     string `json:"ShardId"`
+				Parent string `json:"ParentShardId"`
+			}
 		}
 	}
 	if err := c.streams("DescribeStream", in, &out); err != nil {
 		return err
 	}
 	for _, s := range out.StreamDescription.Shards {
-		r.shards = append(r.shards, &followed{id: s.ShardId, parent: s.ParentShardId})
+		r.shards = append(r.shards, &followed{id: s.ID, parent: s.Parent})
 	}
 	return nil
 }
