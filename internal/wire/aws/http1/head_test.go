@@ -80,6 +80,7 @@ func TestRepeatedHeadersKeepAllValues(t *testing.T) {
 // FuzzHead: net/http reads what is Known in the same way.
 func FuzzHead(f *testing.F) {
 	f.Add([]byte(sdkHead))
+	f.Add([]byte("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\ncontent-encoding: gzip\r\n\r\n{}"))
 	f.Add([]byte("POST / HTTP/1.1\r\nhost:[::1]:80\r\nCONTENT-LENGTH:0\r\nx: \t y \r\nConnection: Keep-Alive\r\n\r\nrest"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var h Head
@@ -92,7 +93,8 @@ func FuzzHead(f *testing.F) {
 			t.Fatalf("net/http refuses %q: %v", b, err)
 		}
 		if r.Method != http.MethodPost || r.RequestURI != "/" || r.Host != h.Host || r.ContentLength != h.Length || r.Close ||
-			r.Header.Get("X-Amz-Target") != h.Target || r.Header.Get("Content-Type") != h.ContentType || r.Header.Get("Authorization") != h.Authorization {
+			r.Header.Get("X-Amz-Target") != h.Target || r.Header.Get("Content-Type") != h.ContentType || r.Header.Get("Authorization") != h.Authorization ||
+			r.Header.Get("Content-Encoding") != h.ContentEncoding {
 			t.Fatalf("net/http reads %q differently\n got %+v\nwant %+v", b, h, r)
 		}
 		if len(r.TransferEncoding) != 0 || len(r.Trailer) != 0 || !bytes.HasSuffix(b[:n], []byte("\r\n\r\n")) {
