@@ -24,5 +24,7 @@
 // A metric is listed, and its data read, as soon as the call has answered; CloudWatch takes up to fifteen minutes. Metric
 // math has numbers, + - * / ^, comparisons and the functions of math.go; Metrics Insights and SEARCH are refused.
 //
+// Percentiles come from values rounded to some 3 % where a point has more than 160 of them.
+//
 // Sources: CloudWatch API reference (2010-08-01) and user guide, "Metrics concepts", "Using metric math" (read 2026-11).
 package cloudwatch

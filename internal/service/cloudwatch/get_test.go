@@ -102,8 +102,8 @@ func TestPointsLiveAsLongAsTheirTier(t *testing.T) {
 		}
 	}
 	c.svc.data.sweep(noon.Add(461 * 24 * time.Hour).Unix())
-	if c.svc.data.bytes != 0 {
-		t.Errorf("%d bytes are left", c.svc.data.bytes)
+	if counted, held := c.svc.data.held(); counted != 0 || held != 0 {
+		t.Errorf("%d bytes are left, %d counted", held, counted)
 	}
 }
 
