@@ -3,6 +3,7 @@ package kinesis
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -195,7 +196,8 @@ func (x *putScratch) charge(st *stream, recs []kinesisapi.PutRecordsRequestEntry
 	}
 }
 
-// group sorts the pending records by shard, in the order of the request within each.
+// group sorts the pending records by shard, in the order of the request within each. Shards are in the order of their hash keys,
+// which is mostly that of partitions: the mover then reads the records of some partitions without those between.
 func (x *putScratch) group(st *stream, recs []kinesisapi.PutRecordsRequestEntry) {
 	x.counts = resize(x.counts, len(st.routes.open))
 	x.used = x.used[:0]
@@ -210,6 +212,7 @@ func (x *putScratch) group(st *stream, recs []kinesisapi.PutRecordsRequestEntry)
 		x.counts[slot]++
 		total++
 	}
+	slices.Sort(x.used)
 	x.records, x.order = resize(x.records, total), resize(x.order, total)
 	x.requests = resize(x.requests, len(x.used))
 	x.dataKey = st.encryption.dataKey

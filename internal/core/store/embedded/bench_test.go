@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -334,7 +336,7 @@ func BenchmarkAppendSpread(b *testing.B) {
 	}
 }
 
-// spreadOver groups n records by partition, as PutRecords does.
+// spreadOver groups n records by partition, in the order of partitions, as PutRecords does.
 func spreadOver(ids []store.PartitionID, n int, value []byte) []store.AppendRequest {
 	var req []store.AppendRequest
 	at := map[store.PartitionID]int{}
@@ -348,5 +350,6 @@ func spreadOver(ids []store.PartitionID, n int, value []byte) []store.AppendRequ
 		}
 		req[i].Records = append(req[i].Records, store.Record{Key: []byte("key-1234567890"), Value: value})
 	}
+	slices.SortFunc(req, func(a, b store.AppendRequest) int { return cmp.Compare(a.Partition, b.Partition) })
 	return req
 }
