@@ -212,7 +212,7 @@ func (o *Options) certificateHosts(kafka []kafkaListener) []string {
 	}
 	for _, l := range listens {
 		host, _, err := net.SplitHostPort(l)
-		if ip := net.ParseIP(host); err == nil && host != "" && !(ip != nil && ip.IsUnspecified()) {
+		if ip := net.ParseIP(host); err == nil && host != "" && (ip == nil || !ip.IsUnspecified()) {
 			hosts = append(hosts, host)
 		}
 	}

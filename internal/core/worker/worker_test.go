@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -18,7 +17,7 @@ func rig(t *testing.T, first time.Duration, step func(n int) (time.Duration, err
 	t.Helper()
 	begun, at := time.Now(), []time.Duration{}
 	w = New(Options{
-		First: first, What: "test", Clock: clock.Real(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		First: first, What: "test", Clock: clock.Real(), Logger: slog.New(slog.DiscardHandler),
 		Step: func(context.Context) (time.Duration, error) {
 			at = append(at, time.Since(begun))
 			return step(len(at))
