@@ -26,7 +26,7 @@ var plan = []part{
 	{"build", true, 5 * time.Minute, build},
 	{"lint", true, 12 * time.Minute, lint},
 	{"units", true, 12 * time.Minute, units},
-	{"stores", false, 4 * time.Minute, stores},
+	{"stores", false, 8 * time.Minute, stores},
 	{"platforms", false, 12 * time.Minute, platforms},
 	{"race", false, 15 * time.Minute, race},
 	{"fuzz", false, 20 * time.Minute, fuzz},

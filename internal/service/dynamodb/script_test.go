@@ -14,7 +14,6 @@ import (
 
 	"millrace/internal/api"
 	"millrace/internal/core/clock"
-	"millrace/internal/core/store"
 	"millrace/internal/core/store/storetest"
 	"millrace/internal/wire/aws/codec"
 )
@@ -47,43 +46,64 @@ func TestScripts(t *testing.T) {
 
 // simulated runs a script on the model in simulated time.
 func simulated(t *testing.T, file string) {
-	runScript(t, file, clock.Real(), storetest.NewModel(), func(_ *caller, d time.Duration) {
+	st := storetest.NewModel()
+	runScript(t, file, func() *caller { return startOn(t, st, -1) }, func(_ *caller, d time.Duration) {
 		time.Sleep(d)
 		synctest.Wait()
 	})
 }
 
-// byHand runs a script on the store that -store names, by a clock that only the script moves. What the service does in the
-// background is waited for by doing all of it here too: any node may.
+// byHand runs a script on the store that -store names, by a clock that only the script moves. Nobody can say when the workers of the
+// service would be idle, so they are ended, and the script does their work.
 func byHand(t *testing.T, file string) {
 	hands := clock.NewManual(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
-	runScript(t, file, hands, newStoreAt(t, "", hands), func(c *caller, d time.Duration) {
+	st := newStoreAt(t, "", hands)
+	begin := func() *caller {
+		c := startBy(t, st, -1, hands)
+		_ = c.svc.Close()
+		return c
+	}
+	runScript(t, file, begin, func(c *caller, d time.Duration) {
 		for end := hands.Now().Add(d); ; {
-			for _, step := range []func(context.Context) (time.Duration, error){c.svc.step, c.svc.stepTTL} {
-				for wait := time.Duration(0); wait == 0; {
-					var err error
-					if wait, err = step(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			if left := end.Sub(hands.Now()); left > 0 {
-				hands.Advance(min(left, time.Second)) // the worker for expired items looks once a second
-			} else {
+			wait := workOff(t, c.svc)
+			left := end.Sub(hands.Now())
+			if left <= 0 {
 				return
 			}
+			hands.Advance(min(left, max(wait, d/mostLooks)))
 		}
 	})
 }
 
-// runScript runs a script on an empty store; pass lets time pass.
-func runScript(t *testing.T, file string, wakes clock.Clock, st store.Store, pass func(c *caller, d time.Duration)) {
+// mostLooks bounds how often work is looked for while time passes: it costs some queries each time. Four hours pass as exactly as the
+// workers see them.
+const mostLooks = 4 * 60 * 60
+
+// workOff does what the workers have to do now, and returns how long until there is more.
+func workOff(t *testing.T, s *Service) time.Duration {
+	t.Helper()
+	do := func(step func(context.Context) (time.Duration, error)) time.Duration {
+		wait, err := step(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wait
+	}
+	for {
+		expiry := do(s.stepTTL) // it looks every second, which is left out: expired items may stay for days
+		if wait := min(do(s.step), do(s.stepCount), do(s.stepIndexes), do(s.turnStreams)); wait > 0 && expiry > 0 {
+			return wait
+		}
+	}
+}
+
+// runScript runs a script on an empty store: begin opens a service on it, pass lets time pass.
+func runScript(t *testing.T, file string, begin func() *caller, pass func(c *caller, d time.Duration)) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := strings.ReplaceAll(string(text), "\r\n", "\n")
-	begin := func() *caller { return startBy(t, st, -1, wakes) }
 	c := begin()
 	var got strings.Builder
 	for line := range strings.Lines(want) {
