@@ -42,6 +42,9 @@
 //	errors        the code, a message and a request id
 //	delete        DeleteTable, the waiter
 //
+// The Kinesis Producer Library puts records over TLS (kpl_test.go), and an application of the Kinesis Client Library processes
+// them and others with two workers while shards change and one worker is killed (kcl_test.go).
+//
 // The Go client and the AWS CLI are driven from here; Python, JavaScript and Java have a program each
 // under clients/, which prints a line for each step. A step without a line fails.
 package sdk

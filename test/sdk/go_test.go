@@ -72,7 +72,12 @@ func playGo(t *testing.T, endpoint, stream string, client *http.Client) {
 // until asks until condition holds. A server answers within milliseconds, so the pause is short.
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	untilWithin(t, 30*time.Second, what, condition)
+}
+
+func untilWithin(t *testing.T, limit time.Duration, what string, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	for !condition() {
 		select {

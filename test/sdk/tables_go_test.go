@@ -49,10 +49,7 @@ type line struct {
 
 func playTablesGo(t *testing.T, endpoint, table string, httpClient *http.Client) {
 	t.Helper()
-	c := &goTables{table: &table, Client: dynamodb.New(dynamodb.Options{
-		Region: region, BaseEndpoint: &endpoint, HTTPClient: httpClient, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
-	})}
+	c := newGoTables(endpoint, table, httpClient)
 	for _, step := range []struct {
 		name string
 		run  func(*testing.T)
@@ -70,6 +67,13 @@ func playTablesGo(t *testing.T, endpoint, table string, httpClient *http.Client)
 			return // the steps build on each other
 		}
 	}
+}
+
+func newGoTables(endpoint, table string, httpClient *http.Client) *goTables {
+	return &goTables{table: &table, Client: dynamodb.New(dynamodb.Options{
+		Region: region, BaseEndpoint: &endpoint, HTTPClient: httpClient, RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+	})}
 }
 
 func noErr(t *testing.T, err error) {
