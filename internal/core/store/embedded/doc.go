@@ -7,7 +7,8 @@
 //
 // The sequencer takes what is waiting, decides it as one group, seals the group into a chunk of the tail
 // cache, writes it from there and syncs. The applier makes it visible and answers, while the next group is
-// sealed and synced. Latency follows the disk, throughput follows the load.
+// sealed and synced; of a small group without keys the sequencer does that itself (hand). Latency follows the disk,
+// throughput follows the load.
 //
 // # Files of the folder
 //
