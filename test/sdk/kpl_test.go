@@ -69,10 +69,11 @@ type userRecord struct{ shard, sequence, key, name string }
 // unpacked reads all shards, each in its order, and takes aggregates apart; records is how many the shards hold.
 func (c *goClient) unpacked(t *testing.T) (users []userRecord, records int) {
 	t.Helper()
+	again := func(o *kinesis.Options) { o.Retryer = onConnectionErrors() }
 	for _, shard := range must[*kinesis.ListShardsOutput](t)(c.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: &c.stream})).Shards {
 		iterator := c.iterator(t, kinesis.GetShardIteratorInput{ShardId: shard.ShardId, ShardIteratorType: "TRIM_HORIZON"})
 		for iterator != nil { // a closed shard ends
-			out := must[*kinesis.GetRecordsOutput](t)(c.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: iterator}))
+			out := must[*kinesis.GetRecordsOutput](t)(c.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: iterator}, again))
 			for _, r := range out.Records {
 				records++
 				inside := []kpl.Record{{PartitionKey: []byte(*r.PartitionKey), Data: r.Data}}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
@@ -71,9 +72,18 @@ func playTablesGo(t *testing.T, endpoint, table string, httpClient *http.Client)
 
 func newGoTables(endpoint, table string, httpClient *http.Client) *goTables {
 	return &goTables{table: &table, Client: dynamodb.New(dynamodb.Options{
-		Region: region, BaseEndpoint: &endpoint, HTTPClient: httpClient, RetryMaxAttempts: 1,
+		Region: region, BaseEndpoint: &endpoint, HTTPClient: httpClient, Retryer: onConnectionErrors(),
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	})}
+}
+
+// onConnectionErrors tries again what a connection broke, and nothing else. The SDK for Go needs that here: it closes the body of a request as
+// soon as the answer begins, and when its transport has not yet seen the end of that body, it takes this for a failure and closes the
+// connection below a long answer (smithy-go 1.28.7). A server that answers within a tenth of a millisecond meets this now and then.
+func onConnectionErrors() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Retryables = []retry.IsErrorRetryable{retry.RetryableConnectionError{}}
+	})
 }
 
 func noErr(t *testing.T, err error) {
