@@ -22,14 +22,12 @@ type target struct {
 // target finds what a request reads.
 //
 // Errors: ValidationException.
-func (s selection) target(t *table, start value.Item, scan bool) (target, error) {
+func (s selection) target(t *table) (target, error) {
 	if s.index == nil {
 		return target{table: t}, nil
 	}
 	ix := t.index(*s.index)
 	switch {
-	case ix == nil && scan && start != nil:
-		return target{}, errInvalid(textStart)
 	case ix == nil, ix.state == stateDeleting:
 		return target{}, errInvalid("The table does not have the specified index: " + *s.index)
 	case s.consistent && !ix.local:
@@ -103,18 +101,44 @@ func (g target) show(pg *page, sel *selection, plan *expr.Plan) error {
 	return nil
 }
 
-// checkStart sees that a starting key has the right number of attributes and the partition key of the index: what AWS looks at before
-// the key conditions.
+// checkStart sees that a starting key has the right number of attributes and the partition key of what is read: what AWS looks at before
+// the key conditions of a Query.
 //
 // Errors: ValidationException.
 func (g target) checkStart(start value.Item) error {
-	if start == nil || g.index == nil {
+	if start == nil {
 		return nil
 	}
-	if len(start) != len(g.index.allKeys(g.table)) {
+	keys := len(g.table.keys())
+	if g.index != nil {
+		keys = len(g.index.allKeys(g.table))
+	}
+	if len(start) != keys {
 		return errInvalid(textStart)
 	}
-	return g.checkStartKeys(start, g.index.hash)
+	return g.checkStartKeys(start, g.hashNames())
+}
+
+func (g target) hashNames() []string {
+	if g.index == nil {
+		return g.table.keyNames()[:1]
+	}
+	return g.index.hash
+}
+
+func (g target) sortNames() []string {
+	if g.index == nil {
+		return g.table.keyNames()[1:]
+	}
+	return g.index.sort
+}
+
+// checkStartWhole is checkStart with the sort key.
+func (g target) checkStartWhole(start value.Item) error {
+	if err := g.checkStart(start); err != nil {
+		return err
+	}
+	return g.checkStartKeys(start, g.sortNames())
 }
 
 func (g target) checkStartKeys(start value.Item, names []string) error {
@@ -132,16 +156,15 @@ func (g target) checkStartKeys(start value.Item, names []string) error {
 
 // start is the key of the store that ExclusiveStartKey means.
 //
-// Errors: ValidationException; without its reason for a Query of a table.
+// Errors: ValidationException.
 func (g target) start(start value.Item, query bool) ([]byte, error) {
+	if query || g.index != nil {
+		if err := g.checkStartWhole(start); err != nil {
+			return nil, err
+		}
+	}
 	if g.index == nil {
-		return g.table.start(start, query)
-	}
-	if err := g.checkStart(start); err != nil {
-		return nil, err
-	}
-	if err := g.checkStartKeys(start, g.index.sort); err != nil {
-		return nil, err
+		return g.table.start(start)
 	}
 	var own []value.Attr
 	for _, a := range g.table.keys() {

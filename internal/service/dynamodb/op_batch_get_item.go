@@ -10,6 +10,7 @@ import (
 	"millrace/internal/core/store"
 	"millrace/internal/service/dynamodb/expr"
 	"millrace/internal/service/dynamodb/value"
+	"millrace/internal/service/dynamodb/wirejson"
 )
 
 // batchGet is what a BatchGetItem wants of one table.
@@ -98,6 +99,9 @@ func (s *Service) batchGets(ctx context.Context, in *dynamodbapi.BatchGetItemInp
 			Op: expr.OpGet, Names: names(k.ExpressionAttributeNames), Projection: k.ProjectionExpression,
 			Legacy: expr.Legacy{AttributesToGet: k.AttributesToGet},
 		}, nil)
+		if r.err == nil && sameKeys(g.keys) {
+			r.fail(errDuplicateKeys())
+		}
 		if r.err != nil {
 			return nil, apiError(r.err)
 		}
@@ -187,6 +191,20 @@ func (g *batchGet) locate(t *table) ([][]byte, error) {
 		seen[string(k)], at[i] = true, k
 	}
 	return at, nil
+}
+
+// sameKeys says whether two keys are the same, attributes in any order: BatchGetItem looks at that before it looks for the table
+// (dynalite, test/batchGetItem.js), and once more when it knows which numbers are equal.
+func sameKeys(keys []value.Item) bool {
+	seen := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		k := string(wirejson.AppendItemValue(nil, key))
+		if seen[k] {
+			return true
+		}
+		seen[k] = true
+	}
+	return false
 }
 
 func errDuplicateKeys() error { return errInvalid("Provided list of item keys contains duplicates") }

@@ -32,16 +32,18 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 	}
 	var r reader
 	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName, isTrue(in.ConsistentRead)}
-	start := r.item(in.ExclusiveStartKey)
+	var own reader
+	start := own.item(in.ExclusiveStartKey)
+	other := startError(r.later(own.err))
+	if other == nil {
+		other = checkSegments(in.Segment, in.TotalSegments)
+	}
 	plan := s.compileOlder(&r, &expr.Request{
-		Op: expr.OpScan, Names: names(in.ExpressionAttributeNames), Filter: in.FilterExpression, Projection: in.ProjectionExpression,
+		Op: expr.OpScan, Other: other, Names: names(in.ExpressionAttributeNames), Filter: in.FilterExpression, Projection: in.ProjectionExpression,
 		Legacy: expr.Legacy{
 			ScanFilter: r.comparisons(in.ScanFilter), AttributesToGet: in.AttributesToGet, ConditionalOperator: text(in.ConditionalOperator),
 		},
 	}, in.ExpressionAttributeValues)
-	if r.err == nil {
-		r.err = checkSegments(in.Segment, in.TotalSegments)
-	}
 	if r.err == nil {
 		r.err = sel.check()
 	}
@@ -58,16 +60,21 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 		if err != nil {
 			return err
 		}
-		if g, err = sel.target(t, start, true); err != nil {
+		if g, err = sel.target(t); err != nil {
 			return err
 		}
-		if err := t.checkScalars(&plan); err != nil {
+		if g.index != nil && start != nil {
+			if err := g.checkStartWhole(start); err != nil {
+				return err
+			}
+		}
+		if err := g.show(pg, &sel, &plan); err != nil {
 			return err
 		}
 		if err := g.aimScan(pg, in.Segment, in.TotalSegments, start); err != nil {
 			return err
 		}
-		if err := g.show(pg, &sel, &plan); err != nil {
+		if err := t.checkScalars(&plan); err != nil {
 			return err
 		}
 		if err := s.throttle.admit(t.gauge(p, g.index, false), 0); err != nil {
@@ -92,6 +99,16 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 	}
 	out.LastEvaluatedKey, err = pg.lastKey(g)
 	return out, apiError(err)
+}
+
+// startError is what Scan says of a wrong value in ExclusiveStartKey: some errors have words before them (dynalite, test/scan.js).
+func startError(err error) error {
+	for _, worded := range []error{value.ErrNoKind, value.ErrManyKinds, value.ErrNotNull, value.ErrEmptyStringSet, value.ErrEmptyBinarySet} {
+		if errors.Is(err, worded) {
+			return errInvalid(textStart + ": " + err.Error())
+		}
+	}
+	return err
 }
 
 func checkSegments(segment, total *int32) error {

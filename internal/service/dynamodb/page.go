@@ -244,15 +244,11 @@ const textStart = "The provided starting key is invalid"
 
 // start is the key of the store that ExclusiveStartKey means.
 //
-// Errors: ValidationException: bare for a Query, with its reason for a Scan.
-func (t *table) start(key value.Item, bare bool) ([]byte, error) {
+// Errors: ValidationException.
+func (t *table) start(key value.Item) ([]byte, error) {
 	at, bad := t.keyOf(key)
-	switch {
-	case bad == nil:
-		return at, nil
-	case bare && len(key) != len(t.keys()):
-		return nil, errInvalid(textStart)
-	default:
+	if bad != nil {
 		return nil, errInvalid(textStart + ": " + bad.Message)
 	}
+	return at, nil
 }

@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -71,6 +72,17 @@ func (r *reader) end(d *wirejson.Decoder) {
 	} else if err := d.Invalid(); err != nil {
 		r.fail(err)
 	}
+}
+
+// later gives back what is wrong with a value, for the caller to say when it is its turn; any other error fails at once.
+func (r *reader) later(err error) error {
+	if _, ok := errors.AsType[*value.Error](err); ok {
+		return err
+	}
+	if err != nil {
+		r.fail(err)
+	}
+	return nil
 }
 
 func (r *reader) fail(err error) {
@@ -190,14 +202,16 @@ func (r *reader) updates(in map[string]dynamodbapi.AttributeValueUpdate) []expr.
 	return out
 }
 
-// comparisons reads KeyConditions and filters.
+// comparisons reads KeyConditions and filters. What is wrong with a value is noted in its comparison.
 func (r *reader) comparisons(in map[string]dynamodbapi.Condition) []expr.Comparison {
 	if in == nil {
 		return nil
 	}
 	out := make([]expr.Comparison, 0, len(in))
 	for name, c := range in {
-		out = append(out, expr.Comparison{Attribute: name, Operator: string(c.ComparisonOperator), Values: r.values(c.AttributeValueList)})
+		var own reader
+		values := own.values(c.AttributeValueList)
+		out = append(out, expr.Comparison{Attribute: name, Operator: string(c.ComparisonOperator), Values: values, Bad: r.later(own.err)})
 	}
 	slices.SortFunc(out, func(a, b expr.Comparison) int { return cmp.Compare(a.Attribute, b.Attribute) })
 	return out

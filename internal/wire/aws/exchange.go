@@ -130,7 +130,7 @@ func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 	}
 	in, err := decode(x, o)
 	if err != nil {
-		s.fail(x, err)
+		s.fail(x, misshapen(x, o, err))
 		return
 	}
 	if o.stream != nil {
@@ -143,7 +143,7 @@ func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 	}
 	out, callErr := o.Invoke(ctx, in)
 	if callErr != nil {
-		s.fail(x, api.AsError(callErr))
+		s.fail(x, misshapen(x, o, api.AsError(callErr)))
 		return
 	}
 	s.answer(x, o, out)
@@ -162,6 +162,21 @@ func (s *Server) release(x *exchange) {
 // abandon leaves the input's memory to the garbage collector: whoever panicked may have handed it to
 // someone who still reads it.
 func (x *exchange) abandon() { x.data, x.scratch = nil, nil }
+
+// misshapen gives the error that DynamoDB finds before err, as it reads a whole body before it looks at what it means: of values that
+// decode left to the service, which may have stopped before it read them. It costs only those who made another mistake.
+func misshapen(x *exchange, o *operation, err *api.Error) *api.Error {
+	if !x.dynamodb() || x.format != formatJSON {
+		return err
+	}
+	switch err.Code {
+	case "SerializationException", "ValidationException", "ResourceNotFoundException":
+		if e := codec.CheckDynamoDB(x.data, o.Input); e != nil {
+			return e
+		}
+	}
+	return err
+}
 
 // decode reads and checks the input.
 func decode(x *exchange, o *operation) (any, *api.Error) {

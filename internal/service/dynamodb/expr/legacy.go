@@ -23,6 +23,7 @@ type Comparison struct {
 	Attribute string
 	Operator  string // ComparisonOperator: "EQ", "NOT_CONTAINS", …
 	Values    []value.Value
+	Bad       error // what is wrong with one of Values, reported in its turn
 }
 
 // Expected is an entry of Expected.
@@ -75,25 +76,34 @@ func (l *Legacy) checkOperator() error {
 	}
 }
 
-// compile checks the parameters and puts what they mean into plan.
-func (l *Legacy) compile(o Op, plan *Plan) error {
+// compile checks the parameters and puts what they mean into plan. Between a filter and KeyConditions it is the turn of other, as
+// Request has it.
+func (l *Legacy) compile(o Op, other error, plan *Plan) error {
 	if err := l.compileExpected(plan); err != nil {
 		return err
 	}
 	if err := l.compileUpdates(plan); err != nil {
 		return err
 	}
-	filter := l.QueryFilter
 	if o == OpScan {
-		filter = l.ScanFilter
+		if err := l.compileProjection(plan); err != nil {
+			return err
+		}
+		if err := l.compileFilter(l.ScanFilter, plan); err != nil {
+			return err
+		}
+		return other
 	}
-	if err := l.compileFilter(filter, plan); err != nil {
+	if err := l.compileFilter(l.QueryFilter, plan); err != nil {
 		return err
 	}
-	if err := l.compileKeys(plan); err != nil {
+	if err := l.compileProjection(plan); err != nil {
 		return err
 	}
-	return l.compileProjection(plan)
+	if other != nil {
+		return other
+	}
+	return l.compileKeys(plan)
 }
 
 // builder makes the program of a condition out of comparisons.

@@ -108,6 +108,9 @@ func (u *AttributeUpdate) verb() (verb, error) {
 func (l *Legacy) compileFilter(filter []Comparison, plan *Plan) error {
 	var b builder
 	for _, c := range filter {
+		if c.Bad != nil {
+			return c.Bad
+		}
 		if err := b.add(c.Attribute, c.Operator, c.Values); err != nil {
 			return err
 		}
@@ -121,6 +124,9 @@ func (l *Legacy) compileFilter(filter []Comparison, plan *Plan) error {
 // compileKeys makes the key condition of KeyConditions.
 func (l *Legacy) compileKeys(plan *Plan) error {
 	for _, c := range l.KeyConditions {
+		if c.Bad != nil {
+			return c.Bad
+		}
 		operator := comparisons[c.Operator]
 		if err := operator.check(c.Operator, c.Values); err != nil {
 			return err

@@ -38,7 +38,7 @@ func sampleOf(k value.Kind) value.Value {
 }
 
 func scanFilter(operator string, values ...value.Value) *Request {
-	return &Request{Op: OpScan, Legacy: Legacy{ScanFilter: []Comparison{{"a", operator, values}}}}
+	return &Request{Op: OpScan, Legacy: Legacy{ScanFilter: []Comparison{{"a", operator, values, nil}}}}
 }
 
 func wantError(t *testing.T, r *Request, want string) {
@@ -203,17 +203,17 @@ func TestKeyConditionsArePlannedAsExpressionsAre(t *testing.T) {
 		conditions []Comparison
 		want       string
 	}{
-		{[]Comparison{{"h", "EQ", []value.Value{a}}}, `[{"S":"a"}] [] all`},
-		{[]Comparison{{"r", "GE", []value.Value{n}}, {"h", "EQ", []value.Value{a}}}, `[{"S":"a"}] [] at least {"N":"1"}`},
-		{[]Comparison{{"h", "EQ", []value.Value{a}}, {"r", "BETWEEN", []value.Value{n, n}}}, `[{"S":"a"}] [] between {"N":"1"} {"N":"1"}`},
+		{[]Comparison{{"h", "EQ", []value.Value{a}, nil}}, `[{"S":"a"}] [] all`},
+		{[]Comparison{{"r", "GE", []value.Value{n}, nil}, {"h", "EQ", []value.Value{a}, nil}}, `[{"S":"a"}] [] at least {"N":"1"}`},
+		{[]Comparison{{"h", "EQ", []value.Value{a}, nil}, {"r", "BETWEEN", []value.Value{n, n}, nil}}, `[{"S":"a"}] [] between {"N":"1"} {"N":"1"}`},
 		{[]Comparison{}, "Conditions can be of length 1 or 2 only"},
-		{[]Comparison{{"h", "NULL", nil}, {"r", "NULL", nil}, {"x", "NULL", nil}}, "Conditions can be of length 1 or 2 only"},
-		{[]Comparison{{"x", "NULL", nil}}, "Query condition missed key schema element: h"},
-		{[]Comparison{{"h", "EQ", []value.Value{a}}, {"x", "NULL", nil}}, "Query condition missed key schema element: r"},
-		{[]Comparison{{"h", "EQ", []value.Value{a}}, {"r", "NULL", nil}}, "Attempted conditional constraint is not an indexable operation"},
-		{[]Comparison{{"h", "NE", []value.Value{a}}}, "Attempted conditional constraint is not an indexable operation"},
-		{[]Comparison{{"h", "CONTAINS", []value.Value{a}}}, "Attempted conditional constraint is not an indexable operation"},
-		{[]Comparison{{"h", "LE", []value.Value{a}}}, "Query key condition not supported"},
+		{[]Comparison{{"h", "NULL", nil, nil}, {"r", "NULL", nil, nil}, {"x", "NULL", nil, nil}}, "Conditions can be of length 1 or 2 only"},
+		{[]Comparison{{"x", "NULL", nil, nil}}, "Query condition missed key schema element: h"},
+		{[]Comparison{{"h", "EQ", []value.Value{a}, nil}, {"x", "NULL", nil, nil}}, "Query condition missed key schema element: r"},
+		{[]Comparison{{"h", "EQ", []value.Value{a}, nil}, {"r", "NULL", nil, nil}}, "Attempted conditional constraint is not an indexable operation"},
+		{[]Comparison{{"h", "NE", []value.Value{a}, nil}}, "Attempted conditional constraint is not an indexable operation"},
+		{[]Comparison{{"h", "CONTAINS", []value.Value{a}, nil}}, "Attempted conditional constraint is not an indexable operation"},
+		{[]Comparison{{"h", "LE", []value.Value{a}, nil}}, "Query key condition not supported"},
 	} {
 		plan, err := NewCache(0).Compile(&Request{Op: OpQuery, Legacy: Legacy{KeyConditions: c.conditions}})
 		got := ""

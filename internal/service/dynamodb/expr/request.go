@@ -31,6 +31,9 @@ type Request struct {
 	// AWS does, behind errors of names.
 	BadValue error
 	BadKey   string
+	// Other is what is wrong with parameters that this package does not know: ExclusiveStartKey, Segment. It is reported behind
+	// errors of filters and AttributesToGet (D).
+	Other error
 
 	Condition    *string
 	Update       *string
@@ -93,8 +96,11 @@ func (c *Cache) Compile(r *Request) (Plan, error) {
 		return Plan{}, err
 	}
 	var plan Plan
-	if err := r.Legacy.compile(r.Op, &plan); err != nil {
+	if err := r.Legacy.compile(r.Op, r.Other, &plan); err != nil {
 		return Plan{}, err
+	}
+	if r.Op == OpQuery && r.KeyCondition == nil && r.Legacy.KeyConditions == nil {
+		return Plan{}, errKeyAbsent
 	}
 	if err := r.checkMaps(); err != nil {
 		return Plan{}, err
@@ -158,9 +164,6 @@ func (r *Request) checkParameters() error {
 	}
 	if err := r.Legacy.checkOperator(); err != nil {
 		return err
-	}
-	if r.Op == OpQuery && r.KeyCondition == nil && r.Legacy.KeyConditions == nil {
-		return errKeyAbsent
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 
 func TestParametersThatExcludeEachOtherAreNamed(t *testing.T) {
 	text, empty := "a = :v", ""
-	two := []Comparison{{"a", "NULL", nil}, {"b", "NULL", nil}}
+	two := []Comparison{{"a", "NULL", nil, nil}, {"b", "NULL", nil, nil}}
 	values := itemOf(t, `{":v":{"S":"x"}}`)
 	const mixed = "Can not use both expression and non-expression parameters in the same request: "
 	for _, c := range []struct {
@@ -150,7 +150,7 @@ func TestKeysAreNeitherUpdatedNorEntered(t *testing.T) {
 	if err := plan.Filter.CheckFilterKeys("x", "k"); errorText(err) != want {
 		t.Errorf("got %v, want %q", err, want)
 	}
-	plan = compile(Request{Op: OpQuery, Legacy: Legacy{KeyConditions: []Comparison{{"h", "NULL", nil}}, QueryFilter: []Comparison{{"k", "NULL", nil}}}})
+	plan = compile(Request{Op: OpQuery, Legacy: Legacy{KeyConditions: []Comparison{{"h", "NULL", nil, nil}}, QueryFilter: []Comparison{{"k", "NULL", nil, nil}}}})
 	want = "QueryFilter can only contain non-primary key attributes: Primary key attribute: k"
 	if err := plan.Filter.CheckFilterKeys("k"); errorText(err) != want {
 		t.Errorf("got %v, want %q", err, want)

@@ -2,6 +2,7 @@ package wirejson
 
 import (
 	"strconv"
+	"strings"
 
 	"millrace/internal/api"
 	"millrace/internal/service/dynamodb/value"
@@ -174,7 +175,7 @@ func (d *Decoder) String() (s string, ok bool) {
 	return "", false
 }
 
-// Bool reads true or false; ok is false when there is null, and after an error.
+// Bool reads true or false, or one of the texts that AWS takes for them; ok is false when there is null, and after an error.
 func (d *Decoder) Bool() (b, ok bool) {
 	switch c := d.peek(); c {
 	case 't':
@@ -184,7 +185,13 @@ func (d *Decoder) Bool() (b, ok bool) {
 	case 'n':
 		d.literal("null")
 	case '"':
-		d.wrong(c, "", textToken)
+		switch strings.ToUpper(string(d.text())) {
+		case "TRUE", "1", "YES":
+			return true, d.err == nil
+		case "FALSE", "0", "NO":
+			return false, d.err == nil
+		}
+		d.fail(textToken)
 	default:
 		d.wrong(c, "class java.lang.Boolean", "")
 	}

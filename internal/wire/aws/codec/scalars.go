@@ -63,21 +63,29 @@ func (d *decoder) boolean(k kind, val reflect.Value) *api.Error {
 		if err != nil {
 			return syntax()
 		}
-		word := strings.ToUpper(string(t))
-		switch word {
-		case "TRUE", "1", "YES":
-			val.SetBool(true)
+		b, ok := booleanWord(t)
+		switch {
+		case ok:
+			val.SetBool(b)
 			return nil
-		case "FALSE", "0", "NO":
-			return nil
-		}
-		if d.dynamo != nil {
+		case d.dynamo != nil:
 			return api.SerializationError(dynamoToken)
 		}
-		return api.SerializationError("'" + api.Clip(word) + "' can not be converted to an Boolean")
+		return api.SerializationError("'" + api.Clip(strings.ToUpper(string(t))) + "' can not be converted to an Boolean")
 	default:
 		return conversion(k, "an Boolean")
 	}
+}
+
+// booleanWord reads the texts that AWS takes for a boolean, in any case of letters.
+func booleanWord(t []byte) (b, ok bool) {
+	switch strings.ToUpper(string(t)) {
+	case "TRUE", "1", "YES":
+		return true, true
+	case "FALSE", "0", "NO":
+		return false, true
+	}
+	return false, false
 }
 
 const (

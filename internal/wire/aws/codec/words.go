@@ -16,7 +16,10 @@ const (
 	dynamoField      = "Unexpected field type"
 	dynamoValue      = "Unexpected value type in payload"
 	dynamoToken      = "Unexpected token received from parser"
-	dynamoBlob       = "only base-64-encoded strings are convertible to bytes"
+	// dynamoCast is the text of a list or map that was expected in a list or map.
+	dynamoCast = "class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class " +
+		"(sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and java.lang.Class are in module java.base of loader 'bootstrap')"
+	dynamoBlob = "only base-64-encoded strings are convertible to bytes"
 )
 
 // DecodeDynamoDB is DecodeJSON with DynamoDB's texts.
@@ -45,6 +48,9 @@ func (d *decoder) dynamoMismatch(s *api.Shape, k kind) *api.Error {
 		}
 		return api.SerializationError(dynamoField)
 	case api.KindList, api.KindMap:
+		if d.elem {
+			return api.SerializationError(dynamoCast)
+		}
 		return api.SerializationError(dynamoField)
 	case api.KindBlob:
 		return api.SerializationError(dynamoBlob)
