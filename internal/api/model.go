@@ -59,6 +59,8 @@ type Shape struct {
 	// Java is the class that stands for the struct in AWS's texts,
 	// "com.amazonaws.kinesis.v20131202.PutRecordsRequestEntry".
 	Java string
+	// Open says that AWS's texts show the struct with its members, "WriteRequest(putRequest=null)", and not as an object of its class.
+	Open bool
 }
 
 // Member is one member of a structure.

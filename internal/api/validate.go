@@ -20,10 +20,13 @@ const maxViolations = 10
 //	greater than or equal to 1
 //
 // Source: kinesalite, validations/index.js and test/*.js (recorded against AWS).
-func Validate(shape *Shape, in any) *Error {
+func Validate(shape *Shape, in any) *Error { return Violations(Violated(shape, in)) }
+
+// Violated are the violations that Validate lists, ten at most.
+func Violated(shape *Shape, in any) []string {
 	var v validator
 	v.structure(shape, reflect.ValueOf(in).Elem())
-	return Violations(v.found)
+	return v.found
 }
 
 // Violations is the ValidationException that lists constraints which failed, as Validate does; nil when there are none.
@@ -83,6 +86,9 @@ func (v *validator) add(value, constraint string) {
 // maxShown bounds how much of a client's value an error repeats: ten violations of one long value must
 // not make an answer ten times the request. The longest value a model allows for a name is 2,048.
 const maxShown = 8 << 10
+
+// maxListed is how much of that a list takes, so that its end is still there behind the name of what holds it.
+const maxListed = maxShown - 1<<10
 
 // Clip cuts a value that is too long to be repeated in an error.
 func Clip(value string) string {
@@ -186,6 +192,10 @@ func (v *validator) entries(s *Shape, val reflect.Value) {
 			return
 		}
 		e := val.MapIndex(k)
+		if s.Elem.Kind == KindList && len(s.Elem.broken(e)) > 0 {
+			v.add("'"+javaText(s, val)+"'", "Map value must satisfy constraint: ["+s.Elem.constraints()+"]")
+			return
+		}
 		if !s.Elem.Kind.scalar() && s.Elem.Kind != KindBlob && s.Elem.Kind != KindJSON {
 			v.push(step{name: k.String(), entry: true})
 			v.value(s.Elem, addressable(e))
@@ -319,6 +329,9 @@ func sortedKeys(m reflect.Value) []reflect.Value {
 	return keys
 }
 
+// Text is a value of shape as AWS's texts show it.
+func Text(shape *Shape, v any) string { return javaText(shape, reflect.ValueOf(v)) }
+
 // javaText is the value as the Java objects behind AWS's texts print themselves.
 func javaText(s *Shape, val reflect.Value) string {
 	switch s.Kind {
@@ -327,13 +340,21 @@ func javaText(s *Shape, val reflect.Value) string {
 	case KindBlob:
 		return fmt.Sprintf("java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]", val.Len(), val.Len())
 	case KindJSON:
-		return string(val.Bytes())
+		return attributeText(s, val.Bytes())
 	case KindStruct:
+		if s.Open {
+			return openText(s, val)
+		}
 		return fmt.Sprintf("%s@%x", s.Java, javaHash(s.Name))
 	case KindList:
-		parts := make([]string, val.Len())
-		for i := range parts {
-			parts[i] = javaText(s.Elem, val.Index(i))
+		var parts []string
+		for i, shown := 0, 0; i < val.Len(); i++ {
+			part := javaText(s.Elem, val.Index(i))
+			if shown += len(part) + 2; shown > maxListed {
+				parts = append(parts, "...")
+				break
+			}
+			parts = append(parts, part)
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case KindMap:
@@ -345,6 +366,21 @@ func javaText(s *Shape, val reflect.Value) string {
 	default:
 		return fmt.Sprint(val.Interface())
 	}
+}
+
+// openText shows a structure with its members.
+func openText(s *Shape, val reflect.Value) string {
+	parts := make([]string, len(s.Members))
+	for i := range s.Members {
+		m := &s.Members[i]
+		field := val.Field(m.Index)
+		text := "null"
+		if !nillable(field) || !field.IsNil() {
+			text = javaText(m.Shape, reflect.Indirect(field))
+		}
+		parts[i] = lowerFirst(m.Name) + "=" + text
+	}
+	return s.Name + "(" + strings.Join(parts, ", ") + ")"
 }
 
 // javaHash stands for the identity hash Java prints after an object's class. AWS's differs from call

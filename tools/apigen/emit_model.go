@@ -108,6 +108,9 @@ func (u *unit) shapeLiteral(t tableShape) (string, error) {
 			b.WriteString(", Union: true")
 		}
 		fmt.Fprintf(&b, ", Type: reflect.TypeFor[%s](), Java: java + %q", t.goType, t.name)
+		if u.svc.java8 {
+			b.WriteString(", Open: true")
+		}
 		u.memberLiterals(&b, t)
 	}
 	b.WriteString("}")
@@ -161,7 +164,7 @@ func (u *unit) memberLiterals(b *strings.Builder, t tableShape) {
 		b.WriteString("},\n")
 	}
 	order := make([]string, 0, len(names))
-	for _, i := range reportOrder(names) {
+	for _, i := range reportOrder(names, u.svc.java8) {
 		order = append(order, fmt.Sprint(i))
 	}
 	fmt.Fprintf(b, "}, Order: []uint8{%s}", strings.Join(order, ", "))

@@ -542,16 +542,16 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s := make([]api.Shape, allShapes)
 	s[shapeApproximateCreationDateTimePrecision] = api.Shape{Name: "ApproximateCreationDateTimePrecision", Kind: api.KindString, Enum: []string{"MILLISECOND", "MICROSECOND"}}
 	s[shapeArchivalReason] = api.Shape{Name: "ArchivalReason", Kind: api.KindString}
-	s[shapeArchivalSummary] = api.Shape{Name: "ArchivalSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ArchivalSummary](), Java: java + "ArchivalSummary", Members: []api.Member{
+	s[shapeArchivalSummary] = api.Shape{Name: "ArchivalSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ArchivalSummary](), Java: java + "ArchivalSummary", Open: true, Members: []api.Member{
 		{Name: "ArchivalDateTime", Shape: &s[shapeDate], Index: 0},
 		{Name: "ArchivalReason", Shape: &s[shapeArchivalReason], Index: 1},
 		{Name: "ArchivalBackupArn", Shape: &s[shapeBackupArn], Index: 2},
-	}, Order: []uint8{1, 2, 0}}
+	}, Order: []uint8{0, 1, 2}}
 	s[shapeAttributeAction] = api.Shape{Name: "AttributeAction", Kind: api.KindString, Enum: []string{"ADD", "PUT", "DELETE"}}
-	s[shapeAttributeDefinition] = api.Shape{Name: "AttributeDefinition", Kind: api.KindStruct, Type: reflect.TypeFor[AttributeDefinition](), Java: java + "AttributeDefinition", Members: []api.Member{
+	s[shapeAttributeDefinition] = api.Shape{Name: "AttributeDefinition", Kind: api.KindStruct, Type: reflect.TypeFor[AttributeDefinition](), Java: java + "AttributeDefinition", Open: true, Members: []api.Member{
 		{Name: "AttributeName", Shape: &s[shapeKeySchemaAttributeName], Index: 0, Required: true},
 		{Name: "AttributeType", Shape: &s[shapeScalarAttributeType], Index: 1, Required: true},
-	}, Order: []uint8{0, 1}}
+	}, Order: []uint8{1, 0}}
 	s[shapeAttributeDefinitions] = api.Shape{Name: "AttributeDefinitions", Kind: api.KindList, Elem: &s[shapeAttributeDefinition]}
 	s[shapeAttributeMap] = api.Shape{Name: "AttributeMap", Kind: api.KindJSON}
 	s[shapeAttributeName] = api.Shape{Name: "AttributeName", Kind: api.KindString, Max: 65535, HasMax: true}
@@ -559,56 +559,56 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeAttributeUpdates] = api.Shape{Name: "AttributeUpdates", Kind: api.KindMap, Key: &s[shapeAttributeName], Elem: &s[shapeAttributeValueUpdate]}
 	s[shapeAttributeValue] = api.Shape{Name: "AttributeValue", Kind: api.KindJSON}
 	s[shapeAttributeValueList] = api.Shape{Name: "AttributeValueList", Kind: api.KindList, Elem: &s[shapeAttributeValue]}
-	s[shapeAttributeValueUpdate] = api.Shape{Name: "AttributeValueUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[AttributeValueUpdate](), Java: java + "AttributeValueUpdate", Members: []api.Member{
+	s[shapeAttributeValueUpdate] = api.Shape{Name: "AttributeValueUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[AttributeValueUpdate](), Java: java + "AttributeValueUpdate", Open: true, Members: []api.Member{
 		{Name: "Value", Shape: &s[shapeAttributeValue], Index: 0},
 		{Name: "Action", Shape: &s[shapeAttributeAction], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeAutoScalingPolicyDescription] = api.Shape{Name: "AutoScalingPolicyDescription", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingPolicyDescription](), Java: java + "AutoScalingPolicyDescription", Members: []api.Member{
+	s[shapeAutoScalingPolicyDescription] = api.Shape{Name: "AutoScalingPolicyDescription", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingPolicyDescription](), Java: java + "AutoScalingPolicyDescription", Open: true, Members: []api.Member{
 		{Name: "PolicyName", Shape: &s[shapeAutoScalingPolicyName], Index: 0},
 		{Name: "TargetTrackingScalingPolicyConfiguration", Shape: &s[shapeAutoScalingTargetTrackingScalingPolicyConfigurationDescription], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeAutoScalingPolicyDescriptionList] = api.Shape{Name: "AutoScalingPolicyDescriptionList", Kind: api.KindList, Elem: &s[shapeAutoScalingPolicyDescription]}
 	s[shapeAutoScalingPolicyName] = api.Shape{Name: "AutoScalingPolicyName", Kind: api.KindString, Min: 1, HasMin: true, Max: 256, HasMax: true, Pattern: "\\p{Print}+"}
-	s[shapeAutoScalingPolicyUpdate] = api.Shape{Name: "AutoScalingPolicyUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingPolicyUpdate](), Java: java + "AutoScalingPolicyUpdate", Members: []api.Member{
+	s[shapeAutoScalingPolicyUpdate] = api.Shape{Name: "AutoScalingPolicyUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingPolicyUpdate](), Java: java + "AutoScalingPolicyUpdate", Open: true, Members: []api.Member{
 		{Name: "PolicyName", Shape: &s[shapeAutoScalingPolicyName], Index: 0},
 		{Name: "TargetTrackingScalingPolicyConfiguration", Shape: &s[shapeAutoScalingTargetTrackingScalingPolicyConfigurationUpdate], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
 	s[shapeAutoScalingRoleArn] = api.Shape{Name: "AutoScalingRoleArn", Kind: api.KindString, Min: 1, HasMin: true, Max: 1600, HasMax: true, Pattern: "[\\u0020-\\uD7FF\\uE000-\\uFFFD\\uD800\\uDC00-\\uDBFF\\uDFFF\\r\\n\\t]*"}
-	s[shapeAutoScalingSettingsDescription] = api.Shape{Name: "AutoScalingSettingsDescription", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingSettingsDescription](), Java: java + "AutoScalingSettingsDescription", Members: []api.Member{
+	s[shapeAutoScalingSettingsDescription] = api.Shape{Name: "AutoScalingSettingsDescription", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingSettingsDescription](), Java: java + "AutoScalingSettingsDescription", Open: true, Members: []api.Member{
 		{Name: "MinimumUnits", Shape: &s[shapePositiveLongObject], Index: 0},
 		{Name: "MaximumUnits", Shape: &s[shapePositiveLongObject], Index: 1},
 		{Name: "AutoScalingDisabled", Shape: &s[shapeBooleanObject], Index: 2},
 		{Name: "AutoScalingRoleArn", Shape: &s[shapeString], Index: 3},
 		{Name: "ScalingPolicies", Shape: &s[shapeAutoScalingPolicyDescriptionList], Index: 4},
-	}, Order: []uint8{1, 4, 3, 2, 0}}
-	s[shapeAutoScalingSettingsUpdate] = api.Shape{Name: "AutoScalingSettingsUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingSettingsUpdate](), Java: java + "AutoScalingSettingsUpdate", Members: []api.Member{
+	}, Order: []uint8{3, 4, 0, 1, 2}}
+	s[shapeAutoScalingSettingsUpdate] = api.Shape{Name: "AutoScalingSettingsUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingSettingsUpdate](), Java: java + "AutoScalingSettingsUpdate", Open: true, Members: []api.Member{
 		{Name: "MinimumUnits", Shape: &s[shapePositiveLongObject], Index: 0},
 		{Name: "MaximumUnits", Shape: &s[shapePositiveLongObject], Index: 1},
 		{Name: "AutoScalingDisabled", Shape: &s[shapeBooleanObject], Index: 2},
 		{Name: "AutoScalingRoleArn", Shape: &s[shapeAutoScalingRoleArn], Index: 3},
 		{Name: "ScalingPolicyUpdate", Shape: &s[shapeAutoScalingPolicyUpdate], Index: 4},
-	}, Order: []uint8{1, 3, 4, 2, 0}}
-	s[shapeAutoScalingTargetTrackingScalingPolicyConfigurationDescription] = api.Shape{Name: "AutoScalingTargetTrackingScalingPolicyConfigurationDescription", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingTargetTrackingScalingPolicyConfigurationDescription](), Java: java + "AutoScalingTargetTrackingScalingPolicyConfigurationDescription", Members: []api.Member{
+	}, Order: []uint8{4, 3, 0, 1, 2}}
+	s[shapeAutoScalingTargetTrackingScalingPolicyConfigurationDescription] = api.Shape{Name: "AutoScalingTargetTrackingScalingPolicyConfigurationDescription", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingTargetTrackingScalingPolicyConfigurationDescription](), Java: java + "AutoScalingTargetTrackingScalingPolicyConfigurationDescription", Open: true, Members: []api.Member{
 		{Name: "DisableScaleIn", Shape: &s[shapeBooleanObject], Index: 0},
 		{Name: "ScaleInCooldown", Shape: &s[shapeIntegerObject], Index: 1},
 		{Name: "ScaleOutCooldown", Shape: &s[shapeIntegerObject], Index: 2},
 		{Name: "TargetValue", Shape: &s[shapeDoubleObject], Index: 3, Required: true},
-	}, Order: []uint8{1, 3, 2, 0}}
-	s[shapeAutoScalingTargetTrackingScalingPolicyConfigurationUpdate] = api.Shape{Name: "AutoScalingTargetTrackingScalingPolicyConfigurationUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingTargetTrackingScalingPolicyConfigurationUpdate](), Java: java + "AutoScalingTargetTrackingScalingPolicyConfigurationUpdate", Members: []api.Member{
+	}, Order: []uint8{0, 2, 1, 3}}
+	s[shapeAutoScalingTargetTrackingScalingPolicyConfigurationUpdate] = api.Shape{Name: "AutoScalingTargetTrackingScalingPolicyConfigurationUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[AutoScalingTargetTrackingScalingPolicyConfigurationUpdate](), Java: java + "AutoScalingTargetTrackingScalingPolicyConfigurationUpdate", Open: true, Members: []api.Member{
 		{Name: "DisableScaleIn", Shape: &s[shapeBooleanObject], Index: 0},
 		{Name: "ScaleInCooldown", Shape: &s[shapeIntegerObject], Index: 1},
 		{Name: "ScaleOutCooldown", Shape: &s[shapeIntegerObject], Index: 2},
 		{Name: "TargetValue", Shape: &s[shapeDoubleObject], Index: 3, Required: true},
-	}, Order: []uint8{1, 3, 2, 0}}
+	}, Order: []uint8{0, 2, 1, 3}}
 	s[shapeBackfilling] = api.Shape{Name: "Backfilling", Kind: api.KindBool}
 	s[shapeBackupArn] = api.Shape{Name: "BackupArn", Kind: api.KindString, Min: 37, HasMin: true, Max: 1024, HasMax: true}
 	s[shapeBackupCreationDateTime] = api.Shape{Name: "BackupCreationDateTime", Kind: api.KindTimestamp}
-	s[shapeBackupDescription] = api.Shape{Name: "BackupDescription", Kind: api.KindStruct, Type: reflect.TypeFor[BackupDescription](), Java: java + "BackupDescription", Members: []api.Member{
+	s[shapeBackupDescription] = api.Shape{Name: "BackupDescription", Kind: api.KindStruct, Type: reflect.TypeFor[BackupDescription](), Java: java + "BackupDescription", Open: true, Members: []api.Member{
 		{Name: "BackupDetails", Shape: &s[shapeBackupDetails], Index: 0},
 		{Name: "SourceTableDetails", Shape: &s[shapeSourceTableDetails], Index: 1},
 		{Name: "SourceTableFeatureDetails", Shape: &s[shapeSourceTableFeatureDetails], Index: 2},
-	}, Order: []uint8{0, 1, 2}}
-	s[shapeBackupDetails] = api.Shape{Name: "BackupDetails", Kind: api.KindStruct, Type: reflect.TypeFor[BackupDetails](), Java: java + "BackupDetails", Members: []api.Member{
+	}, Order: []uint8{1, 0, 2}}
+	s[shapeBackupDetails] = api.Shape{Name: "BackupDetails", Kind: api.KindStruct, Type: reflect.TypeFor[BackupDetails](), Java: java + "BackupDetails", Open: true, Members: []api.Member{
 		{Name: "BackupArn", Shape: &s[shapeBackupArn], Index: 0, Required: true},
 		{Name: "BackupName", Shape: &s[shapeBackupName], Index: 1, Required: true},
 		{Name: "BackupSizeBytes", Shape: &s[shapeBackupSizeBytes], Index: 2},
@@ -616,12 +616,12 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "BackupType", Shape: &s[shapeBackupType], Index: 4, Required: true},
 		{Name: "BackupCreationDateTime", Shape: &s[shapeBackupCreationDateTime], Index: 5, Required: true},
 		{Name: "BackupExpiryDateTime", Shape: &s[shapeDate], Index: 6},
-	}, Order: []uint8{6, 5, 1, 2, 4, 3, 0}}
+	}, Order: []uint8{6, 0, 3, 5, 2, 1, 4}}
 	s[shapeBackupName] = api.Shape{Name: "BackupName", Kind: api.KindString, Min: 3, HasMin: true, Max: 255, HasMax: true, Pattern: "[a-zA-Z0-9_.-]+"}
 	s[shapeBackupSizeBytes] = api.Shape{Name: "BackupSizeBytes", Kind: api.KindInt64, Min: 0, HasMin: true}
 	s[shapeBackupStatus] = api.Shape{Name: "BackupStatus", Kind: api.KindString, Enum: []string{"CREATING", "DELETED", "AVAILABLE"}}
 	s[shapeBackupSummaries] = api.Shape{Name: "BackupSummaries", Kind: api.KindList, Elem: &s[shapeBackupSummary]}
-	s[shapeBackupSummary] = api.Shape{Name: "BackupSummary", Kind: api.KindStruct, Type: reflect.TypeFor[BackupSummary](), Java: java + "BackupSummary", Members: []api.Member{
+	s[shapeBackupSummary] = api.Shape{Name: "BackupSummary", Kind: api.KindStruct, Type: reflect.TypeFor[BackupSummary](), Java: java + "BackupSummary", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "TableId", Shape: &s[shapeTableId], Index: 1},
 		{Name: "TableArn", Shape: &s[shapeTableArn], Index: 2},
@@ -632,69 +632,69 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "BackupStatus", Shape: &s[shapeBackupStatus], Index: 7},
 		{Name: "BackupType", Shape: &s[shapeBackupType], Index: 8},
 		{Name: "BackupSizeBytes", Shape: &s[shapeBackupSizeBytes], Index: 9},
-	}, Order: []uint8{1, 0, 6, 2, 5, 4, 9, 8, 7, 3}}
+	}, Order: []uint8{6, 3, 7, 5, 1, 9, 4, 0, 2, 8}}
 	s[shapeBackupType] = api.Shape{Name: "BackupType", Kind: api.KindString, Enum: []string{"USER", "SYSTEM", "AWS_BACKUP"}}
 	s[shapeBackupTypeFilter] = api.Shape{Name: "BackupTypeFilter", Kind: api.KindString, Enum: []string{"USER", "SYSTEM", "AWS_BACKUP", "ALL"}}
 	s[shapeBackupsInputLimit] = api.Shape{Name: "BackupsInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 100, HasMax: true}
-	s[shapeBatchExecuteStatementInput] = api.Shape{Name: "BatchExecuteStatementInput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchExecuteStatementInput](), Java: java + "BatchExecuteStatementInput", Members: []api.Member{
+	s[shapeBatchExecuteStatementInput] = api.Shape{Name: "BatchExecuteStatementInput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchExecuteStatementInput](), Java: java + "BatchExecuteStatementInput", Open: true, Members: []api.Member{
 		{Name: "Statements", Shape: &s[shapePartiQLBatchRequest], Index: 0, Required: true},
 		{Name: "ReturnConsumedCapacity", Shape: &s[shapeReturnConsumedCapacity], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeBatchExecuteStatementOutput] = api.Shape{Name: "BatchExecuteStatementOutput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchExecuteStatementOutput](), Java: java + "BatchExecuteStatementOutput", Members: []api.Member{
+	s[shapeBatchExecuteStatementOutput] = api.Shape{Name: "BatchExecuteStatementOutput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchExecuteStatementOutput](), Java: java + "BatchExecuteStatementOutput", Open: true, Members: []api.Member{
 		{Name: "Responses", Shape: &s[shapePartiQLBatchResponse], Index: 0},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacityMultiple], Index: 1},
-	}, Order: []uint8{1, 0}}
-	s[shapeBatchGetItemInput] = api.Shape{Name: "BatchGetItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchGetItemInput](), Java: java + "BatchGetItemInput", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeBatchGetItemInput] = api.Shape{Name: "BatchGetItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchGetItemInput](), Java: java + "BatchGetItemInput", Open: true, Members: []api.Member{
 		{Name: "RequestItems", Shape: &s[shapeBatchGetRequestMap], Index: 0, Required: true},
 		{Name: "ReturnConsumedCapacity", Shape: &s[shapeReturnConsumedCapacity], Index: 1},
-	}, Order: []uint8{1, 0}}
-	s[shapeBatchGetItemOutput] = api.Shape{Name: "BatchGetItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchGetItemOutput](), Java: java + "BatchGetItemOutput", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeBatchGetItemOutput] = api.Shape{Name: "BatchGetItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchGetItemOutput](), Java: java + "BatchGetItemOutput", Open: true, Members: []api.Member{
 		{Name: "Responses", Shape: &s[shapeBatchGetResponseMap], Index: 0},
 		{Name: "UnprocessedKeys", Shape: &s[shapeBatchGetRequestMap], Index: 1},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacityMultiple], Index: 2},
-	}, Order: []uint8{2, 1, 0}}
+	}, Order: []uint8{0, 2, 1}}
 	s[shapeBatchGetRequestMap] = api.Shape{Name: "BatchGetRequestMap", Kind: api.KindMap, Min: 1, HasMin: true, Max: 100, HasMax: true, Key: &s[shapeTableArn], Elem: &s[shapeKeysAndAttributes]}
 	s[shapeBatchGetResponseMap] = api.Shape{Name: "BatchGetResponseMap", Kind: api.KindMap, Key: &s[shapeTableArn], Elem: &s[shapeItemList]}
-	s[shapeBatchStatementError] = api.Shape{Name: "BatchStatementError", Kind: api.KindStruct, Type: reflect.TypeFor[BatchStatementError](), Java: java + "BatchStatementError", Members: []api.Member{
+	s[shapeBatchStatementError] = api.Shape{Name: "BatchStatementError", Kind: api.KindStruct, Type: reflect.TypeFor[BatchStatementError](), Java: java + "BatchStatementError", Open: true, Members: []api.Member{
 		{Name: "Code", Shape: &s[shapeBatchStatementErrorCodeEnum], Index: 0},
 		{Name: "Message", Shape: &s[shapeString], Index: 1},
 		{Name: "Item", Shape: &s[shapeAttributeMap], Index: 2},
-	}, Order: []uint8{1, 2, 0}}
+	}, Order: []uint8{2, 0, 1}}
 	s[shapeBatchStatementErrorCodeEnum] = api.Shape{Name: "BatchStatementErrorCodeEnum", Kind: api.KindString, Enum: []string{"ConditionalCheckFailed", "ItemCollectionSizeLimitExceeded", "RequestLimitExceeded", "ValidationError", "ProvisionedThroughputExceeded", "TransactionConflict", "ThrottlingError", "InternalServerError", "ResourceNotFound", "AccessDenied", "DuplicateItem"}}
-	s[shapeBatchStatementRequest] = api.Shape{Name: "BatchStatementRequest", Kind: api.KindStruct, Type: reflect.TypeFor[BatchStatementRequest](), Java: java + "BatchStatementRequest", Members: []api.Member{
+	s[shapeBatchStatementRequest] = api.Shape{Name: "BatchStatementRequest", Kind: api.KindStruct, Type: reflect.TypeFor[BatchStatementRequest](), Java: java + "BatchStatementRequest", Open: true, Members: []api.Member{
 		{Name: "Statement", Shape: &s[shapePartiQLStatement], Index: 0, Required: true},
 		{Name: "Parameters", Shape: &s[shapePreparedStatementParameters], Index: 1},
 		{Name: "ConsistentRead", Shape: &s[shapeConsistentRead], Index: 2},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 3},
-	}, Order: []uint8{0, 2, 3, 1}}
-	s[shapeBatchStatementResponse] = api.Shape{Name: "BatchStatementResponse", Kind: api.KindStruct, Type: reflect.TypeFor[BatchStatementResponse](), Java: java + "BatchStatementResponse", Members: []api.Member{
+	}, Order: []uint8{3, 2, 0, 1}}
+	s[shapeBatchStatementResponse] = api.Shape{Name: "BatchStatementResponse", Kind: api.KindStruct, Type: reflect.TypeFor[BatchStatementResponse](), Java: java + "BatchStatementResponse", Open: true, Members: []api.Member{
 		{Name: "Error", Shape: &s[shapeBatchStatementError], Index: 0},
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 1},
 		{Name: "Item", Shape: &s[shapeAttributeMap], Index: 2},
-	}, Order: []uint8{0, 1, 2}}
-	s[shapeBatchWriteItemInput] = api.Shape{Name: "BatchWriteItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchWriteItemInput](), Java: java + "BatchWriteItemInput", Members: []api.Member{
+	}, Order: []uint8{2, 0, 1}}
+	s[shapeBatchWriteItemInput] = api.Shape{Name: "BatchWriteItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchWriteItemInput](), Java: java + "BatchWriteItemInput", Open: true, Members: []api.Member{
 		{Name: "RequestItems", Shape: &s[shapeBatchWriteItemRequestMap], Index: 0, Required: true},
 		{Name: "ReturnConsumedCapacity", Shape: &s[shapeReturnConsumedCapacity], Index: 1},
 		{Name: "ReturnItemCollectionMetrics", Shape: &s[shapeReturnItemCollectionMetrics], Index: 2},
-	}, Order: []uint8{1, 2, 0}}
-	s[shapeBatchWriteItemOutput] = api.Shape{Name: "BatchWriteItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchWriteItemOutput](), Java: java + "BatchWriteItemOutput", Members: []api.Member{
+	}, Order: []uint8{0, 1, 2}}
+	s[shapeBatchWriteItemOutput] = api.Shape{Name: "BatchWriteItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[BatchWriteItemOutput](), Java: java + "BatchWriteItemOutput", Open: true, Members: []api.Member{
 		{Name: "UnprocessedItems", Shape: &s[shapeBatchWriteItemRequestMap], Index: 0},
 		{Name: "ItemCollectionMetrics", Shape: &s[shapeItemCollectionMetricsPerTable], Index: 1},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacityMultiple], Index: 2},
-	}, Order: []uint8{2, 0, 1}}
+	}, Order: []uint8{1, 0, 2}}
 	s[shapeBatchWriteItemRequestMap] = api.Shape{Name: "BatchWriteItemRequestMap", Kind: api.KindMap, Min: 1, HasMin: true, Max: 25, HasMax: true, Key: &s[shapeTableArn], Elem: &s[shapeWriteRequests]}
 	s[shapeBilledSizeBytes] = api.Shape{Name: "BilledSizeBytes", Kind: api.KindInt64, Min: 0, HasMin: true}
 	s[shapeBillingMode] = api.Shape{Name: "BillingMode", Kind: api.KindString, Enum: []string{"PROVISIONED", "PAY_PER_REQUEST"}}
-	s[shapeBillingModeSummary] = api.Shape{Name: "BillingModeSummary", Kind: api.KindStruct, Type: reflect.TypeFor[BillingModeSummary](), Java: java + "BillingModeSummary", Members: []api.Member{
+	s[shapeBillingModeSummary] = api.Shape{Name: "BillingModeSummary", Kind: api.KindStruct, Type: reflect.TypeFor[BillingModeSummary](), Java: java + "BillingModeSummary", Open: true, Members: []api.Member{
 		{Name: "BillingMode", Shape: &s[shapeBillingMode], Index: 0},
 		{Name: "LastUpdateToPayPerRequestDateTime", Shape: &s[shapeDate], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeBooleanObject] = api.Shape{Name: "BooleanObject", Kind: api.KindBool}
 	s[shapeBulkOperationArn] = api.Shape{Name: "BulkOperationArn", Kind: api.KindString, Min: 37, HasMin: true, Max: 1024, HasMax: true}
-	s[shapeBulkOperationBytes] = api.Shape{Name: "BulkOperationBytes", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationBytes](), Java: java + "BulkOperationBytes", Members: []api.Member{
+	s[shapeBulkOperationBytes] = api.Shape{Name: "BulkOperationBytes", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationBytes](), Java: java + "BulkOperationBytes", Open: true, Members: []api.Member{
 		{Name: "BulkPutBytes", Shape: &s[shapeNonNegativeLongObject], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeBulkOperationDescription] = api.Shape{Name: "BulkOperationDescription", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationDescription](), Java: java + "BulkOperationDescription", Members: []api.Member{
+	s[shapeBulkOperationDescription] = api.Shape{Name: "BulkOperationDescription", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationDescription](), Java: java + "BulkOperationDescription", Open: true, Members: []api.Member{
 		{Name: "BulkOperationArn", Shape: &s[shapeBulkOperationArn], Index: 0},
 		{Name: "BulkOperationStatus", Shape: &s[shapeBulkOperationStatus], Index: 1},
 		{Name: "TableDetails", Shape: &s[shapeBulkOperationTableDetails], Index: 2},
@@ -712,7 +712,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "FailureMessage", Shape: &s[shapeFailureMessage], Index: 14},
 		{Name: "MaxWriteRequestUnits", Shape: &s[shapeBulkOperationMaxWriteRequestUnits], Index: 15},
 		{Name: "PerformanceTier", Shape: &s[shapeBulkOperationPerformanceTier], Index: 16},
-	}, Order: []uint8{5, 14, 7, 3, 16, 15, 1, 12, 10, 6, 2, 9, 4, 0, 8, 11, 13}}
+	}, Order: []uint8{9, 13, 5, 8, 11, 3, 4, 10, 12, 0, 1, 16, 15, 6, 7, 14, 2}}
 	s[shapeBulkOperationEndTime] = api.Shape{Name: "BulkOperationEndTime", Kind: api.KindTimestamp}
 	s[shapeBulkOperationInputFormat] = api.Shape{Name: "BulkOperationInputFormat", Kind: api.KindString, Enum: []string{"DYNAMODB_JSON", "ION"}}
 	s[shapeBulkOperationItemCount] = api.Shape{Name: "BulkOperationItemCount", Kind: api.KindInt64, Min: 0, HasMin: true}
@@ -721,44 +721,44 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeBulkOperationPerformanceTier] = api.Shape{Name: "BulkOperationPerformanceTier", Kind: api.KindString, Enum: []string{"STANDARD", "ACCELERATED"}}
 	s[shapeBulkOperationStartTime] = api.Shape{Name: "BulkOperationStartTime", Kind: api.KindTimestamp}
 	s[shapeBulkOperationStatus] = api.Shape{Name: "BulkOperationStatus", Kind: api.KindString, Enum: []string{"IN_PROGRESS", "COMPLETED", "COMPLETED_WITH_ERRORS", "CANCELLING", "CANCELLED", "FAILED"}}
-	s[shapeBulkOperationSummary] = api.Shape{Name: "BulkOperationSummary", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationSummary](), Java: java + "BulkOperationSummary", Members: []api.Member{
+	s[shapeBulkOperationSummary] = api.Shape{Name: "BulkOperationSummary", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationSummary](), Java: java + "BulkOperationSummary", Open: true, Members: []api.Member{
 		{Name: "BulkOperationArn", Shape: &s[shapeBulkOperationArn], Index: 0, Required: true},
 		{Name: "BulkOperationStatus", Shape: &s[shapeBulkOperationStatus], Index: 1, Required: true},
 		{Name: "StartTime", Shape: &s[shapeBulkOperationStartTime], Index: 2, Required: true},
 		{Name: "EndTime", Shape: &s[shapeBulkOperationEndTime], Index: 3},
-	}, Order: []uint8{2, 0, 3, 1}}
-	s[shapeBulkOperationTableDetail] = api.Shape{Name: "BulkOperationTableDetail", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationTableDetail](), Java: java + "BulkOperationTableDetail", Members: []api.Member{
+	}, Order: []uint8{1, 2, 3, 0}}
+	s[shapeBulkOperationTableDetail] = api.Shape{Name: "BulkOperationTableDetail", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationTableDetail](), Java: java + "BulkOperationTableDetail", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0},
 		{Name: "TableId", Shape: &s[shapeTableId], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeBulkOperationTableDetails] = api.Shape{Name: "BulkOperationTableDetails", Kind: api.KindList, Elem: &s[shapeBulkOperationTableDetail]}
-	s[shapeBulkOperationUsage] = api.Shape{Name: "BulkOperationUsage", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationUsage](), Java: java + "BulkOperationUsage", Members: []api.Member{
+	s[shapeBulkOperationUsage] = api.Shape{Name: "BulkOperationUsage", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationUsage](), Java: java + "BulkOperationUsage", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0},
 		{Name: "BulkPutBytes", Shape: &s[shapeNonNegativeLongObject], Index: 1},
 		{Name: "Table", Shape: &s[shapeBulkOperationBytes], Index: 2},
 		{Name: "LocalSecondaryIndexes", Shape: &s[shapeSecondaryIndexesBulkBytesMap], Index: 3},
 		{Name: "GlobalSecondaryIndexes", Shape: &s[shapeSecondaryIndexesBulkBytesMap], Index: 4},
 		{Name: "VectorIndexes", Shape: &s[shapeVectorIndexesBulkVectorBytesMap], Index: 5},
-	}, Order: []uint8{4, 1, 0, 5, 3, 2}}
+	}, Order: []uint8{4, 3, 2, 0, 1, 5}}
 	s[shapeBulkOperationUsageMultiple] = api.Shape{Name: "BulkOperationUsageMultiple", Kind: api.KindList, Elem: &s[shapeBulkOperationUsage]}
-	s[shapeBulkOperationVectorBytes] = api.Shape{Name: "BulkOperationVectorBytes", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationVectorBytes](), Java: java + "BulkOperationVectorBytes", Members: []api.Member{
+	s[shapeBulkOperationVectorBytes] = api.Shape{Name: "BulkOperationVectorBytes", Kind: api.KindStruct, Type: reflect.TypeFor[BulkOperationVectorBytes](), Java: java + "BulkOperationVectorBytes", Open: true, Members: []api.Member{
 		{Name: "BulkPutVectorBytes", Shape: &s[shapeNonNegativeLongObject], Index: 0},
 	}, Order: []uint8{0}}
 	s[shapeBulkOperationsSummaryList] = api.Shape{Name: "BulkOperationsSummaryList", Kind: api.KindList, Elem: &s[shapeBulkOperationSummary]}
-	s[shapeCancelBulkOperationInput] = api.Shape{Name: "CancelBulkOperationInput", Kind: api.KindStruct, Type: reflect.TypeFor[CancelBulkOperationInput](), Java: java + "CancelBulkOperationInput", Members: []api.Member{
+	s[shapeCancelBulkOperationInput] = api.Shape{Name: "CancelBulkOperationInput", Kind: api.KindStruct, Type: reflect.TypeFor[CancelBulkOperationInput](), Java: java + "CancelBulkOperationInput", Open: true, Members: []api.Member{
 		{Name: "BulkOperationArn", Shape: &s[shapeBulkOperationArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeCancelBulkOperationOutput] = api.Shape{Name: "CancelBulkOperationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CancelBulkOperationOutput](), Java: java + "CancelBulkOperationOutput", Members: []api.Member{
+	s[shapeCancelBulkOperationOutput] = api.Shape{Name: "CancelBulkOperationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CancelBulkOperationOutput](), Java: java + "CancelBulkOperationOutput", Open: true, Members: []api.Member{
 		{Name: "BulkOperationArn", Shape: &s[shapeBulkOperationArn], Index: 0, Required: true},
 		{Name: "BulkOperationStatus", Shape: &s[shapeBulkOperationStatus], Index: 1, Required: true},
-	}, Order: []uint8{0, 1}}
-	s[shapeCancellationReason] = api.Shape{Name: "CancellationReason", Kind: api.KindStruct, Type: reflect.TypeFor[CancellationReason](), Java: java + "CancellationReason", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeCancellationReason] = api.Shape{Name: "CancellationReason", Kind: api.KindStruct, Type: reflect.TypeFor[CancellationReason](), Java: java + "CancellationReason", Open: true, Members: []api.Member{
 		{Name: "Item", Shape: &s[shapeAttributeMap], Index: 0},
 		{Name: "Code", Shape: &s[shapeCode], Index: 1},
 		{Name: "Message", Shape: &s[shapeErrorMessage], Index: 2},
-	}, Order: []uint8{2, 0, 1}}
+	}, Order: []uint8{0, 1, 2}}
 	s[shapeCancellationReasonList] = api.Shape{Name: "CancellationReasonList", Kind: api.KindList, Min: 1, HasMin: true, Max: 100, HasMax: true, Elem: &s[shapeCancellationReason]}
-	s[shapeCapacity] = api.Shape{Name: "Capacity", Kind: api.KindStruct, Type: reflect.TypeFor[Capacity](), Java: java + "Capacity", Members: []api.Member{
+	s[shapeCapacity] = api.Shape{Name: "Capacity", Kind: api.KindStruct, Type: reflect.TypeFor[Capacity](), Java: java + "Capacity", Open: true, Members: []api.Member{
 		{Name: "ReadCapacityUnits", Shape: &s[shapeConsumedCapacityUnits], Index: 0},
 		{Name: "WriteCapacityUnits", Shape: &s[shapeConsumedCapacityUnits], Index: 1},
 		{Name: "CapacityUnits", Shape: &s[shapeConsumedCapacityUnits], Index: 2},
@@ -767,24 +767,24 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeClientToken] = api.Shape{Name: "ClientToken", Kind: api.KindString, Pattern: "^[^\\$]+$"}
 	s[shapeCloudWatchLogGroupArn] = api.Shape{Name: "CloudWatchLogGroupArn", Kind: api.KindString, Min: 1, HasMin: true, Max: 1024, HasMax: true}
 	s[shapeCode] = api.Shape{Name: "Code", Kind: api.KindString}
-	s[shapeComparisonOperator] = api.Shape{Name: "ComparisonOperator", Kind: api.KindString, Enum: []string{"EQ", "NE", "IN", "LE", "LT", "GE", "GT", "BETWEEN", "NOT_NULL", "NULL", "CONTAINS", "NOT_CONTAINS", "BEGINS_WITH"}}
-	s[shapeCondition] = api.Shape{Name: "Condition", Kind: api.KindStruct, Type: reflect.TypeFor[Condition](), Java: java + "Condition", Members: []api.Member{
+	s[shapeComparisonOperator] = api.Shape{Name: "ComparisonOperator", Kind: api.KindString, Enum: []string{"IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT", "NOT_NULL", "NE", "LE", "BEGINS_WITH", "GE", "CONTAINS"}}
+	s[shapeCondition] = api.Shape{Name: "Condition", Kind: api.KindStruct, Type: reflect.TypeFor[Condition](), Java: java + "Condition", Open: true, Members: []api.Member{
 		{Name: "AttributeValueList", Shape: &s[shapeAttributeValueList], Index: 0},
 		{Name: "ComparisonOperator", Shape: &s[shapeComparisonOperator], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
-	s[shapeConditionCheck] = api.Shape{Name: "ConditionCheck", Kind: api.KindStruct, Type: reflect.TypeFor[ConditionCheck](), Java: java + "ConditionCheck", Members: []api.Member{
+	s[shapeConditionCheck] = api.Shape{Name: "ConditionCheck", Kind: api.KindStruct, Type: reflect.TypeFor[ConditionCheck](), Java: java + "ConditionCheck", Open: true, Members: []api.Member{
 		{Name: "Key", Shape: &s[shapeKey], Index: 0, Required: true},
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 1, Required: true},
 		{Name: "ConditionExpression", Shape: &s[shapeConditionExpression], Index: 2, Required: true},
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 3},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 4},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 5},
-	}, Order: []uint8{4, 2, 1, 3, 5, 0}}
+	}, Order: []uint8{2, 5, 3, 4, 0, 1}}
 	s[shapeConditionExpression] = api.Shape{Name: "ConditionExpression", Kind: api.KindString}
-	s[shapeConditionalOperator] = api.Shape{Name: "ConditionalOperator", Kind: api.KindString, Enum: []string{"AND", "OR"}}
+	s[shapeConditionalOperator] = api.Shape{Name: "ConditionalOperator", Kind: api.KindString, Enum: []string{"OR", "AND"}}
 	s[shapeConfirmRemoveSelfResourceAccess] = api.Shape{Name: "ConfirmRemoveSelfResourceAccess", Kind: api.KindBool}
 	s[shapeConsistentRead] = api.Shape{Name: "ConsistentRead", Kind: api.KindBool}
-	s[shapeConsumedCapacity] = api.Shape{Name: "ConsumedCapacity", Kind: api.KindStruct, Type: reflect.TypeFor[ConsumedCapacity](), Java: java + "ConsumedCapacity", Members: []api.Member{
+	s[shapeConsumedCapacity] = api.Shape{Name: "ConsumedCapacity", Kind: api.KindStruct, Type: reflect.TypeFor[ConsumedCapacity](), Java: java + "ConsumedCapacity", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0},
 		{Name: "CapacityUnits", Shape: &s[shapeConsumedCapacityUnits], Index: 1},
 		{Name: "ReadCapacityUnits", Shape: &s[shapeConsumedCapacityUnits], Index: 2},
@@ -793,10 +793,10 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "LocalSecondaryIndexes", Shape: &s[shapeSecondaryIndexesCapacityMap], Index: 5},
 		{Name: "GlobalSecondaryIndexes", Shape: &s[shapeSecondaryIndexesCapacityMap], Index: 6},
 		{Name: "VectorIndexes", Shape: &s[shapeVectorIndexesCapacityMap], Index: 7},
-	}, Order: []uint8{6, 3, 0, 7, 5, 4, 2, 1}}
+	}, Order: []uint8{6, 3, 1, 2, 5, 4, 0, 7}}
 	s[shapeConsumedCapacityMultiple] = api.Shape{Name: "ConsumedCapacityMultiple", Kind: api.KindList, Elem: &s[shapeConsumedCapacity]}
 	s[shapeConsumedCapacityUnits] = api.Shape{Name: "ConsumedCapacityUnits", Kind: api.KindFloat64}
-	s[shapeContinuousBackupsDescription] = api.Shape{Name: "ContinuousBackupsDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ContinuousBackupsDescription](), Java: java + "ContinuousBackupsDescription", Members: []api.Member{
+	s[shapeContinuousBackupsDescription] = api.Shape{Name: "ContinuousBackupsDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ContinuousBackupsDescription](), Java: java + "ContinuousBackupsDescription", Open: true, Members: []api.Member{
 		{Name: "ContinuousBackupsStatus", Shape: &s[shapeContinuousBackupsStatus], Index: 0, Required: true},
 		{Name: "PointInTimeRecoveryDescription", Shape: &s[shapePointInTimeRecoveryDescription], Index: 1},
 	}, Order: []uint8{1, 0}}
@@ -807,49 +807,49 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeContributorInsightsRuleList] = api.Shape{Name: "ContributorInsightsRuleList", Kind: api.KindList, Elem: &s[shapeContributorInsightsRule]}
 	s[shapeContributorInsightsStatus] = api.Shape{Name: "ContributorInsightsStatus", Kind: api.KindString, Enum: []string{"ENABLING", "ENABLED", "DISABLING", "DISABLED", "FAILED"}}
 	s[shapeContributorInsightsSummaries] = api.Shape{Name: "ContributorInsightsSummaries", Kind: api.KindList, Elem: &s[shapeContributorInsightsSummary]}
-	s[shapeContributorInsightsSummary] = api.Shape{Name: "ContributorInsightsSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ContributorInsightsSummary](), Java: java + "ContributorInsightsSummary", Members: []api.Member{
+	s[shapeContributorInsightsSummary] = api.Shape{Name: "ContributorInsightsSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ContributorInsightsSummary](), Java: java + "ContributorInsightsSummary", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 1},
 		{Name: "ContributorInsightsStatus", Shape: &s[shapeContributorInsightsStatus], Index: 2},
 		{Name: "ContributorInsightsMode", Shape: &s[shapeContributorInsightsMode], Index: 3},
-	}, Order: []uint8{2, 0, 3, 1}}
-	s[shapeCreateBackupInput] = api.Shape{Name: "CreateBackupInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateBackupInput](), Java: java + "CreateBackupInput", Members: []api.Member{
+	}, Order: []uint8{2, 1, 3, 0}}
+	s[shapeCreateBackupInput] = api.Shape{Name: "CreateBackupInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateBackupInput](), Java: java + "CreateBackupInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "BackupName", Shape: &s[shapeBackupName], Index: 1, Required: true},
-	}, Order: []uint8{0, 1}}
-	s[shapeCreateBackupOutput] = api.Shape{Name: "CreateBackupOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateBackupOutput](), Java: java + "CreateBackupOutput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeCreateBackupOutput] = api.Shape{Name: "CreateBackupOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateBackupOutput](), Java: java + "CreateBackupOutput", Open: true, Members: []api.Member{
 		{Name: "BackupDetails", Shape: &s[shapeBackupDetails], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeCreateGlobalSecondaryIndexAction] = api.Shape{Name: "CreateGlobalSecondaryIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateGlobalSecondaryIndexAction](), Java: java + "CreateGlobalSecondaryIndexAction", Members: []api.Member{
+	s[shapeCreateGlobalSecondaryIndexAction] = api.Shape{Name: "CreateGlobalSecondaryIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateGlobalSecondaryIndexAction](), Java: java + "CreateGlobalSecondaryIndexAction", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 1, Required: true},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 2, Required: true},
 		{Name: "ProvisionedThroughput", Shape: &s[shapeProvisionedThroughput], Index: 3},
 		{Name: "OnDemandThroughput", Shape: &s[shapeOnDemandThroughput], Index: 4},
 		{Name: "WarmThroughput", Shape: &s[shapeWarmThroughput], Index: 5},
-	}, Order: []uint8{4, 5, 2, 0, 3, 1}}
-	s[shapeCreateGlobalTableInput] = api.Shape{Name: "CreateGlobalTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateGlobalTableInput](), Java: java + "CreateGlobalTableInput", Members: []api.Member{
+	}, Order: []uint8{5, 4, 0, 1, 2, 3}}
+	s[shapeCreateGlobalTableInput] = api.Shape{Name: "CreateGlobalTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateGlobalTableInput](), Java: java + "CreateGlobalTableInput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableName", Shape: &s[shapeTableName], Index: 0, Required: true},
 		{Name: "ReplicationGroup", Shape: &s[shapeReplicaList], Index: 1, Required: true},
-	}, Order: []uint8{1, 0}}
-	s[shapeCreateGlobalTableOutput] = api.Shape{Name: "CreateGlobalTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateGlobalTableOutput](), Java: java + "CreateGlobalTableOutput", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeCreateGlobalTableOutput] = api.Shape{Name: "CreateGlobalTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateGlobalTableOutput](), Java: java + "CreateGlobalTableOutput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableDescription", Shape: &s[shapeGlobalTableDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeCreateGlobalTableWitnessGroupMemberAction] = api.Shape{Name: "CreateGlobalTableWitnessGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateGlobalTableWitnessGroupMemberAction](), Java: java + "CreateGlobalTableWitnessGroupMemberAction", Members: []api.Member{
+	s[shapeCreateGlobalTableWitnessGroupMemberAction] = api.Shape{Name: "CreateGlobalTableWitnessGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateGlobalTableWitnessGroupMemberAction](), Java: java + "CreateGlobalTableWitnessGroupMemberAction", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeCreateReplicaAction] = api.Shape{Name: "CreateReplicaAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateReplicaAction](), Java: java + "CreateReplicaAction", Members: []api.Member{
+	s[shapeCreateReplicaAction] = api.Shape{Name: "CreateReplicaAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateReplicaAction](), Java: java + "CreateReplicaAction", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeCreateReplicationGroupMemberAction] = api.Shape{Name: "CreateReplicationGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateReplicationGroupMemberAction](), Java: java + "CreateReplicationGroupMemberAction", Members: []api.Member{
+	s[shapeCreateReplicationGroupMemberAction] = api.Shape{Name: "CreateReplicationGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateReplicationGroupMemberAction](), Java: java + "CreateReplicationGroupMemberAction", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 		{Name: "KMSMasterKeyId", Shape: &s[shapeKMSMasterKeyId], Index: 1},
 		{Name: "ProvisionedThroughputOverride", Shape: &s[shapeProvisionedThroughputOverride], Index: 2},
 		{Name: "OnDemandThroughputOverride", Shape: &s[shapeOnDemandThroughputOverride], Index: 3},
 		{Name: "GlobalSecondaryIndexes", Shape: &s[shapeReplicaGlobalSecondaryIndexList], Index: 4},
 		{Name: "TableClassOverride", Shape: &s[shapeTableClass], Index: 5},
-	}, Order: []uint8{5, 4, 2, 1, 0, 3}}
-	s[shapeCreateTableInput] = api.Shape{Name: "CreateTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateTableInput](), Java: java + "CreateTableInput", Members: []api.Member{
+	}, Order: []uint8{1, 3, 4, 2, 0, 5}}
+	s[shapeCreateTableInput] = api.Shape{Name: "CreateTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateTableInput](), Java: java + "CreateTableInput", Open: true, Members: []api.Member{
 		{Name: "AttributeDefinitions", Shape: &s[shapeAttributeDefinitions], Index: 0},
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 1, Required: true},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 2},
@@ -868,47 +868,47 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "GlobalTableSourceArn", Shape: &s[shapeTableArn], Index: 15},
 		{Name: "GlobalTableSettingsReplicationMode", Shape: &s[shapeGlobalTableSettingsReplicationMode], Index: 16},
 		{Name: "VectorIndexes", Shape: &s[shapeVectorIndexList], Index: 17},
-	}, Order: []uint8{9, 0, 4, 12, 10, 17, 6, 2, 5, 14, 13, 16, 7, 8, 1, 3, 11, 15}}
-	s[shapeCreateTableOutput] = api.Shape{Name: "CreateTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateTableOutput](), Java: java + "CreateTableOutput", Members: []api.Member{
+	}, Order: []uint8{4, 16, 5, 15, 8, 14, 2, 11, 6, 1, 9, 10, 17, 7, 12, 13, 0, 3}}
+	s[shapeCreateTableOutput] = api.Shape{Name: "CreateTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[CreateTableOutput](), Java: java + "CreateTableOutput", Open: true, Members: []api.Member{
 		{Name: "TableDescription", Shape: &s[shapeTableDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeCreateVectorIndexAction] = api.Shape{Name: "CreateVectorIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateVectorIndexAction](), Java: java + "CreateVectorIndexAction", Members: []api.Member{
+	s[shapeCreateVectorIndexAction] = api.Shape{Name: "CreateVectorIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[CreateVectorIndexAction](), Java: java + "CreateVectorIndexAction", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "VectorAttribute", Shape: &s[shapeVectorAttributeDefinition], Index: 1, Required: true},
 		{Name: "SearchSchema", Shape: &s[shapeSearchSchema], Index: 2},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 3, Required: true},
 		{Name: "Dimensions", Shape: &s[shapePositiveLongObject], Index: 4, Required: true},
 		{Name: "DistanceFunction", Shape: &s[shapeVectorDistanceFunction], Index: 5, Required: true},
-	}, Order: []uint8{2, 1, 3, 0, 5, 4}}
+	}, Order: []uint8{5, 0, 3, 1, 2, 4}}
 	s[shapeCsvDelimiter] = api.Shape{Name: "CsvDelimiter", Kind: api.KindString, Min: 1, HasMin: true, Max: 1, HasMax: true, Pattern: "[,;:|\\t ]"}
 	s[shapeCsvHeader] = api.Shape{Name: "CsvHeader", Kind: api.KindString, Min: 1, HasMin: true, Max: 65536, HasMax: true, Pattern: "[\\x20-\\x21\\x23-\\x2B\\x2D-\\x7E]*"}
 	s[shapeCsvHeaderList] = api.Shape{Name: "CsvHeaderList", Kind: api.KindList, Min: 1, HasMin: true, Max: 255, HasMax: true, Elem: &s[shapeCsvHeader]}
-	s[shapeCsvOptions] = api.Shape{Name: "CsvOptions", Kind: api.KindStruct, Type: reflect.TypeFor[CsvOptions](), Java: java + "CsvOptions", Members: []api.Member{
+	s[shapeCsvOptions] = api.Shape{Name: "CsvOptions", Kind: api.KindStruct, Type: reflect.TypeFor[CsvOptions](), Java: java + "CsvOptions", Open: true, Members: []api.Member{
 		{Name: "Delimiter", Shape: &s[shapeCsvDelimiter], Index: 0},
 		{Name: "HeaderList", Shape: &s[shapeCsvHeaderList], Index: 1},
-	}, Order: []uint8{0, 1}}
+	}, Order: []uint8{1, 0}}
 	s[shapeDate] = api.Shape{Name: "Date", Kind: api.KindTimestamp}
-	s[shapeDelete] = api.Shape{Name: "Delete", Kind: api.KindStruct, Type: reflect.TypeFor[Delete](), Java: java + "Delete", Members: []api.Member{
+	s[shapeDelete] = api.Shape{Name: "Delete", Kind: api.KindStruct, Type: reflect.TypeFor[Delete](), Java: java + "Delete", Open: true, Members: []api.Member{
 		{Name: "Key", Shape: &s[shapeKey], Index: 0, Required: true},
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 1, Required: true},
 		{Name: "ConditionExpression", Shape: &s[shapeConditionExpression], Index: 2},
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 3},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 4},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 5},
-	}, Order: []uint8{4, 2, 1, 3, 5, 0}}
-	s[shapeDeleteBackupInput] = api.Shape{Name: "DeleteBackupInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteBackupInput](), Java: java + "DeleteBackupInput", Members: []api.Member{
+	}, Order: []uint8{2, 5, 3, 4, 0, 1}}
+	s[shapeDeleteBackupInput] = api.Shape{Name: "DeleteBackupInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteBackupInput](), Java: java + "DeleteBackupInput", Open: true, Members: []api.Member{
 		{Name: "BackupArn", Shape: &s[shapeBackupArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDeleteBackupOutput] = api.Shape{Name: "DeleteBackupOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteBackupOutput](), Java: java + "DeleteBackupOutput", Members: []api.Member{
+	s[shapeDeleteBackupOutput] = api.Shape{Name: "DeleteBackupOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteBackupOutput](), Java: java + "DeleteBackupOutput", Open: true, Members: []api.Member{
 		{Name: "BackupDescription", Shape: &s[shapeBackupDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDeleteGlobalSecondaryIndexAction] = api.Shape{Name: "DeleteGlobalSecondaryIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteGlobalSecondaryIndexAction](), Java: java + "DeleteGlobalSecondaryIndexAction", Members: []api.Member{
+	s[shapeDeleteGlobalSecondaryIndexAction] = api.Shape{Name: "DeleteGlobalSecondaryIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteGlobalSecondaryIndexAction](), Java: java + "DeleteGlobalSecondaryIndexAction", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDeleteGlobalTableWitnessGroupMemberAction] = api.Shape{Name: "DeleteGlobalTableWitnessGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteGlobalTableWitnessGroupMemberAction](), Java: java + "DeleteGlobalTableWitnessGroupMemberAction", Members: []api.Member{
+	s[shapeDeleteGlobalTableWitnessGroupMemberAction] = api.Shape{Name: "DeleteGlobalTableWitnessGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteGlobalTableWitnessGroupMemberAction](), Java: java + "DeleteGlobalTableWitnessGroupMemberAction", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDeleteItemInput] = api.Shape{Name: "DeleteItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteItemInput](), Java: java + "DeleteItemInput", Members: []api.Member{
+	s[shapeDeleteItemInput] = api.Shape{Name: "DeleteItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteItemInput](), Java: java + "DeleteItemInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "Key", Shape: &s[shapeKey], Index: 1, Required: true},
 		{Name: "Expected", Shape: &s[shapeExpectedAttributeMap], Index: 2},
@@ -920,61 +920,61 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 8},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 9},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 10},
-	}, Order: []uint8{9, 7, 2, 5, 0, 8, 6, 4, 10, 3, 1}}
-	s[shapeDeleteItemOutput] = api.Shape{Name: "DeleteItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteItemOutput](), Java: java + "DeleteItemOutput", Members: []api.Member{
+	}, Order: []uint8{4, 3, 7, 10, 8, 9, 2, 5, 6, 1, 0}}
+	s[shapeDeleteItemOutput] = api.Shape{Name: "DeleteItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteItemOutput](), Java: java + "DeleteItemOutput", Open: true, Members: []api.Member{
 		{Name: "Attributes", Shape: &s[shapeAttributeMap], Index: 0},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacity], Index: 1},
 		{Name: "ItemCollectionMetrics", Shape: &s[shapeItemCollectionMetrics], Index: 2},
-	}, Order: []uint8{1, 0, 2}}
-	s[shapeDeleteReplicaAction] = api.Shape{Name: "DeleteReplicaAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteReplicaAction](), Java: java + "DeleteReplicaAction", Members: []api.Member{
+	}, Order: []uint8{2, 0, 1}}
+	s[shapeDeleteReplicaAction] = api.Shape{Name: "DeleteReplicaAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteReplicaAction](), Java: java + "DeleteReplicaAction", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDeleteReplicationGroupMemberAction] = api.Shape{Name: "DeleteReplicationGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteReplicationGroupMemberAction](), Java: java + "DeleteReplicationGroupMemberAction", Members: []api.Member{
+	s[shapeDeleteReplicationGroupMemberAction] = api.Shape{Name: "DeleteReplicationGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteReplicationGroupMemberAction](), Java: java + "DeleteReplicationGroupMemberAction", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDeleteRequest] = api.Shape{Name: "DeleteRequest", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteRequest](), Java: java + "DeleteRequest", Members: []api.Member{
+	s[shapeDeleteRequest] = api.Shape{Name: "DeleteRequest", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteRequest](), Java: java + "DeleteRequest", Open: true, Members: []api.Member{
 		{Name: "Key", Shape: &s[shapeKey], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDeleteResourcePolicyInput] = api.Shape{Name: "DeleteResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteResourcePolicyInput](), Java: java + "DeleteResourcePolicyInput", Members: []api.Member{
+	s[shapeDeleteResourcePolicyInput] = api.Shape{Name: "DeleteResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteResourcePolicyInput](), Java: java + "DeleteResourcePolicyInput", Open: true, Members: []api.Member{
 		{Name: "ResourceArn", Shape: &s[shapeResourceArnString], Index: 0, Required: true},
 		{Name: "ExpectedRevisionId", Shape: &s[shapePolicyRevisionId], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeDeleteResourcePolicyOutput] = api.Shape{Name: "DeleteResourcePolicyOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteResourcePolicyOutput](), Java: java + "DeleteResourcePolicyOutput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeDeleteResourcePolicyOutput] = api.Shape{Name: "DeleteResourcePolicyOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteResourcePolicyOutput](), Java: java + "DeleteResourcePolicyOutput", Open: true, Members: []api.Member{
 		{Name: "RevisionId", Shape: &s[shapePolicyRevisionId], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDeleteTableInput] = api.Shape{Name: "DeleteTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteTableInput](), Java: java + "DeleteTableInput", Members: []api.Member{
+	s[shapeDeleteTableInput] = api.Shape{Name: "DeleteTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteTableInput](), Java: java + "DeleteTableInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDeleteTableOutput] = api.Shape{Name: "DeleteTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteTableOutput](), Java: java + "DeleteTableOutput", Members: []api.Member{
+	s[shapeDeleteTableOutput] = api.Shape{Name: "DeleteTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteTableOutput](), Java: java + "DeleteTableOutput", Open: true, Members: []api.Member{
 		{Name: "TableDescription", Shape: &s[shapeTableDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDeleteVectorIndexAction] = api.Shape{Name: "DeleteVectorIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteVectorIndexAction](), Java: java + "DeleteVectorIndexAction", Members: []api.Member{
+	s[shapeDeleteVectorIndexAction] = api.Shape{Name: "DeleteVectorIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[DeleteVectorIndexAction](), Java: java + "DeleteVectorIndexAction", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeDeletionProtectionEnabled] = api.Shape{Name: "DeletionProtectionEnabled", Kind: api.KindBool}
-	s[shapeDescribeBackupInput] = api.Shape{Name: "DescribeBackupInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeBackupInput](), Java: java + "DescribeBackupInput", Members: []api.Member{
+	s[shapeDescribeBackupInput] = api.Shape{Name: "DescribeBackupInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeBackupInput](), Java: java + "DescribeBackupInput", Open: true, Members: []api.Member{
 		{Name: "BackupArn", Shape: &s[shapeBackupArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeBackupOutput] = api.Shape{Name: "DescribeBackupOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeBackupOutput](), Java: java + "DescribeBackupOutput", Members: []api.Member{
+	s[shapeDescribeBackupOutput] = api.Shape{Name: "DescribeBackupOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeBackupOutput](), Java: java + "DescribeBackupOutput", Open: true, Members: []api.Member{
 		{Name: "BackupDescription", Shape: &s[shapeBackupDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDescribeBulkOperationInput] = api.Shape{Name: "DescribeBulkOperationInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeBulkOperationInput](), Java: java + "DescribeBulkOperationInput", Members: []api.Member{
+	s[shapeDescribeBulkOperationInput] = api.Shape{Name: "DescribeBulkOperationInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeBulkOperationInput](), Java: java + "DescribeBulkOperationInput", Open: true, Members: []api.Member{
 		{Name: "BulkOperationArn", Shape: &s[shapeBulkOperationArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeBulkOperationOutput] = api.Shape{Name: "DescribeBulkOperationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeBulkOperationOutput](), Java: java + "DescribeBulkOperationOutput", Members: []api.Member{
+	s[shapeDescribeBulkOperationOutput] = api.Shape{Name: "DescribeBulkOperationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeBulkOperationOutput](), Java: java + "DescribeBulkOperationOutput", Open: true, Members: []api.Member{
 		{Name: "BulkOperationDescription", Shape: &s[shapeBulkOperationDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeContinuousBackupsInput] = api.Shape{Name: "DescribeContinuousBackupsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeContinuousBackupsInput](), Java: java + "DescribeContinuousBackupsInput", Members: []api.Member{
+	s[shapeDescribeContinuousBackupsInput] = api.Shape{Name: "DescribeContinuousBackupsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeContinuousBackupsInput](), Java: java + "DescribeContinuousBackupsInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeContinuousBackupsOutput] = api.Shape{Name: "DescribeContinuousBackupsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeContinuousBackupsOutput](), Java: java + "DescribeContinuousBackupsOutput", Members: []api.Member{
+	s[shapeDescribeContinuousBackupsOutput] = api.Shape{Name: "DescribeContinuousBackupsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeContinuousBackupsOutput](), Java: java + "DescribeContinuousBackupsOutput", Open: true, Members: []api.Member{
 		{Name: "ContinuousBackupsDescription", Shape: &s[shapeContinuousBackupsDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDescribeContributorInsightsInput] = api.Shape{Name: "DescribeContributorInsightsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeContributorInsightsInput](), Java: java + "DescribeContributorInsightsInput", Members: []api.Member{
+	s[shapeDescribeContributorInsightsInput] = api.Shape{Name: "DescribeContributorInsightsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeContributorInsightsInput](), Java: java + "DescribeContributorInsightsInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeDescribeContributorInsightsOutput] = api.Shape{Name: "DescribeContributorInsightsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeContributorInsightsOutput](), Java: java + "DescribeContributorInsightsOutput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeDescribeContributorInsightsOutput] = api.Shape{Name: "DescribeContributorInsightsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeContributorInsightsOutput](), Java: java + "DescribeContributorInsightsOutput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 1},
 		{Name: "ContributorInsightsRuleList", Shape: &s[shapeContributorInsightsRuleList], Index: 2},
@@ -982,89 +982,89 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "LastUpdateDateTime", Shape: &s[shapeLastUpdateDateTime], Index: 4},
 		{Name: "FailureException", Shape: &s[shapeFailureException], Index: 5},
 		{Name: "ContributorInsightsMode", Shape: &s[shapeContributorInsightsMode], Index: 6},
-	}, Order: []uint8{3, 2, 0, 6, 1, 4, 5}}
-	s[shapeDescribeEndpointsInput] = api.Shape{Name: "DescribeEndpointsRequest", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeEndpointsInput](), Java: java + "DescribeEndpointsRequest"}
-	s[shapeDescribeEndpointsOutput] = api.Shape{Name: "DescribeEndpointsResponse", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeEndpointsOutput](), Java: java + "DescribeEndpointsResponse", Members: []api.Member{
+	}, Order: []uint8{4, 3, 1, 5, 2, 6, 0}}
+	s[shapeDescribeEndpointsInput] = api.Shape{Name: "DescribeEndpointsRequest", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeEndpointsInput](), Java: java + "DescribeEndpointsRequest", Open: true}
+	s[shapeDescribeEndpointsOutput] = api.Shape{Name: "DescribeEndpointsResponse", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeEndpointsOutput](), Java: java + "DescribeEndpointsResponse", Open: true, Members: []api.Member{
 		{Name: "Endpoints", Shape: &s[shapeEndpoints], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeExportInput] = api.Shape{Name: "DescribeExportInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeExportInput](), Java: java + "DescribeExportInput", Members: []api.Member{
+	s[shapeDescribeExportInput] = api.Shape{Name: "DescribeExportInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeExportInput](), Java: java + "DescribeExportInput", Open: true, Members: []api.Member{
 		{Name: "ExportArn", Shape: &s[shapeExportArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeExportOutput] = api.Shape{Name: "DescribeExportOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeExportOutput](), Java: java + "DescribeExportOutput", Members: []api.Member{
+	s[shapeDescribeExportOutput] = api.Shape{Name: "DescribeExportOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeExportOutput](), Java: java + "DescribeExportOutput", Open: true, Members: []api.Member{
 		{Name: "ExportDescription", Shape: &s[shapeExportDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDescribeGlobalTableInput] = api.Shape{Name: "DescribeGlobalTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeGlobalTableInput](), Java: java + "DescribeGlobalTableInput", Members: []api.Member{
+	s[shapeDescribeGlobalTableInput] = api.Shape{Name: "DescribeGlobalTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeGlobalTableInput](), Java: java + "DescribeGlobalTableInput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableName", Shape: &s[shapeTableName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeGlobalTableOutput] = api.Shape{Name: "DescribeGlobalTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeGlobalTableOutput](), Java: java + "DescribeGlobalTableOutput", Members: []api.Member{
+	s[shapeDescribeGlobalTableOutput] = api.Shape{Name: "DescribeGlobalTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeGlobalTableOutput](), Java: java + "DescribeGlobalTableOutput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableDescription", Shape: &s[shapeGlobalTableDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDescribeGlobalTableSettingsInput] = api.Shape{Name: "DescribeGlobalTableSettingsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeGlobalTableSettingsInput](), Java: java + "DescribeGlobalTableSettingsInput", Members: []api.Member{
+	s[shapeDescribeGlobalTableSettingsInput] = api.Shape{Name: "DescribeGlobalTableSettingsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeGlobalTableSettingsInput](), Java: java + "DescribeGlobalTableSettingsInput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableName", Shape: &s[shapeTableName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeGlobalTableSettingsOutput] = api.Shape{Name: "DescribeGlobalTableSettingsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeGlobalTableSettingsOutput](), Java: java + "DescribeGlobalTableSettingsOutput", Members: []api.Member{
+	s[shapeDescribeGlobalTableSettingsOutput] = api.Shape{Name: "DescribeGlobalTableSettingsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeGlobalTableSettingsOutput](), Java: java + "DescribeGlobalTableSettingsOutput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "ReplicaSettings", Shape: &s[shapeReplicaSettingsDescriptionList], Index: 1},
-	}, Order: []uint8{1, 0}}
-	s[shapeDescribeImportInput] = api.Shape{Name: "DescribeImportInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeImportInput](), Java: java + "DescribeImportInput", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeDescribeImportInput] = api.Shape{Name: "DescribeImportInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeImportInput](), Java: java + "DescribeImportInput", Open: true, Members: []api.Member{
 		{Name: "ImportArn", Shape: &s[shapeImportArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeImportOutput] = api.Shape{Name: "DescribeImportOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeImportOutput](), Java: java + "DescribeImportOutput", Members: []api.Member{
+	s[shapeDescribeImportOutput] = api.Shape{Name: "DescribeImportOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeImportOutput](), Java: java + "DescribeImportOutput", Open: true, Members: []api.Member{
 		{Name: "ImportTableDescription", Shape: &s[shapeImportTableDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeKinesisStreamingDestinationInput] = api.Shape{Name: "DescribeKinesisStreamingDestinationInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeKinesisStreamingDestinationInput](), Java: java + "DescribeKinesisStreamingDestinationInput", Members: []api.Member{
+	s[shapeDescribeKinesisStreamingDestinationInput] = api.Shape{Name: "DescribeKinesisStreamingDestinationInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeKinesisStreamingDestinationInput](), Java: java + "DescribeKinesisStreamingDestinationInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeKinesisStreamingDestinationOutput] = api.Shape{Name: "DescribeKinesisStreamingDestinationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeKinesisStreamingDestinationOutput](), Java: java + "DescribeKinesisStreamingDestinationOutput", Members: []api.Member{
+	s[shapeDescribeKinesisStreamingDestinationOutput] = api.Shape{Name: "DescribeKinesisStreamingDestinationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeKinesisStreamingDestinationOutput](), Java: java + "DescribeKinesisStreamingDestinationOutput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "KinesisDataStreamDestinations", Shape: &s[shapeKinesisDataStreamDestinations], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeDescribeLimitsInput] = api.Shape{Name: "DescribeLimitsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeLimitsInput](), Java: java + "DescribeLimitsInput"}
-	s[shapeDescribeLimitsOutput] = api.Shape{Name: "DescribeLimitsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeLimitsOutput](), Java: java + "DescribeLimitsOutput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeDescribeLimitsInput] = api.Shape{Name: "DescribeLimitsInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeLimitsInput](), Java: java + "DescribeLimitsInput", Open: true}
+	s[shapeDescribeLimitsOutput] = api.Shape{Name: "DescribeLimitsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeLimitsOutput](), Java: java + "DescribeLimitsOutput", Open: true, Members: []api.Member{
 		{Name: "AccountMaxReadCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 0},
 		{Name: "AccountMaxWriteCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 1},
 		{Name: "TableMaxReadCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 2},
 		{Name: "TableMaxWriteCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 3},
-	}, Order: []uint8{3, 2, 1, 0}}
-	s[shapeDescribeTableInput] = api.Shape{Name: "DescribeTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTableInput](), Java: java + "DescribeTableInput", Members: []api.Member{
+	}, Order: []uint8{2, 3, 1, 0}}
+	s[shapeDescribeTableInput] = api.Shape{Name: "DescribeTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTableInput](), Java: java + "DescribeTableInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeTableOutput] = api.Shape{Name: "DescribeTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTableOutput](), Java: java + "DescribeTableOutput", Members: []api.Member{
+	s[shapeDescribeTableOutput] = api.Shape{Name: "DescribeTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTableOutput](), Java: java + "DescribeTableOutput", Open: true, Members: []api.Member{
 		{Name: "Table", Shape: &s[shapeTableDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDescribeTableReplicaAutoScalingInput] = api.Shape{Name: "DescribeTableReplicaAutoScalingInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTableReplicaAutoScalingInput](), Java: java + "DescribeTableReplicaAutoScalingInput", Members: []api.Member{
+	s[shapeDescribeTableReplicaAutoScalingInput] = api.Shape{Name: "DescribeTableReplicaAutoScalingInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTableReplicaAutoScalingInput](), Java: java + "DescribeTableReplicaAutoScalingInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeTableReplicaAutoScalingOutput] = api.Shape{Name: "DescribeTableReplicaAutoScalingOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTableReplicaAutoScalingOutput](), Java: java + "DescribeTableReplicaAutoScalingOutput", Members: []api.Member{
+	s[shapeDescribeTableReplicaAutoScalingOutput] = api.Shape{Name: "DescribeTableReplicaAutoScalingOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTableReplicaAutoScalingOutput](), Java: java + "DescribeTableReplicaAutoScalingOutput", Open: true, Members: []api.Member{
 		{Name: "TableAutoScalingDescription", Shape: &s[shapeTableAutoScalingDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeDescribeTimeToLiveInput] = api.Shape{Name: "DescribeTimeToLiveInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTimeToLiveInput](), Java: java + "DescribeTimeToLiveInput", Members: []api.Member{
+	s[shapeDescribeTimeToLiveInput] = api.Shape{Name: "DescribeTimeToLiveInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTimeToLiveInput](), Java: java + "DescribeTimeToLiveInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeDescribeTimeToLiveOutput] = api.Shape{Name: "DescribeTimeToLiveOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTimeToLiveOutput](), Java: java + "DescribeTimeToLiveOutput", Members: []api.Member{
+	s[shapeDescribeTimeToLiveOutput] = api.Shape{Name: "DescribeTimeToLiveOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeTimeToLiveOutput](), Java: java + "DescribeTimeToLiveOutput", Open: true, Members: []api.Member{
 		{Name: "TimeToLiveDescription", Shape: &s[shapeTimeToLiveDescription], Index: 0},
 	}, Order: []uint8{0}}
 	s[shapeDestinationStatus] = api.Shape{Name: "DestinationStatus", Kind: api.KindString, Enum: []string{"ENABLING", "ACTIVE", "DISABLING", "DISABLED", "ENABLE_FAILED", "UPDATING"}}
-	s[shapeDisassociateReplicationGroupMemberAction] = api.Shape{Name: "DisassociateReplicationGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[DisassociateReplicationGroupMemberAction](), Java: java + "DisassociateReplicationGroupMemberAction", Members: []api.Member{
+	s[shapeDisassociateReplicationGroupMemberAction] = api.Shape{Name: "DisassociateReplicationGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[DisassociateReplicationGroupMemberAction](), Java: java + "DisassociateReplicationGroupMemberAction", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 		{Name: "DisassociationMode", Shape: &s[shapeDisassociationMode], Index: 1, Required: true},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeDisassociationMode] = api.Shape{Name: "DisassociationMode", Kind: api.KindString, Enum: []string{"WAIT_FOR_REPLICATION"}}
 	s[shapeDisassociationProtectionEnabled] = api.Shape{Name: "DisassociationProtectionEnabled", Kind: api.KindBool}
 	s[shapeDoubleObject] = api.Shape{Name: "DoubleObject", Kind: api.KindFloat64}
-	s[shapeEnableKinesisStreamingConfiguration] = api.Shape{Name: "EnableKinesisStreamingConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[EnableKinesisStreamingConfiguration](), Java: java + "EnableKinesisStreamingConfiguration", Members: []api.Member{
+	s[shapeEnableKinesisStreamingConfiguration] = api.Shape{Name: "EnableKinesisStreamingConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[EnableKinesisStreamingConfiguration](), Java: java + "EnableKinesisStreamingConfiguration", Open: true, Members: []api.Member{
 		{Name: "ApproximateCreationDateTimePrecision", Shape: &s[shapeApproximateCreationDateTimePrecision], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeEndpoint] = api.Shape{Name: "Endpoint", Kind: api.KindStruct, Type: reflect.TypeFor[Endpoint](), Java: java + "Endpoint", Members: []api.Member{
+	s[shapeEndpoint] = api.Shape{Name: "Endpoint", Kind: api.KindStruct, Type: reflect.TypeFor[Endpoint](), Java: java + "Endpoint", Open: true, Members: []api.Member{
 		{Name: "Address", Shape: &s[shapeString], Index: 0, Required: true},
 		{Name: "CachePeriodInMinutes", Shape: &s[shapeLong], Index: 1, Required: true},
-	}, Order: []uint8{0, 1}}
+	}, Order: []uint8{1, 0}}
 	s[shapeEndpoints] = api.Shape{Name: "Endpoints", Kind: api.KindList, Elem: &s[shapeEndpoint]}
 	s[shapeErrorCount] = api.Shape{Name: "ErrorCount", Kind: api.KindInt64, Min: 0, HasMin: true}
 	s[shapeErrorMessage] = api.Shape{Name: "ErrorMessage", Kind: api.KindString}
 	s[shapeExceptionDescription] = api.Shape{Name: "ExceptionDescription", Kind: api.KindString}
 	s[shapeExceptionName] = api.Shape{Name: "ExceptionName", Kind: api.KindString}
-	s[shapeExecuteStatementInput] = api.Shape{Name: "ExecuteStatementInput", Kind: api.KindStruct, Type: reflect.TypeFor[ExecuteStatementInput](), Java: java + "ExecuteStatementInput", Members: []api.Member{
+	s[shapeExecuteStatementInput] = api.Shape{Name: "ExecuteStatementInput", Kind: api.KindStruct, Type: reflect.TypeFor[ExecuteStatementInput](), Java: java + "ExecuteStatementInput", Open: true, Members: []api.Member{
 		{Name: "Statement", Shape: &s[shapePartiQLStatement], Index: 0, Required: true},
 		{Name: "Parameters", Shape: &s[shapePreparedStatementParameters], Index: 1},
 		{Name: "ConsistentRead", Shape: &s[shapeConsistentRead], Index: 2},
@@ -1072,31 +1072,31 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ReturnConsumedCapacity", Shape: &s[shapeReturnConsumedCapacity], Index: 4},
 		{Name: "Limit", Shape: &s[shapePositiveIntegerObject], Index: 5},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 6},
-	}, Order: []uint8{5, 0, 4, 2, 3, 6, 1}}
-	s[shapeExecuteStatementOutput] = api.Shape{Name: "ExecuteStatementOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ExecuteStatementOutput](), Java: java + "ExecuteStatementOutput", Members: []api.Member{
+	}, Order: []uint8{6, 3, 2, 0, 5, 4, 1}}
+	s[shapeExecuteStatementOutput] = api.Shape{Name: "ExecuteStatementOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ExecuteStatementOutput](), Java: java + "ExecuteStatementOutput", Open: true, Members: []api.Member{
 		{Name: "Items", Shape: &s[shapeItemList], Index: 0},
 		{Name: "NextToken", Shape: &s[shapePartiQLNextToken], Index: 1},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacity], Index: 2},
 		{Name: "LastEvaluatedKey", Shape: &s[shapeKey], Index: 3},
-	}, Order: []uint8{0, 1, 2, 3}}
-	s[shapeExecuteTransactionInput] = api.Shape{Name: "ExecuteTransactionInput", Kind: api.KindStruct, Type: reflect.TypeFor[ExecuteTransactionInput](), Java: java + "ExecuteTransactionInput", Members: []api.Member{
+	}, Order: []uint8{1, 3, 2, 0}}
+	s[shapeExecuteTransactionInput] = api.Shape{Name: "ExecuteTransactionInput", Kind: api.KindStruct, Type: reflect.TypeFor[ExecuteTransactionInput](), Java: java + "ExecuteTransactionInput", Open: true, Members: []api.Member{
 		{Name: "TransactStatements", Shape: &s[shapeParameterizedStatements], Index: 0, Required: true},
 		{Name: "ClientRequestToken", Shape: &s[shapeClientRequestToken], Index: 1},
 		{Name: "ReturnConsumedCapacity", Shape: &s[shapeReturnConsumedCapacity], Index: 2},
-	}, Order: []uint8{2, 1, 0}}
-	s[shapeExecuteTransactionOutput] = api.Shape{Name: "ExecuteTransactionOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ExecuteTransactionOutput](), Java: java + "ExecuteTransactionOutput", Members: []api.Member{
+	}, Order: []uint8{1, 0, 2}}
+	s[shapeExecuteTransactionOutput] = api.Shape{Name: "ExecuteTransactionOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ExecuteTransactionOutput](), Java: java + "ExecuteTransactionOutput", Open: true, Members: []api.Member{
 		{Name: "Responses", Shape: &s[shapeItemResponseList], Index: 0},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacityMultiple], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeExpectedAttributeMap] = api.Shape{Name: "ExpectedAttributeMap", Kind: api.KindMap, Key: &s[shapeAttributeName], Elem: &s[shapeExpectedAttributeValue]}
-	s[shapeExpectedAttributeValue] = api.Shape{Name: "ExpectedAttributeValue", Kind: api.KindStruct, Type: reflect.TypeFor[ExpectedAttributeValue](), Java: java + "ExpectedAttributeValue", Members: []api.Member{
+	s[shapeExpectedAttributeValue] = api.Shape{Name: "ExpectedAttributeValue", Kind: api.KindStruct, Type: reflect.TypeFor[ExpectedAttributeValue](), Java: java + "ExpectedAttributeValue", Open: true, Members: []api.Member{
 		{Name: "Value", Shape: &s[shapeAttributeValue], Index: 0},
 		{Name: "Exists", Shape: &s[shapeBooleanObject], Index: 1},
 		{Name: "ComparisonOperator", Shape: &s[shapeComparisonOperator], Index: 2},
 		{Name: "AttributeValueList", Shape: &s[shapeAttributeValueList], Index: 3},
-	}, Order: []uint8{3, 1, 0, 2}}
+	}, Order: []uint8{3, 2, 1, 0}}
 	s[shapeExportArn] = api.Shape{Name: "ExportArn", Kind: api.KindString, Min: 37, HasMin: true, Max: 1024, HasMax: true}
-	s[shapeExportDescription] = api.Shape{Name: "ExportDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ExportDescription](), Java: java + "ExportDescription", Members: []api.Member{
+	s[shapeExportDescription] = api.Shape{Name: "ExportDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ExportDescription](), Java: java + "ExportDescription", Open: true, Members: []api.Member{
 		{Name: "ExportArn", Shape: &s[shapeExportArn], Index: 0},
 		{Name: "ExportStatus", Shape: &s[shapeExportStatus], Index: 1},
 		{Name: "StartTime", Shape: &s[shapeExportStartTime], Index: 2},
@@ -1119,7 +1119,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ExportType", Shape: &s[shapeExportType], Index: 19},
 		{Name: "IncrementalExportSpecification", Shape: &s[shapeIncrementalExportSpecification], Index: 20},
 		{Name: "FilterSpecification", Shape: &s[shapeFilterSpecification], Index: 21},
-	}, Order: []uint8{12, 0, 15, 7, 5, 11, 16, 8, 3, 1, 17, 2, 20, 9, 6, 21, 10, 19, 13, 18, 4, 14}}
+	}, Order: []uint8{14, 4, 0, 1, 8, 12, 11, 9, 5, 18, 21, 17, 7, 19, 20, 6, 2, 10, 3, 15, 13, 16}}
 	s[shapeExportEndTime] = api.Shape{Name: "ExportEndTime", Kind: api.KindTimestamp}
 	s[shapeExportFormat] = api.Shape{Name: "ExportFormat", Kind: api.KindString, Enum: []string{"DYNAMODB_JSON", "ION"}}
 	s[shapeExportFromTime] = api.Shape{Name: "ExportFromTime", Kind: api.KindTimestamp}
@@ -1128,12 +1128,12 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeExportStartTime] = api.Shape{Name: "ExportStartTime", Kind: api.KindTimestamp}
 	s[shapeExportStatus] = api.Shape{Name: "ExportStatus", Kind: api.KindString, Enum: []string{"IN_PROGRESS", "COMPLETED", "FAILED"}}
 	s[shapeExportSummaries] = api.Shape{Name: "ExportSummaries", Kind: api.KindList, Elem: &s[shapeExportSummary]}
-	s[shapeExportSummary] = api.Shape{Name: "ExportSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ExportSummary](), Java: java + "ExportSummary", Members: []api.Member{
+	s[shapeExportSummary] = api.Shape{Name: "ExportSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ExportSummary](), Java: java + "ExportSummary", Open: true, Members: []api.Member{
 		{Name: "ExportArn", Shape: &s[shapeExportArn], Index: 0},
 		{Name: "ExportStatus", Shape: &s[shapeExportStatus], Index: 1},
 		{Name: "ExportType", Shape: &s[shapeExportType], Index: 2},
-	}, Order: []uint8{0, 2, 1}}
-	s[shapeExportTableToPointInTimeInput] = api.Shape{Name: "ExportTableToPointInTimeInput", Kind: api.KindStruct, Type: reflect.TypeFor[ExportTableToPointInTimeInput](), Java: java + "ExportTableToPointInTimeInput", Members: []api.Member{
+	}, Order: []uint8{0, 1, 2}}
+	s[shapeExportTableToPointInTimeInput] = api.Shape{Name: "ExportTableToPointInTimeInput", Kind: api.KindStruct, Type: reflect.TypeFor[ExportTableToPointInTimeInput](), Java: java + "ExportTableToPointInTimeInput", Open: true, Members: []api.Member{
 		{Name: "TableArn", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "ExportTime", Shape: &s[shapeExportTime], Index: 1},
 		{Name: "ClientToken", Shape: &s[shapeClientToken], Index: 2},
@@ -1146,8 +1146,8 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ExportType", Shape: &s[shapeExportType], Index: 9},
 		{Name: "IncrementalExportSpecification", Shape: &s[shapeIncrementalExportSpecification], Index: 10},
 		{Name: "FilterSpecification", Shape: &s[shapeFilterSpecification], Index: 11},
-	}, Order: []uint8{6, 10, 3, 11, 4, 1, 0, 9, 7, 5, 8, 2}}
-	s[shapeExportTableToPointInTimeOutput] = api.Shape{Name: "ExportTableToPointInTimeOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ExportTableToPointInTimeOutput](), Java: java + "ExportTableToPointInTimeOutput", Members: []api.Member{
+	}, Order: []uint8{11, 1, 2, 9, 6, 10, 4, 5, 3, 7, 8, 0}}
+	s[shapeExportTableToPointInTimeOutput] = api.Shape{Name: "ExportTableToPointInTimeOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ExportTableToPointInTimeOutput](), Java: java + "ExportTableToPointInTimeOutput", Open: true, Members: []api.Member{
 		{Name: "ExportDescription", Shape: &s[shapeExportDescription], Index: 0},
 	}, Order: []uint8{0}}
 	s[shapeExportTime] = api.Shape{Name: "ExportTime", Kind: api.KindTimestamp}
@@ -1158,26 +1158,26 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeExpressionAttributeNameVariable] = api.Shape{Name: "ExpressionAttributeNameVariable", Kind: api.KindString}
 	s[shapeExpressionAttributeValueMap] = api.Shape{Name: "ExpressionAttributeValueMap", Kind: api.KindJSON}
 	s[shapeFailureCode] = api.Shape{Name: "FailureCode", Kind: api.KindString}
-	s[shapeFailureException] = api.Shape{Name: "FailureException", Kind: api.KindStruct, Type: reflect.TypeFor[FailureException](), Java: java + "FailureException", Members: []api.Member{
+	s[shapeFailureException] = api.Shape{Name: "FailureException", Kind: api.KindStruct, Type: reflect.TypeFor[FailureException](), Java: java + "FailureException", Open: true, Members: []api.Member{
 		{Name: "ExceptionName", Shape: &s[shapeExceptionName], Index: 0},
 		{Name: "ExceptionDescription", Shape: &s[shapeExceptionDescription], Index: 1},
-	}, Order: []uint8{0, 1}}
+	}, Order: []uint8{1, 0}}
 	s[shapeFailureMessage] = api.Shape{Name: "FailureMessage", Kind: api.KindString}
 	s[shapeFilterConditionMap] = api.Shape{Name: "FilterConditionMap", Kind: api.KindMap, Key: &s[shapeAttributeName], Elem: &s[shapeCondition]}
-	s[shapeFilterSpecification] = api.Shape{Name: "FilterSpecification", Kind: api.KindStruct, Type: reflect.TypeFor[FilterSpecification](), Java: java + "FilterSpecification", Members: []api.Member{
+	s[shapeFilterSpecification] = api.Shape{Name: "FilterSpecification", Kind: api.KindStruct, Type: reflect.TypeFor[FilterSpecification](), Java: java + "FilterSpecification", Open: true, Members: []api.Member{
 		{Name: "FilterExpression", Shape: &s[shapeConditionExpression], Index: 0},
 		{Name: "ProjectionExpression", Shape: &s[shapeProjectionExpression], Index: 1},
 		{Name: "KeyConditionExpression", Shape: &s[shapeKeyExpression], Index: 2},
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 3},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 4},
-	}, Order: []uint8{4, 2, 1, 3, 0}}
-	s[shapeGet] = api.Shape{Name: "Get", Kind: api.KindStruct, Type: reflect.TypeFor[Get](), Java: java + "Get", Members: []api.Member{
+	}, Order: []uint8{2, 3, 4, 1, 0}}
+	s[shapeGet] = api.Shape{Name: "Get", Kind: api.KindStruct, Type: reflect.TypeFor[Get](), Java: java + "Get", Open: true, Members: []api.Member{
 		{Name: "Key", Shape: &s[shapeKey], Index: 0, Required: true},
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 1, Required: true},
 		{Name: "ProjectionExpression", Shape: &s[shapeProjectionExpression], Index: 2},
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 3},
-	}, Order: []uint8{2, 1, 3, 0}}
-	s[shapeGetItemInput] = api.Shape{Name: "GetItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetItemInput](), Java: java + "GetItemInput", Members: []api.Member{
+	}, Order: []uint8{3, 2, 0, 1}}
+	s[shapeGetItemInput] = api.Shape{Name: "GetItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetItemInput](), Java: java + "GetItemInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "Key", Shape: &s[shapeKey], Index: 1, Required: true},
 		{Name: "AttributesToGet", Shape: &s[shapeAttributeNameList], Index: 2},
@@ -1185,32 +1185,32 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ReturnConsumedCapacity", Shape: &s[shapeReturnConsumedCapacity], Index: 4},
 		{Name: "ProjectionExpression", Shape: &s[shapeProjectionExpression], Index: 5},
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 6},
-	}, Order: []uint8{4, 2, 5, 0, 6, 3, 1}}
-	s[shapeGetItemOutput] = api.Shape{Name: "GetItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetItemOutput](), Java: java + "GetItemOutput", Members: []api.Member{
+	}, Order: []uint8{6, 3, 5, 2, 4, 1, 0}}
+	s[shapeGetItemOutput] = api.Shape{Name: "GetItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetItemOutput](), Java: java + "GetItemOutput", Open: true, Members: []api.Member{
 		{Name: "Item", Shape: &s[shapeAttributeMap], Index: 0},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacity], Index: 1},
 	}, Order: []uint8{0, 1}}
-	s[shapeGetResourcePolicyInput] = api.Shape{Name: "GetResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetResourcePolicyInput](), Java: java + "GetResourcePolicyInput", Members: []api.Member{
+	s[shapeGetResourcePolicyInput] = api.Shape{Name: "GetResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetResourcePolicyInput](), Java: java + "GetResourcePolicyInput", Open: true, Members: []api.Member{
 		{Name: "ResourceArn", Shape: &s[shapeResourceArnString], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapeGetResourcePolicyOutput] = api.Shape{Name: "GetResourcePolicyOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetResourcePolicyOutput](), Java: java + "GetResourcePolicyOutput", Members: []api.Member{
+	s[shapeGetResourcePolicyOutput] = api.Shape{Name: "GetResourcePolicyOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetResourcePolicyOutput](), Java: java + "GetResourcePolicyOutput", Open: true, Members: []api.Member{
 		{Name: "Policy", Shape: &s[shapeResourcePolicy], Index: 0},
 		{Name: "RevisionId", Shape: &s[shapePolicyRevisionId], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeGlobalSecondaryIndex] = api.Shape{Name: "GlobalSecondaryIndex", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndex](), Java: java + "GlobalSecondaryIndex", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeGlobalSecondaryIndex] = api.Shape{Name: "GlobalSecondaryIndex", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndex](), Java: java + "GlobalSecondaryIndex", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 1, Required: true},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 2, Required: true},
 		{Name: "ProvisionedThroughput", Shape: &s[shapeProvisionedThroughput], Index: 3},
 		{Name: "OnDemandThroughput", Shape: &s[shapeOnDemandThroughput], Index: 4},
 		{Name: "WarmThroughput", Shape: &s[shapeWarmThroughput], Index: 5},
-	}, Order: []uint8{4, 5, 2, 0, 3, 1}}
-	s[shapeGlobalSecondaryIndexAutoScalingUpdate] = api.Shape{Name: "GlobalSecondaryIndexAutoScalingUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexAutoScalingUpdate](), Java: java + "GlobalSecondaryIndexAutoScalingUpdate", Members: []api.Member{
+	}, Order: []uint8{5, 4, 0, 1, 2, 3}}
+	s[shapeGlobalSecondaryIndexAutoScalingUpdate] = api.Shape{Name: "GlobalSecondaryIndexAutoScalingUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexAutoScalingUpdate](), Java: java + "GlobalSecondaryIndexAutoScalingUpdate", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "ProvisionedWriteCapacityAutoScalingUpdate", Shape: &s[shapeAutoScalingSettingsUpdate], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeGlobalSecondaryIndexAutoScalingUpdateList] = api.Shape{Name: "GlobalSecondaryIndexAutoScalingUpdateList", Kind: api.KindList, Min: 1, HasMin: true, Elem: &s[shapeGlobalSecondaryIndexAutoScalingUpdate]}
-	s[shapeGlobalSecondaryIndexDescription] = api.Shape{Name: "GlobalSecondaryIndexDescription", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexDescription](), Java: java + "GlobalSecondaryIndexDescription", Members: []api.Member{
+	s[shapeGlobalSecondaryIndexDescription] = api.Shape{Name: "GlobalSecondaryIndexDescription", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexDescription](), Java: java + "GlobalSecondaryIndexDescription", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 1},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 2},
@@ -1222,65 +1222,65 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "IndexArn", Shape: &s[shapeString], Index: 8},
 		{Name: "OnDemandThroughput", Shape: &s[shapeOnDemandThroughput], Index: 9},
 		{Name: "WarmThroughput", Shape: &s[shapeGlobalSecondaryIndexWarmThroughputDescription], Index: 10},
-	}, Order: []uint8{9, 8, 10, 2, 0, 5, 7, 3, 6, 4, 1}}
+	}, Order: []uint8{6, 10, 9, 0, 3, 1, 4, 2, 5, 7, 8}}
 	s[shapeGlobalSecondaryIndexDescriptionList] = api.Shape{Name: "GlobalSecondaryIndexDescriptionList", Kind: api.KindList, Elem: &s[shapeGlobalSecondaryIndexDescription]}
-	s[shapeGlobalSecondaryIndexInfo] = api.Shape{Name: "GlobalSecondaryIndexInfo", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexInfo](), Java: java + "GlobalSecondaryIndexInfo", Members: []api.Member{
+	s[shapeGlobalSecondaryIndexInfo] = api.Shape{Name: "GlobalSecondaryIndexInfo", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexInfo](), Java: java + "GlobalSecondaryIndexInfo", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 1},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 2},
 		{Name: "ProvisionedThroughput", Shape: &s[shapeProvisionedThroughput], Index: 3},
 		{Name: "OnDemandThroughput", Shape: &s[shapeOnDemandThroughput], Index: 4},
-	}, Order: []uint8{4, 2, 0, 3, 1}}
+	}, Order: []uint8{4, 0, 1, 2, 3}}
 	s[shapeGlobalSecondaryIndexList] = api.Shape{Name: "GlobalSecondaryIndexList", Kind: api.KindList, Elem: &s[shapeGlobalSecondaryIndex]}
-	s[shapeGlobalSecondaryIndexUpdate] = api.Shape{Name: "GlobalSecondaryIndexUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexUpdate](), Java: java + "GlobalSecondaryIndexUpdate", Members: []api.Member{
+	s[shapeGlobalSecondaryIndexUpdate] = api.Shape{Name: "GlobalSecondaryIndexUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexUpdate](), Java: java + "GlobalSecondaryIndexUpdate", Open: true, Members: []api.Member{
 		{Name: "Update", Shape: &s[shapeUpdateGlobalSecondaryIndexAction], Index: 0},
 		{Name: "Create", Shape: &s[shapeCreateGlobalSecondaryIndexAction], Index: 1},
 		{Name: "Delete", Shape: &s[shapeDeleteGlobalSecondaryIndexAction], Index: 2},
-	}, Order: []uint8{0, 2, 1}}
+	}, Order: []uint8{0, 1, 2}}
 	s[shapeGlobalSecondaryIndexUpdateList] = api.Shape{Name: "GlobalSecondaryIndexUpdateList", Kind: api.KindList, Elem: &s[shapeGlobalSecondaryIndexUpdate]}
-	s[shapeGlobalSecondaryIndexWarmThroughputDescription] = api.Shape{Name: "GlobalSecondaryIndexWarmThroughputDescription", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexWarmThroughputDescription](), Java: java + "GlobalSecondaryIndexWarmThroughputDescription", Members: []api.Member{
+	s[shapeGlobalSecondaryIndexWarmThroughputDescription] = api.Shape{Name: "GlobalSecondaryIndexWarmThroughputDescription", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalSecondaryIndexWarmThroughputDescription](), Java: java + "GlobalSecondaryIndexWarmThroughputDescription", Open: true, Members: []api.Member{
 		{Name: "ReadUnitsPerSecond", Shape: &s[shapePositiveLongObject], Index: 0},
 		{Name: "WriteUnitsPerSecond", Shape: &s[shapePositiveLongObject], Index: 1},
 		{Name: "Status", Shape: &s[shapeIndexStatus], Index: 2},
 	}, Order: []uint8{0, 1, 2}}
 	s[shapeGlobalSecondaryIndexes] = api.Shape{Name: "GlobalSecondaryIndexes", Kind: api.KindList, Elem: &s[shapeGlobalSecondaryIndexInfo]}
-	s[shapeGlobalTable] = api.Shape{Name: "GlobalTable", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTable](), Java: java + "GlobalTable", Members: []api.Member{
+	s[shapeGlobalTable] = api.Shape{Name: "GlobalTable", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTable](), Java: java + "GlobalTable", Open: true, Members: []api.Member{
 		{Name: "GlobalTableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "ReplicationGroup", Shape: &s[shapeReplicaList], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeGlobalTableArnString] = api.Shape{Name: "GlobalTableArnString", Kind: api.KindString}
-	s[shapeGlobalTableDescription] = api.Shape{Name: "GlobalTableDescription", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTableDescription](), Java: java + "GlobalTableDescription", Members: []api.Member{
+	s[shapeGlobalTableDescription] = api.Shape{Name: "GlobalTableDescription", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTableDescription](), Java: java + "GlobalTableDescription", Open: true, Members: []api.Member{
 		{Name: "ReplicationGroup", Shape: &s[shapeReplicaDescriptionList], Index: 0},
 		{Name: "GlobalTableArn", Shape: &s[shapeGlobalTableArnString], Index: 1},
 		{Name: "CreationDateTime", Shape: &s[shapeDate], Index: 2},
 		{Name: "GlobalTableStatus", Shape: &s[shapeGlobalTableStatus], Index: 3},
 		{Name: "GlobalTableName", Shape: &s[shapeTableName], Index: 4},
-	}, Order: []uint8{2, 3, 0, 1, 4}}
-	s[shapeGlobalTableGlobalSecondaryIndexSettingsUpdate] = api.Shape{Name: "GlobalTableGlobalSecondaryIndexSettingsUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTableGlobalSecondaryIndexSettingsUpdate](), Java: java + "GlobalTableGlobalSecondaryIndexSettingsUpdate", Members: []api.Member{
+	}, Order: []uint8{4, 1, 3, 0, 2}}
+	s[shapeGlobalTableGlobalSecondaryIndexSettingsUpdate] = api.Shape{Name: "GlobalTableGlobalSecondaryIndexSettingsUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTableGlobalSecondaryIndexSettingsUpdate](), Java: java + "GlobalTableGlobalSecondaryIndexSettingsUpdate", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "ProvisionedWriteCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 1},
 		{Name: "ProvisionedWriteCapacityAutoScalingSettingsUpdate", Shape: &s[shapeAutoScalingSettingsUpdate], Index: 2},
-	}, Order: []uint8{0, 2, 1}}
+	}, Order: []uint8{1, 0, 2}}
 	s[shapeGlobalTableGlobalSecondaryIndexSettingsUpdateList] = api.Shape{Name: "GlobalTableGlobalSecondaryIndexSettingsUpdateList", Kind: api.KindList, Min: 1, HasMin: true, Max: 20, HasMax: true, Elem: &s[shapeGlobalTableGlobalSecondaryIndexSettingsUpdate]}
 	s[shapeGlobalTableList] = api.Shape{Name: "GlobalTableList", Kind: api.KindList, Elem: &s[shapeGlobalTable]}
 	s[shapeGlobalTableSettingsReplicationMode] = api.Shape{Name: "GlobalTableSettingsReplicationMode", Kind: api.KindString, Enum: []string{"ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"}}
 	s[shapeGlobalTableStatus] = api.Shape{Name: "GlobalTableStatus", Kind: api.KindString, Enum: []string{"CREATING", "ACTIVE", "DELETING", "UPDATING"}}
-	s[shapeGlobalTableWitnessDescription] = api.Shape{Name: "GlobalTableWitnessDescription", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTableWitnessDescription](), Java: java + "GlobalTableWitnessDescription", Members: []api.Member{
+	s[shapeGlobalTableWitnessDescription] = api.Shape{Name: "GlobalTableWitnessDescription", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTableWitnessDescription](), Java: java + "GlobalTableWitnessDescription", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0},
 		{Name: "WitnessStatus", Shape: &s[shapeWitnessStatus], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeGlobalTableWitnessDescriptionList] = api.Shape{Name: "GlobalTableWitnessDescriptionList", Kind: api.KindList, Elem: &s[shapeGlobalTableWitnessDescription]}
-	s[shapeGlobalTableWitnessGroupUpdate] = api.Shape{Name: "GlobalTableWitnessGroupUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTableWitnessGroupUpdate](), Java: java + "GlobalTableWitnessGroupUpdate", Members: []api.Member{
+	s[shapeGlobalTableWitnessGroupUpdate] = api.Shape{Name: "GlobalTableWitnessGroupUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[GlobalTableWitnessGroupUpdate](), Java: java + "GlobalTableWitnessGroupUpdate", Open: true, Members: []api.Member{
 		{Name: "Create", Shape: &s[shapeCreateGlobalTableWitnessGroupMemberAction], Index: 0},
 		{Name: "Delete", Shape: &s[shapeDeleteGlobalTableWitnessGroupMemberAction], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeGlobalTableWitnessGroupUpdateList] = api.Shape{Name: "GlobalTableWitnessGroupUpdateList", Kind: api.KindList, Min: 1, HasMin: true, Max: 1, HasMax: true, Elem: &s[shapeGlobalTableWitnessGroupUpdate]}
 	s[shapeImportArn] = api.Shape{Name: "ImportArn", Kind: api.KindString, Min: 37, HasMin: true, Max: 1024, HasMax: true}
 	s[shapeImportEndTime] = api.Shape{Name: "ImportEndTime", Kind: api.KindTimestamp}
 	s[shapeImportNextToken] = api.Shape{Name: "ImportNextToken", Kind: api.KindString, Min: 112, HasMin: true, Max: 1024, HasMax: true, Pattern: "([0-9a-f]{16})+"}
 	s[shapeImportStartTime] = api.Shape{Name: "ImportStartTime", Kind: api.KindTimestamp}
 	s[shapeImportStatus] = api.Shape{Name: "ImportStatus", Kind: api.KindString, Enum: []string{"IN_PROGRESS", "COMPLETED", "CANCELLING", "CANCELLED", "FAILED"}}
-	s[shapeImportSummary] = api.Shape{Name: "ImportSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ImportSummary](), Java: java + "ImportSummary", Members: []api.Member{
+	s[shapeImportSummary] = api.Shape{Name: "ImportSummary", Kind: api.KindStruct, Type: reflect.TypeFor[ImportSummary](), Java: java + "ImportSummary", Open: true, Members: []api.Member{
 		{Name: "ImportArn", Shape: &s[shapeImportArn], Index: 0},
 		{Name: "ImportStatus", Shape: &s[shapeImportStatus], Index: 1},
 		{Name: "TableArn", Shape: &s[shapeTableArn], Index: 2},
@@ -1289,9 +1289,9 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "InputFormat", Shape: &s[shapeInputFormat], Index: 5},
 		{Name: "StartTime", Shape: &s[shapeImportStartTime], Index: 6},
 		{Name: "EndTime", Shape: &s[shapeImportEndTime], Index: 7},
-	}, Order: []uint8{6, 1, 3, 0, 2, 5, 7, 4}}
+	}, Order: []uint8{1, 4, 0, 6, 3, 7, 5, 2}}
 	s[shapeImportSummaryList] = api.Shape{Name: "ImportSummaryList", Kind: api.KindList, Elem: &s[shapeImportSummary]}
-	s[shapeImportTableDescription] = api.Shape{Name: "ImportTableDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ImportTableDescription](), Java: java + "ImportTableDescription", Members: []api.Member{
+	s[shapeImportTableDescription] = api.Shape{Name: "ImportTableDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ImportTableDescription](), Java: java + "ImportTableDescription", Open: true, Members: []api.Member{
 		{Name: "ImportArn", Shape: &s[shapeImportArn], Index: 0},
 		{Name: "ImportStatus", Shape: &s[shapeImportStatus], Index: 1},
 		{Name: "TableArn", Shape: &s[shapeTableArn], Index: 2},
@@ -1311,20 +1311,20 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ImportedItemCount", Shape: &s[shapeImportedItemCount], Index: 16},
 		{Name: "FailureCode", Shape: &s[shapeFailureCode], Index: 17},
 		{Name: "FailureMessage", Shape: &s[shapeFailureMessage], Index: 18},
-	}, Order: []uint8{10, 18, 2, 6, 13, 4, 16, 12, 1, 5, 0, 9, 3, 15, 8, 17, 7, 14, 11}}
-	s[shapeImportTableInput] = api.Shape{Name: "ImportTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[ImportTableInput](), Java: java + "ImportTableInput", Members: []api.Member{
+	}, Order: []uint8{16, 1, 14, 17, 15, 4, 7, 0, 9, 5, 8, 2, 11, 10, 3, 12, 13, 18, 6}}
+	s[shapeImportTableInput] = api.Shape{Name: "ImportTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[ImportTableInput](), Java: java + "ImportTableInput", Open: true, Members: []api.Member{
 		{Name: "ClientToken", Shape: &s[shapeClientToken], Index: 0},
 		{Name: "S3BucketSource", Shape: &s[shapeS3BucketSource], Index: 1, Required: true},
 		{Name: "InputFormat", Shape: &s[shapeInputFormat], Index: 2, Required: true},
 		{Name: "InputFormatOptions", Shape: &s[shapeInputFormatOptions], Index: 3},
 		{Name: "InputCompressionType", Shape: &s[shapeInputCompressionType], Index: 4},
 		{Name: "TableCreationParameters", Shape: &s[shapeTableCreationParameters], Index: 5, Required: true},
-	}, Order: []uint8{4, 1, 3, 2, 0, 5}}
-	s[shapeImportTableOutput] = api.Shape{Name: "ImportTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ImportTableOutput](), Java: java + "ImportTableOutput", Members: []api.Member{
+	}, Order: []uint8{5, 4, 0, 3, 1, 2}}
+	s[shapeImportTableOutput] = api.Shape{Name: "ImportTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ImportTableOutput](), Java: java + "ImportTableOutput", Open: true, Members: []api.Member{
 		{Name: "ImportTableDescription", Shape: &s[shapeImportTableDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeImportedItemCount] = api.Shape{Name: "ImportedItemCount", Kind: api.KindInt64, Min: 0, HasMin: true}
-	s[shapeIncrementalExportSpecification] = api.Shape{Name: "IncrementalExportSpecification", Kind: api.KindStruct, Type: reflect.TypeFor[IncrementalExportSpecification](), Java: java + "IncrementalExportSpecification", Members: []api.Member{
+	s[shapeIncrementalExportSpecification] = api.Shape{Name: "IncrementalExportSpecification", Kind: api.KindStruct, Type: reflect.TypeFor[IncrementalExportSpecification](), Java: java + "IncrementalExportSpecification", Open: true, Members: []api.Member{
 		{Name: "ExportFromTime", Shape: &s[shapeExportFromTime], Index: 0},
 		{Name: "ExportToTime", Shape: &s[shapeExportToTime], Index: 1},
 		{Name: "ExportViewType", Shape: &s[shapeExportViewType], Index: 2},
@@ -1333,20 +1333,20 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeIndexStatus] = api.Shape{Name: "IndexStatus", Kind: api.KindString, Enum: []string{"CREATING", "UPDATING", "DELETING", "ACTIVE"}}
 	s[shapeInputCompressionType] = api.Shape{Name: "InputCompressionType", Kind: api.KindString, Enum: []string{"GZIP", "ZSTD", "NONE"}}
 	s[shapeInputFormat] = api.Shape{Name: "InputFormat", Kind: api.KindString, Enum: []string{"DYNAMODB_JSON", "ION", "CSV"}}
-	s[shapeInputFormatOptions] = api.Shape{Name: "InputFormatOptions", Kind: api.KindStruct, Type: reflect.TypeFor[InputFormatOptions](), Java: java + "InputFormatOptions", Members: []api.Member{
+	s[shapeInputFormatOptions] = api.Shape{Name: "InputFormatOptions", Kind: api.KindStruct, Type: reflect.TypeFor[InputFormatOptions](), Java: java + "InputFormatOptions", Open: true, Members: []api.Member{
 		{Name: "Csv", Shape: &s[shapeCsvOptions], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeInputS3Configuration] = api.Shape{Name: "InputS3Configuration", Kind: api.KindStruct, Type: reflect.TypeFor[InputS3Configuration](), Java: java + "InputS3Configuration", Members: []api.Member{
+	s[shapeInputS3Configuration] = api.Shape{Name: "InputS3Configuration", Kind: api.KindStruct, Type: reflect.TypeFor[InputS3Configuration](), Java: java + "InputS3Configuration", Open: true, Members: []api.Member{
 		{Name: "S3BucketOwner", Shape: &s[shapeS3BucketOwner], Index: 0},
 		{Name: "S3Bucket", Shape: &s[shapeS3Bucket], Index: 1, Required: true},
 		{Name: "S3KeyPrefix", Shape: &s[shapeS3Prefix], Index: 2},
 		{Name: "InputFormat", Shape: &s[shapeBulkOperationInputFormat], Index: 3, Required: true},
 		{Name: "InputCompressionType", Shape: &s[shapeInputCompressionType], Index: 4},
-	}, Order: []uint8{4, 1, 0, 2, 3}}
+	}, Order: []uint8{4, 0, 3, 2, 1}}
 	s[shapeInteger] = api.Shape{Name: "Integer", Kind: api.KindInt32}
 	s[shapeIntegerObject] = api.Shape{Name: "IntegerObject", Kind: api.KindInt32}
 	s[shapeItemCollectionKeyAttributeMap] = api.Shape{Name: "ItemCollectionKeyAttributeMap", Kind: api.KindJSON}
-	s[shapeItemCollectionMetrics] = api.Shape{Name: "ItemCollectionMetrics", Kind: api.KindStruct, Type: reflect.TypeFor[ItemCollectionMetrics](), Java: java + "ItemCollectionMetrics", Members: []api.Member{
+	s[shapeItemCollectionMetrics] = api.Shape{Name: "ItemCollectionMetrics", Kind: api.KindStruct, Type: reflect.TypeFor[ItemCollectionMetrics](), Java: java + "ItemCollectionMetrics", Open: true, Members: []api.Member{
 		{Name: "ItemCollectionKey", Shape: &s[shapeItemCollectionKeyAttributeMap], Index: 0},
 		{Name: "SizeEstimateRangeGB", Shape: &s[shapeItemCollectionSizeEstimateRange], Index: 1},
 	}, Order: []uint8{0, 1}}
@@ -1356,7 +1356,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeItemCollectionSizeEstimateRange] = api.Shape{Name: "ItemCollectionSizeEstimateRange", Kind: api.KindList, Elem: &s[shapeItemCollectionSizeEstimateBound]}
 	s[shapeItemCount] = api.Shape{Name: "ItemCount", Kind: api.KindInt64, Min: 0, HasMin: true}
 	s[shapeItemList] = api.Shape{Name: "ItemList", Kind: api.KindList, Elem: &s[shapeAttributeMap]}
-	s[shapeItemResponse] = api.Shape{Name: "ItemResponse", Kind: api.KindStruct, Type: reflect.TypeFor[ItemResponse](), Java: java + "ItemResponse", Members: []api.Member{
+	s[shapeItemResponse] = api.Shape{Name: "ItemResponse", Kind: api.KindStruct, Type: reflect.TypeFor[ItemResponse](), Java: java + "ItemResponse", Open: true, Members: []api.Member{
 		{Name: "Item", Shape: &s[shapeAttributeMap], Index: 0},
 	}, Order: []uint8{0}}
 	s[shapeItemResponseList] = api.Shape{Name: "ItemResponseList", Kind: api.KindList, Min: 1, HasMin: true, Max: 100, HasMax: true, Elem: &s[shapeItemResponse]}
@@ -1368,133 +1368,133 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeKeyList] = api.Shape{Name: "KeyList", Kind: api.KindList, Min: 1, HasMin: true, Max: 100, HasMax: true, Elem: &s[shapeKey]}
 	s[shapeKeySchema] = api.Shape{Name: "KeySchema", Kind: api.KindList, Min: 1, HasMin: true, Elem: &s[shapeKeySchemaElement]}
 	s[shapeKeySchemaAttributeName] = api.Shape{Name: "KeySchemaAttributeName", Kind: api.KindString, Min: 1, HasMin: true, Max: 255, HasMax: true}
-	s[shapeKeySchemaElement] = api.Shape{Name: "KeySchemaElement", Kind: api.KindStruct, Type: reflect.TypeFor[KeySchemaElement](), Java: java + "KeySchemaElement", Members: []api.Member{
+	s[shapeKeySchemaElement] = api.Shape{Name: "KeySchemaElement", Kind: api.KindStruct, Type: reflect.TypeFor[KeySchemaElement](), Java: java + "KeySchemaElement", Open: true, Members: []api.Member{
 		{Name: "AttributeName", Shape: &s[shapeKeySchemaAttributeName], Index: 0, Required: true},
 		{Name: "KeyType", Shape: &s[shapeKeyType], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
 	s[shapeKeyType] = api.Shape{Name: "KeyType", Kind: api.KindString, Enum: []string{"HASH", "RANGE"}}
-	s[shapeKeysAndAttributes] = api.Shape{Name: "KeysAndAttributes", Kind: api.KindStruct, Type: reflect.TypeFor[KeysAndAttributes](), Java: java + "KeysAndAttributes", Members: []api.Member{
+	s[shapeKeysAndAttributes] = api.Shape{Name: "KeysAndAttributes", Kind: api.KindStruct, Type: reflect.TypeFor[KeysAndAttributes](), Java: java + "KeysAndAttributes", Open: true, Members: []api.Member{
 		{Name: "Keys", Shape: &s[shapeKeyList], Index: 0, Required: true},
 		{Name: "AttributesToGet", Shape: &s[shapeAttributeNameList], Index: 1},
 		{Name: "ConsistentRead", Shape: &s[shapeConsistentRead], Index: 2},
 		{Name: "ProjectionExpression", Shape: &s[shapeProjectionExpression], Index: 3},
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 4},
-	}, Order: []uint8{1, 0, 3, 4, 2}}
-	s[shapeKinesisDataStreamDestination] = api.Shape{Name: "KinesisDataStreamDestination", Kind: api.KindStruct, Type: reflect.TypeFor[KinesisDataStreamDestination](), Java: java + "KinesisDataStreamDestination", Members: []api.Member{
+	}, Order: []uint8{4, 0, 2, 3, 1}}
+	s[shapeKinesisDataStreamDestination] = api.Shape{Name: "KinesisDataStreamDestination", Kind: api.KindStruct, Type: reflect.TypeFor[KinesisDataStreamDestination](), Java: java + "KinesisDataStreamDestination", Open: true, Members: []api.Member{
 		{Name: "StreamArn", Shape: &s[shapeStreamArn], Index: 0},
 		{Name: "DestinationStatus", Shape: &s[shapeDestinationStatus], Index: 1},
 		{Name: "DestinationStatusDescription", Shape: &s[shapeString], Index: 2},
 		{Name: "ApproximateCreationDateTimePrecision", Shape: &s[shapeApproximateCreationDateTimePrecision], Index: 3},
-	}, Order: []uint8{0, 2, 3, 1}}
+	}, Order: []uint8{3, 0, 1, 2}}
 	s[shapeKinesisDataStreamDestinations] = api.Shape{Name: "KinesisDataStreamDestinations", Kind: api.KindList, Elem: &s[shapeKinesisDataStreamDestination]}
-	s[shapeKinesisStreamingDestinationInput] = api.Shape{Name: "KinesisStreamingDestinationInput", Kind: api.KindStruct, Type: reflect.TypeFor[KinesisStreamingDestinationInput](), Java: java + "KinesisStreamingDestinationInput", Members: []api.Member{
+	s[shapeKinesisStreamingDestinationInput] = api.Shape{Name: "KinesisStreamingDestinationInput", Kind: api.KindStruct, Type: reflect.TypeFor[KinesisStreamingDestinationInput](), Java: java + "KinesisStreamingDestinationInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "StreamArn", Shape: &s[shapeStreamArn], Index: 1, Required: true},
 		{Name: "EnableKinesisStreamingConfiguration", Shape: &s[shapeEnableKinesisStreamingConfiguration], Index: 2},
-	}, Order: []uint8{2, 1, 0}}
-	s[shapeKinesisStreamingDestinationOutput] = api.Shape{Name: "KinesisStreamingDestinationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[KinesisStreamingDestinationOutput](), Java: java + "KinesisStreamingDestinationOutput", Members: []api.Member{
+	}, Order: []uint8{1, 2, 0}}
+	s[shapeKinesisStreamingDestinationOutput] = api.Shape{Name: "KinesisStreamingDestinationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[KinesisStreamingDestinationOutput](), Java: java + "KinesisStreamingDestinationOutput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "StreamArn", Shape: &s[shapeStreamArn], Index: 1},
 		{Name: "DestinationStatus", Shape: &s[shapeDestinationStatus], Index: 2},
 		{Name: "EnableKinesisStreamingConfiguration", Shape: &s[shapeEnableKinesisStreamingConfiguration], Index: 3},
-	}, Order: []uint8{3, 1, 0, 2}}
+	}, Order: []uint8{1, 3, 2, 0}}
 	s[shapeLastUpdateDateTime] = api.Shape{Name: "LastUpdateDateTime", Kind: api.KindTimestamp}
-	s[shapeListBackupsInput] = api.Shape{Name: "ListBackupsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListBackupsInput](), Java: java + "ListBackupsInput", Members: []api.Member{
+	s[shapeListBackupsInput] = api.Shape{Name: "ListBackupsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListBackupsInput](), Java: java + "ListBackupsInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0},
 		{Name: "Limit", Shape: &s[shapeBackupsInputLimit], Index: 1},
 		{Name: "TimeRangeLowerBound", Shape: &s[shapeTimeRangeLowerBound], Index: 2},
 		{Name: "TimeRangeUpperBound", Shape: &s[shapeTimeRangeUpperBound], Index: 3},
 		{Name: "ExclusiveStartBackupArn", Shape: &s[shapeBackupArn], Index: 4},
 		{Name: "BackupType", Shape: &s[shapeBackupTypeFilter], Index: 5},
-	}, Order: []uint8{1, 4, 3, 2, 0, 5}}
-	s[shapeListBackupsOutput] = api.Shape{Name: "ListBackupsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListBackupsOutput](), Java: java + "ListBackupsOutput", Members: []api.Member{
+	}, Order: []uint8{1, 4, 2, 3, 0, 5}}
+	s[shapeListBackupsOutput] = api.Shape{Name: "ListBackupsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListBackupsOutput](), Java: java + "ListBackupsOutput", Open: true, Members: []api.Member{
 		{Name: "BackupSummaries", Shape: &s[shapeBackupSummaries], Index: 0},
 		{Name: "LastEvaluatedBackupArn", Shape: &s[shapeBackupArn], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeListBulkOperationsInput] = api.Shape{Name: "ListBulkOperationsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListBulkOperationsInput](), Java: java + "ListBulkOperationsInput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeListBulkOperationsInput] = api.Shape{Name: "ListBulkOperationsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListBulkOperationsInput](), Java: java + "ListBulkOperationsInput", Open: true, Members: []api.Member{
 		{Name: "MaxResults", Shape: &s[shapeListBulkOperationsMaxLimit], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeBulkOperationNextToken], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeListBulkOperationsMaxLimit] = api.Shape{Name: "ListBulkOperationsMaxLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 25, HasMax: true}
-	s[shapeListBulkOperationsOutput] = api.Shape{Name: "ListBulkOperationsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListBulkOperationsOutput](), Java: java + "ListBulkOperationsOutput", Members: []api.Member{
+	s[shapeListBulkOperationsOutput] = api.Shape{Name: "ListBulkOperationsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListBulkOperationsOutput](), Java: java + "ListBulkOperationsOutput", Open: true, Members: []api.Member{
 		{Name: "BulkOperationsSummaryList", Shape: &s[shapeBulkOperationsSummaryList], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeBulkOperationNextToken], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeListContributorInsightsInput] = api.Shape{Name: "ListContributorInsightsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListContributorInsightsInput](), Java: java + "ListContributorInsightsInput", Members: []api.Member{
+	s[shapeListContributorInsightsInput] = api.Shape{Name: "ListContributorInsightsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListContributorInsightsInput](), Java: java + "ListContributorInsightsInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeNextTokenString], Index: 1},
 		{Name: "MaxResults", Shape: &s[shapeListContributorInsightsLimit], Index: 2},
-	}, Order: []uint8{0, 1, 2}}
+	}, Order: []uint8{1, 2, 0}}
 	s[shapeListContributorInsightsLimit] = api.Shape{Name: "ListContributorInsightsLimit", Kind: api.KindInt32, Max: 100, HasMax: true}
-	s[shapeListContributorInsightsOutput] = api.Shape{Name: "ListContributorInsightsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListContributorInsightsOutput](), Java: java + "ListContributorInsightsOutput", Members: []api.Member{
+	s[shapeListContributorInsightsOutput] = api.Shape{Name: "ListContributorInsightsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListContributorInsightsOutput](), Java: java + "ListContributorInsightsOutput", Open: true, Members: []api.Member{
 		{Name: "ContributorInsightsSummaries", Shape: &s[shapeContributorInsightsSummaries], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeNextTokenString], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeListExportsInput] = api.Shape{Name: "ListExportsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListExportsInput](), Java: java + "ListExportsInput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeListExportsInput] = api.Shape{Name: "ListExportsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListExportsInput](), Java: java + "ListExportsInput", Open: true, Members: []api.Member{
 		{Name: "TableArn", Shape: &s[shapeTableArn], Index: 0},
 		{Name: "MaxResults", Shape: &s[shapeListExportsMaxLimit], Index: 1},
 		{Name: "NextToken", Shape: &s[shapeExportNextToken], Index: 2},
-	}, Order: []uint8{0, 2, 1}}
+	}, Order: []uint8{1, 2, 0}}
 	s[shapeListExportsMaxLimit] = api.Shape{Name: "ListExportsMaxLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 25, HasMax: true}
-	s[shapeListExportsOutput] = api.Shape{Name: "ListExportsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListExportsOutput](), Java: java + "ListExportsOutput", Members: []api.Member{
+	s[shapeListExportsOutput] = api.Shape{Name: "ListExportsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListExportsOutput](), Java: java + "ListExportsOutput", Open: true, Members: []api.Member{
 		{Name: "ExportSummaries", Shape: &s[shapeExportSummaries], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeExportNextToken], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeListGlobalTablesInput] = api.Shape{Name: "ListGlobalTablesInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListGlobalTablesInput](), Java: java + "ListGlobalTablesInput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeListGlobalTablesInput] = api.Shape{Name: "ListGlobalTablesInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListGlobalTablesInput](), Java: java + "ListGlobalTablesInput", Open: true, Members: []api.Member{
 		{Name: "ExclusiveStartGlobalTableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "Limit", Shape: &s[shapePositiveIntegerObject], Index: 1},
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 2},
-	}, Order: []uint8{1, 2, 0}}
-	s[shapeListGlobalTablesOutput] = api.Shape{Name: "ListGlobalTablesOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListGlobalTablesOutput](), Java: java + "ListGlobalTablesOutput", Members: []api.Member{
+	}, Order: []uint8{2, 1, 0}}
+	s[shapeListGlobalTablesOutput] = api.Shape{Name: "ListGlobalTablesOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListGlobalTablesOutput](), Java: java + "ListGlobalTablesOutput", Open: true, Members: []api.Member{
 		{Name: "GlobalTables", Shape: &s[shapeGlobalTableList], Index: 0},
 		{Name: "LastEvaluatedGlobalTableName", Shape: &s[shapeTableName], Index: 1},
 	}, Order: []uint8{0, 1}}
-	s[shapeListImportsInput] = api.Shape{Name: "ListImportsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListImportsInput](), Java: java + "ListImportsInput", Members: []api.Member{
+	s[shapeListImportsInput] = api.Shape{Name: "ListImportsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListImportsInput](), Java: java + "ListImportsInput", Open: true, Members: []api.Member{
 		{Name: "TableArn", Shape: &s[shapeTableArn], Index: 0},
 		{Name: "PageSize", Shape: &s[shapeListImportsMaxLimit], Index: 1},
 		{Name: "NextToken", Shape: &s[shapeImportNextToken], Index: 2},
-	}, Order: []uint8{0, 2, 1}}
+	}, Order: []uint8{2, 1, 0}}
 	s[shapeListImportsMaxLimit] = api.Shape{Name: "ListImportsMaxLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 25, HasMax: true}
-	s[shapeListImportsOutput] = api.Shape{Name: "ListImportsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListImportsOutput](), Java: java + "ListImportsOutput", Members: []api.Member{
+	s[shapeListImportsOutput] = api.Shape{Name: "ListImportsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListImportsOutput](), Java: java + "ListImportsOutput", Open: true, Members: []api.Member{
 		{Name: "ImportSummaryList", Shape: &s[shapeImportSummaryList], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeImportNextToken], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeListTablesInput] = api.Shape{Name: "ListTablesInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTablesInput](), Java: java + "ListTablesInput", Members: []api.Member{
+	s[shapeListTablesInput] = api.Shape{Name: "ListTablesInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTablesInput](), Java: java + "ListTablesInput", Open: true, Members: []api.Member{
 		{Name: "ExclusiveStartTableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "Limit", Shape: &s[shapeListTablesInputLimit], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeListTablesInputLimit] = api.Shape{Name: "ListTablesInputLimit", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 100, HasMax: true}
-	s[shapeListTablesOutput] = api.Shape{Name: "ListTablesOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTablesOutput](), Java: java + "ListTablesOutput", Members: []api.Member{
+	s[shapeListTablesOutput] = api.Shape{Name: "ListTablesOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTablesOutput](), Java: java + "ListTablesOutput", Open: true, Members: []api.Member{
 		{Name: "TableNames", Shape: &s[shapeTableNameList], Index: 0},
 		{Name: "LastEvaluatedTableName", Shape: &s[shapeTableName], Index: 1},
-	}, Order: []uint8{1, 0}}
-	s[shapeListTagsOfResourceInput] = api.Shape{Name: "ListTagsOfResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsOfResourceInput](), Java: java + "ListTagsOfResourceInput", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeListTagsOfResourceInput] = api.Shape{Name: "ListTagsOfResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsOfResourceInput](), Java: java + "ListTagsOfResourceInput", Open: true, Members: []api.Member{
 		{Name: "ResourceArn", Shape: &s[shapeResourceArnString], Index: 0, Required: true},
 		{Name: "NextToken", Shape: &s[shapeNextTokenString], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeListTagsOfResourceOutput] = api.Shape{Name: "ListTagsOfResourceOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsOfResourceOutput](), Java: java + "ListTagsOfResourceOutput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeListTagsOfResourceOutput] = api.Shape{Name: "ListTagsOfResourceOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListTagsOfResourceOutput](), Java: java + "ListTagsOfResourceOutput", Open: true, Members: []api.Member{
 		{Name: "Tags", Shape: &s[shapeTagList], Index: 0},
 		{Name: "NextToken", Shape: &s[shapeNextTokenString], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeLocalSecondaryIndex] = api.Shape{Name: "LocalSecondaryIndex", Kind: api.KindStruct, Type: reflect.TypeFor[LocalSecondaryIndex](), Java: java + "LocalSecondaryIndex", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeLocalSecondaryIndex] = api.Shape{Name: "LocalSecondaryIndex", Kind: api.KindStruct, Type: reflect.TypeFor[LocalSecondaryIndex](), Java: java + "LocalSecondaryIndex", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 1, Required: true},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 2, Required: true},
-	}, Order: []uint8{2, 0, 1}}
-	s[shapeLocalSecondaryIndexDescription] = api.Shape{Name: "LocalSecondaryIndexDescription", Kind: api.KindStruct, Type: reflect.TypeFor[LocalSecondaryIndexDescription](), Java: java + "LocalSecondaryIndexDescription", Members: []api.Member{
+	}, Order: []uint8{0, 1, 2}}
+	s[shapeLocalSecondaryIndexDescription] = api.Shape{Name: "LocalSecondaryIndexDescription", Kind: api.KindStruct, Type: reflect.TypeFor[LocalSecondaryIndexDescription](), Java: java + "LocalSecondaryIndexDescription", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 1},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 2},
 		{Name: "IndexSizeBytes", Shape: &s[shapeLongObject], Index: 3},
 		{Name: "ItemCount", Shape: &s[shapeLongObject], Index: 4},
 		{Name: "IndexArn", Shape: &s[shapeString], Index: 5},
-	}, Order: []uint8{5, 2, 0, 4, 3, 1}}
+	}, Order: []uint8{3, 0, 1, 2, 4, 5}}
 	s[shapeLocalSecondaryIndexDescriptionList] = api.Shape{Name: "LocalSecondaryIndexDescriptionList", Kind: api.KindList, Elem: &s[shapeLocalSecondaryIndexDescription]}
-	s[shapeLocalSecondaryIndexInfo] = api.Shape{Name: "LocalSecondaryIndexInfo", Kind: api.KindStruct, Type: reflect.TypeFor[LocalSecondaryIndexInfo](), Java: java + "LocalSecondaryIndexInfo", Members: []api.Member{
+	s[shapeLocalSecondaryIndexInfo] = api.Shape{Name: "LocalSecondaryIndexInfo", Kind: api.KindStruct, Type: reflect.TypeFor[LocalSecondaryIndexInfo](), Java: java + "LocalSecondaryIndexInfo", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 1},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 2},
-	}, Order: []uint8{2, 0, 1}}
+	}, Order: []uint8{0, 1, 2}}
 	s[shapeLocalSecondaryIndexList] = api.Shape{Name: "LocalSecondaryIndexList", Kind: api.KindList, Elem: &s[shapeLocalSecondaryIndex]}
 	s[shapeLocalSecondaryIndexes] = api.Shape{Name: "LocalSecondaryIndexes", Kind: api.KindList, Elem: &s[shapeLocalSecondaryIndexInfo]}
 	s[shapeLong] = api.Shape{Name: "Long", Kind: api.KindInt64}
@@ -1504,40 +1504,40 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeNonKeyAttributeName] = api.Shape{Name: "NonKeyAttributeName", Kind: api.KindString, Min: 1, HasMin: true, Max: 255, HasMax: true}
 	s[shapeNonKeyAttributeNameList] = api.Shape{Name: "NonKeyAttributeNameList", Kind: api.KindList, Min: 1, HasMin: true, Max: 20, HasMax: true, Elem: &s[shapeNonKeyAttributeName]}
 	s[shapeNonNegativeLongObject] = api.Shape{Name: "NonNegativeLongObject", Kind: api.KindInt64, Min: 0, HasMin: true}
-	s[shapeOnDemandThroughput] = api.Shape{Name: "OnDemandThroughput", Kind: api.KindStruct, Type: reflect.TypeFor[OnDemandThroughput](), Java: java + "OnDemandThroughput", Members: []api.Member{
+	s[shapeOnDemandThroughput] = api.Shape{Name: "OnDemandThroughput", Kind: api.KindStruct, Type: reflect.TypeFor[OnDemandThroughput](), Java: java + "OnDemandThroughput", Open: true, Members: []api.Member{
 		{Name: "MaxReadRequestUnits", Shape: &s[shapeLongObject], Index: 0},
 		{Name: "MaxWriteRequestUnits", Shape: &s[shapeLongObject], Index: 1},
 	}, Order: []uint8{0, 1}}
-	s[shapeOnDemandThroughputOverride] = api.Shape{Name: "OnDemandThroughputOverride", Kind: api.KindStruct, Type: reflect.TypeFor[OnDemandThroughputOverride](), Java: java + "OnDemandThroughputOverride", Members: []api.Member{
+	s[shapeOnDemandThroughputOverride] = api.Shape{Name: "OnDemandThroughputOverride", Kind: api.KindStruct, Type: reflect.TypeFor[OnDemandThroughputOverride](), Java: java + "OnDemandThroughputOverride", Open: true, Members: []api.Member{
 		{Name: "MaxReadRequestUnits", Shape: &s[shapeLongObject], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeOutputS3Configuration] = api.Shape{Name: "OutputS3Configuration", Kind: api.KindStruct, Type: reflect.TypeFor[OutputS3Configuration](), Java: java + "OutputS3Configuration", Members: []api.Member{
+	s[shapeOutputS3Configuration] = api.Shape{Name: "OutputS3Configuration", Kind: api.KindStruct, Type: reflect.TypeFor[OutputS3Configuration](), Java: java + "OutputS3Configuration", Open: true, Members: []api.Member{
 		{Name: "S3BucketOwner", Shape: &s[shapeS3BucketOwner], Index: 0},
 		{Name: "S3Bucket", Shape: &s[shapeS3Bucket], Index: 1},
 		{Name: "S3KeyPrefix", Shape: &s[shapeS3Prefix], Index: 2},
 		{Name: "S3SseAlgorithm", Shape: &s[shapeS3SseAlgorithm], Index: 3},
 		{Name: "S3SseKmsKeyId", Shape: &s[shapeS3SseKmsKeyId], Index: 4},
 		{Name: "OutputType", Shape: &s[shapeOutputTypeList], Index: 5, Required: true},
-	}, Order: []uint8{3, 1, 0, 4, 2, 5}}
+	}, Order: []uint8{3, 5, 0, 2, 1, 4}}
 	s[shapeOutputTypeEnum] = api.Shape{Name: "OutputTypeEnum", Kind: api.KindString, Enum: []string{"ERROR", "CONDITION_CHECK_FAILURE"}}
 	s[shapeOutputTypeList] = api.Shape{Name: "OutputTypeList", Kind: api.KindList, Elem: &s[shapeOutputTypeEnum]}
-	s[shapeParameterizedStatement] = api.Shape{Name: "ParameterizedStatement", Kind: api.KindStruct, Type: reflect.TypeFor[ParameterizedStatement](), Java: java + "ParameterizedStatement", Members: []api.Member{
+	s[shapeParameterizedStatement] = api.Shape{Name: "ParameterizedStatement", Kind: api.KindStruct, Type: reflect.TypeFor[ParameterizedStatement](), Java: java + "ParameterizedStatement", Open: true, Members: []api.Member{
 		{Name: "Statement", Shape: &s[shapePartiQLStatement], Index: 0, Required: true},
 		{Name: "Parameters", Shape: &s[shapePreparedStatementParameters], Index: 1},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 2},
-	}, Order: []uint8{0, 2, 1}}
+	}, Order: []uint8{2, 0, 1}}
 	s[shapeParameterizedStatements] = api.Shape{Name: "ParameterizedStatements", Kind: api.KindList, Min: 1, HasMin: true, Max: 100, HasMax: true, Elem: &s[shapeParameterizedStatement]}
 	s[shapePartiQLBatchRequest] = api.Shape{Name: "PartiQLBatchRequest", Kind: api.KindList, Min: 1, HasMin: true, Max: 25, HasMax: true, Elem: &s[shapeBatchStatementRequest]}
 	s[shapePartiQLBatchResponse] = api.Shape{Name: "PartiQLBatchResponse", Kind: api.KindList, Elem: &s[shapeBatchStatementResponse]}
 	s[shapePartiQLNextToken] = api.Shape{Name: "PartiQLNextToken", Kind: api.KindString, Min: 1, HasMin: true, Max: 32768, HasMax: true}
 	s[shapePartiQLStatement] = api.Shape{Name: "PartiQLStatement", Kind: api.KindString, Min: 1, HasMin: true, Max: 8192, HasMax: true}
-	s[shapePointInTimeRecoveryDescription] = api.Shape{Name: "PointInTimeRecoveryDescription", Kind: api.KindStruct, Type: reflect.TypeFor[PointInTimeRecoveryDescription](), Java: java + "PointInTimeRecoveryDescription", Members: []api.Member{
+	s[shapePointInTimeRecoveryDescription] = api.Shape{Name: "PointInTimeRecoveryDescription", Kind: api.KindStruct, Type: reflect.TypeFor[PointInTimeRecoveryDescription](), Java: java + "PointInTimeRecoveryDescription", Open: true, Members: []api.Member{
 		{Name: "PointInTimeRecoveryStatus", Shape: &s[shapePointInTimeRecoveryStatus], Index: 0},
 		{Name: "RecoveryPeriodInDays", Shape: &s[shapeRecoveryPeriodInDays], Index: 1},
 		{Name: "EarliestRestorableDateTime", Shape: &s[shapeDate], Index: 2},
 		{Name: "LatestRestorableDateTime", Shape: &s[shapeDate], Index: 3},
-	}, Order: []uint8{1, 3, 0, 2}}
-	s[shapePointInTimeRecoverySpecification] = api.Shape{Name: "PointInTimeRecoverySpecification", Kind: api.KindStruct, Type: reflect.TypeFor[PointInTimeRecoverySpecification](), Java: java + "PointInTimeRecoverySpecification", Members: []api.Member{
+	}, Order: []uint8{0, 1, 2, 3}}
+	s[shapePointInTimeRecoverySpecification] = api.Shape{Name: "PointInTimeRecoverySpecification", Kind: api.KindStruct, Type: reflect.TypeFor[PointInTimeRecoverySpecification](), Java: java + "PointInTimeRecoverySpecification", Open: true, Members: []api.Member{
 		{Name: "PointInTimeRecoveryEnabled", Shape: &s[shapeBooleanObject], Index: 0, Required: true},
 		{Name: "RecoveryPeriodInDays", Shape: &s[shapeRecoveryPeriodInDays], Index: 1},
 	}, Order: []uint8{1, 0}}
@@ -1548,35 +1548,35 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapePreparedStatementParameters] = api.Shape{Name: "PreparedStatementParameters", Kind: api.KindList, Min: 1, HasMin: true, Elem: &s[shapeAttributeValue]}
 	s[shapeProcessedInputBytes] = api.Shape{Name: "ProcessedInputBytes", Kind: api.KindInt64, Min: 0, HasMin: true}
 	s[shapeProcessedItemCount] = api.Shape{Name: "ProcessedItemCount", Kind: api.KindInt64, Min: 0, HasMin: true}
-	s[shapeProjection] = api.Shape{Name: "Projection", Kind: api.KindStruct, Type: reflect.TypeFor[Projection](), Java: java + "Projection", Members: []api.Member{
+	s[shapeProjection] = api.Shape{Name: "Projection", Kind: api.KindStruct, Type: reflect.TypeFor[Projection](), Java: java + "Projection", Open: true, Members: []api.Member{
 		{Name: "ProjectionType", Shape: &s[shapeProjectionType], Index: 0},
 		{Name: "NonKeyAttributes", Shape: &s[shapeNonKeyAttributeNameList], Index: 1},
-	}, Order: []uint8{0, 1}}
+	}, Order: []uint8{1, 0}}
 	s[shapeProjectionExpression] = api.Shape{Name: "ProjectionExpression", Kind: api.KindString}
 	s[shapeProjectionType] = api.Shape{Name: "ProjectionType", Kind: api.KindString, Enum: []string{"ALL", "KEYS_ONLY", "INCLUDE"}}
-	s[shapeProvisionedThroughput] = api.Shape{Name: "ProvisionedThroughput", Kind: api.KindStruct, Type: reflect.TypeFor[ProvisionedThroughput](), Java: java + "ProvisionedThroughput", Members: []api.Member{
+	s[shapeProvisionedThroughput] = api.Shape{Name: "ProvisionedThroughput", Kind: api.KindStruct, Type: reflect.TypeFor[ProvisionedThroughput](), Java: java + "ProvisionedThroughput", Open: true, Members: []api.Member{
 		{Name: "ReadCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 0, Required: true},
 		{Name: "WriteCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
-	s[shapeProvisionedThroughputDescription] = api.Shape{Name: "ProvisionedThroughputDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ProvisionedThroughputDescription](), Java: java + "ProvisionedThroughputDescription", Members: []api.Member{
+	s[shapeProvisionedThroughputDescription] = api.Shape{Name: "ProvisionedThroughputDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ProvisionedThroughputDescription](), Java: java + "ProvisionedThroughputDescription", Open: true, Members: []api.Member{
 		{Name: "LastIncreaseDateTime", Shape: &s[shapeDate], Index: 0},
 		{Name: "LastDecreaseDateTime", Shape: &s[shapeDate], Index: 1},
 		{Name: "NumberOfDecreasesToday", Shape: &s[shapePositiveLongObject], Index: 2},
 		{Name: "ReadCapacityUnits", Shape: &s[shapeNonNegativeLongObject], Index: 3},
 		{Name: "WriteCapacityUnits", Shape: &s[shapeNonNegativeLongObject], Index: 4},
-	}, Order: []uint8{4, 1, 0, 3, 2}}
-	s[shapeProvisionedThroughputOverride] = api.Shape{Name: "ProvisionedThroughputOverride", Kind: api.KindStruct, Type: reflect.TypeFor[ProvisionedThroughputOverride](), Java: java + "ProvisionedThroughputOverride", Members: []api.Member{
+	}, Order: []uint8{2, 4, 0, 1, 3}}
+	s[shapeProvisionedThroughputOverride] = api.Shape{Name: "ProvisionedThroughputOverride", Kind: api.KindStruct, Type: reflect.TypeFor[ProvisionedThroughputOverride](), Java: java + "ProvisionedThroughputOverride", Open: true, Members: []api.Member{
 		{Name: "ReadCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapePut] = api.Shape{Name: "Put", Kind: api.KindStruct, Type: reflect.TypeFor[Put](), Java: java + "Put", Members: []api.Member{
+	s[shapePut] = api.Shape{Name: "Put", Kind: api.KindStruct, Type: reflect.TypeFor[Put](), Java: java + "Put", Open: true, Members: []api.Member{
 		{Name: "Item", Shape: &s[shapePutItemInputAttributeMap], Index: 0, Required: true},
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 1, Required: true},
 		{Name: "ConditionExpression", Shape: &s[shapeConditionExpression], Index: 2},
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 3},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 4},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 5},
-	}, Order: []uint8{4, 2, 1, 3, 0, 5}}
-	s[shapePutItemInput] = api.Shape{Name: "PutItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutItemInput](), Java: java + "PutItemInput", Members: []api.Member{
+	}, Order: []uint8{0, 2, 5, 3, 4, 1}}
+	s[shapePutItemInput] = api.Shape{Name: "PutItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutItemInput](), Java: java + "PutItemInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "Item", Shape: &s[shapePutItemInputAttributeMap], Index: 1, Required: true},
 		{Name: "Expected", Shape: &s[shapeExpectedAttributeMap], Index: 2},
@@ -1588,26 +1588,26 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 8},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 9},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 10},
-	}, Order: []uint8{9, 7, 2, 4, 0, 8, 1, 5, 3, 10, 6}}
+	}, Order: []uint8{3, 6, 1, 7, 10, 8, 9, 2, 4, 5, 0}}
 	s[shapePutItemInputAttributeMap] = api.Shape{Name: "PutItemInputAttributeMap", Kind: api.KindJSON}
-	s[shapePutItemOutput] = api.Shape{Name: "PutItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[PutItemOutput](), Java: java + "PutItemOutput", Members: []api.Member{
+	s[shapePutItemOutput] = api.Shape{Name: "PutItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[PutItemOutput](), Java: java + "PutItemOutput", Open: true, Members: []api.Member{
 		{Name: "Attributes", Shape: &s[shapeAttributeMap], Index: 0},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacity], Index: 1},
 		{Name: "ItemCollectionMetrics", Shape: &s[shapeItemCollectionMetrics], Index: 2},
-	}, Order: []uint8{1, 0, 2}}
-	s[shapePutRequest] = api.Shape{Name: "PutRequest", Kind: api.KindStruct, Type: reflect.TypeFor[PutRequest](), Java: java + "PutRequest", Members: []api.Member{
+	}, Order: []uint8{2, 0, 1}}
+	s[shapePutRequest] = api.Shape{Name: "PutRequest", Kind: api.KindStruct, Type: reflect.TypeFor[PutRequest](), Java: java + "PutRequest", Open: true, Members: []api.Member{
 		{Name: "Item", Shape: &s[shapePutItemInputAttributeMap], Index: 0, Required: true},
 	}, Order: []uint8{0}}
-	s[shapePutResourcePolicyInput] = api.Shape{Name: "PutResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutResourcePolicyInput](), Java: java + "PutResourcePolicyInput", Members: []api.Member{
+	s[shapePutResourcePolicyInput] = api.Shape{Name: "PutResourcePolicyInput", Kind: api.KindStruct, Type: reflect.TypeFor[PutResourcePolicyInput](), Java: java + "PutResourcePolicyInput", Open: true, Members: []api.Member{
 		{Name: "ResourceArn", Shape: &s[shapeResourceArnString], Index: 0, Required: true},
 		{Name: "Policy", Shape: &s[shapeResourcePolicy], Index: 1, Required: true},
 		{Name: "ExpectedRevisionId", Shape: &s[shapePolicyRevisionId], Index: 2},
 		{Name: "ConfirmRemoveSelfResourceAccess", Shape: &s[shapeConfirmRemoveSelfResourceAccess], Index: 3},
-	}, Order: []uint8{0, 3, 1, 2}}
-	s[shapePutResourcePolicyOutput] = api.Shape{Name: "PutResourcePolicyOutput", Kind: api.KindStruct, Type: reflect.TypeFor[PutResourcePolicyOutput](), Java: java + "PutResourcePolicyOutput", Members: []api.Member{
+	}, Order: []uint8{2, 0, 3, 1}}
+	s[shapePutResourcePolicyOutput] = api.Shape{Name: "PutResourcePolicyOutput", Kind: api.KindStruct, Type: reflect.TypeFor[PutResourcePolicyOutput](), Java: java + "PutResourcePolicyOutput", Open: true, Members: []api.Member{
 		{Name: "RevisionId", Shape: &s[shapePolicyRevisionId], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeQueryInput] = api.Shape{Name: "QueryInput", Kind: api.KindStruct, Type: reflect.TypeFor[QueryInput](), Java: java + "QueryInput", Members: []api.Member{
+	s[shapeQueryInput] = api.Shape{Name: "QueryInput", Kind: api.KindStruct, Type: reflect.TypeFor[QueryInput](), Java: java + "QueryInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 1},
 		{Name: "Select", Shape: &s[shapeSelect], Index: 2},
@@ -1625,35 +1625,35 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "KeyConditionExpression", Shape: &s[shapeKeyExpression], Index: 14},
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 15},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 16},
-	}, Order: []uint8{4, 16, 11, 3, 9, 7, 2, 8, 14, 10, 6, 12, 0, 15, 13, 5, 1}}
-	s[shapeQueryOutput] = api.Shape{Name: "QueryOutput", Kind: api.KindStruct, Type: reflect.TypeFor[QueryOutput](), Java: java + "QueryOutput", Members: []api.Member{
+	}, Order: []uint8{2, 15, 1, 10, 12, 7, 11, 9, 0, 8, 14, 16, 5, 3, 4, 13, 6}}
+	s[shapeQueryOutput] = api.Shape{Name: "QueryOutput", Kind: api.KindStruct, Type: reflect.TypeFor[QueryOutput](), Java: java + "QueryOutput", Open: true, Members: []api.Member{
 		{Name: "Items", Shape: &s[shapeItemList], Index: 0},
 		{Name: "Count", Shape: &s[shapeInteger], Index: 1},
 		{Name: "ScannedCount", Shape: &s[shapeInteger], Index: 2},
 		{Name: "LastEvaluatedKey", Shape: &s[shapeKey], Index: 3},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacity], Index: 4},
-	}, Order: []uint8{1, 0, 4, 2, 3}}
+	}, Order: []uint8{2, 1, 3, 4, 0}}
 	s[shapeReason] = api.Shape{Name: "Reason", Kind: api.KindString}
 	s[shapeRecoveryPeriodInDays] = api.Shape{Name: "RecoveryPeriodInDays", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 35, HasMax: true}
 	s[shapeRegionName] = api.Shape{Name: "RegionName", Kind: api.KindString}
-	s[shapeReplica] = api.Shape{Name: "Replica", Kind: api.KindStruct, Type: reflect.TypeFor[Replica](), Java: java + "Replica", Members: []api.Member{
+	s[shapeReplica] = api.Shape{Name: "Replica", Kind: api.KindStruct, Type: reflect.TypeFor[Replica](), Java: java + "Replica", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeReplicaAutoScalingDescription] = api.Shape{Name: "ReplicaAutoScalingDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaAutoScalingDescription](), Java: java + "ReplicaAutoScalingDescription", Members: []api.Member{
+	s[shapeReplicaAutoScalingDescription] = api.Shape{Name: "ReplicaAutoScalingDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaAutoScalingDescription](), Java: java + "ReplicaAutoScalingDescription", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0},
 		{Name: "GlobalSecondaryIndexes", Shape: &s[shapeReplicaGlobalSecondaryIndexAutoScalingDescriptionList], Index: 1},
 		{Name: "ReplicaProvisionedReadCapacityAutoScalingSettings", Shape: &s[shapeAutoScalingSettingsDescription], Index: 2},
 		{Name: "ReplicaProvisionedWriteCapacityAutoScalingSettings", Shape: &s[shapeAutoScalingSettingsDescription], Index: 3},
 		{Name: "ReplicaStatus", Shape: &s[shapeReplicaStatus], Index: 4},
-	}, Order: []uint8{4, 1, 3, 0, 2}}
+	}, Order: []uint8{1, 4, 0, 3, 2}}
 	s[shapeReplicaAutoScalingDescriptionList] = api.Shape{Name: "ReplicaAutoScalingDescriptionList", Kind: api.KindList, Elem: &s[shapeReplicaAutoScalingDescription]}
-	s[shapeReplicaAutoScalingUpdate] = api.Shape{Name: "ReplicaAutoScalingUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaAutoScalingUpdate](), Java: java + "ReplicaAutoScalingUpdate", Members: []api.Member{
+	s[shapeReplicaAutoScalingUpdate] = api.Shape{Name: "ReplicaAutoScalingUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaAutoScalingUpdate](), Java: java + "ReplicaAutoScalingUpdate", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 		{Name: "ReplicaGlobalSecondaryIndexUpdates", Shape: &s[shapeReplicaGlobalSecondaryIndexAutoScalingUpdateList], Index: 1},
 		{Name: "ReplicaProvisionedReadCapacityAutoScalingUpdate", Shape: &s[shapeAutoScalingSettingsUpdate], Index: 2},
-	}, Order: []uint8{2, 0, 1}}
+	}, Order: []uint8{1, 0, 2}}
 	s[shapeReplicaAutoScalingUpdateList] = api.Shape{Name: "ReplicaAutoScalingUpdateList", Kind: api.KindList, Min: 1, HasMin: true, Elem: &s[shapeReplicaAutoScalingUpdate]}
-	s[shapeReplicaDescription] = api.Shape{Name: "ReplicaDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaDescription](), Java: java + "ReplicaDescription", Members: []api.Member{
+	s[shapeReplicaDescription] = api.Shape{Name: "ReplicaDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaDescription](), Java: java + "ReplicaDescription", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0},
 		{Name: "ReplicaStatus", Shape: &s[shapeReplicaStatus], Index: 1},
 		{Name: "ReplicaArn", Shape: &s[shapeString], Index: 2},
@@ -1667,50 +1667,50 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ReplicaInaccessibleDateTime", Shape: &s[shapeDate], Index: 10},
 		{Name: "ReplicaTableClassSummary", Shape: &s[shapeTableClassSummary], Index: 11},
 		{Name: "GlobalTableSettingsReplicationMode", Shape: &s[shapeGlobalTableSettingsReplicationMode], Index: 12},
-	}, Order: []uint8{9, 1, 2, 8, 0, 4, 6, 12, 5, 10, 7, 3, 11}}
+	}, Order: []uint8{2, 5, 7, 9, 12, 1, 10, 3, 0, 11, 4, 8, 6}}
 	s[shapeReplicaDescriptionList] = api.Shape{Name: "ReplicaDescriptionList", Kind: api.KindList, Elem: &s[shapeReplicaDescription]}
-	s[shapeReplicaGlobalSecondaryIndex] = api.Shape{Name: "ReplicaGlobalSecondaryIndex", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndex](), Java: java + "ReplicaGlobalSecondaryIndex", Members: []api.Member{
+	s[shapeReplicaGlobalSecondaryIndex] = api.Shape{Name: "ReplicaGlobalSecondaryIndex", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndex](), Java: java + "ReplicaGlobalSecondaryIndex", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "ProvisionedThroughputOverride", Shape: &s[shapeProvisionedThroughputOverride], Index: 1},
 		{Name: "OnDemandThroughputOverride", Shape: &s[shapeOnDemandThroughputOverride], Index: 2},
-	}, Order: []uint8{1, 0, 2}}
-	s[shapeReplicaGlobalSecondaryIndexAutoScalingDescription] = api.Shape{Name: "ReplicaGlobalSecondaryIndexAutoScalingDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexAutoScalingDescription](), Java: java + "ReplicaGlobalSecondaryIndexAutoScalingDescription", Members: []api.Member{
+	}, Order: []uint8{2, 1, 0}}
+	s[shapeReplicaGlobalSecondaryIndexAutoScalingDescription] = api.Shape{Name: "ReplicaGlobalSecondaryIndexAutoScalingDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexAutoScalingDescription](), Java: java + "ReplicaGlobalSecondaryIndexAutoScalingDescription", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "IndexStatus", Shape: &s[shapeIndexStatus], Index: 1},
 		{Name: "ProvisionedReadCapacityAutoScalingSettings", Shape: &s[shapeAutoScalingSettingsDescription], Index: 2},
 		{Name: "ProvisionedWriteCapacityAutoScalingSettings", Shape: &s[shapeAutoScalingSettingsDescription], Index: 3},
-	}, Order: []uint8{2, 0, 1, 3}}
+	}, Order: []uint8{3, 2, 0, 1}}
 	s[shapeReplicaGlobalSecondaryIndexAutoScalingDescriptionList] = api.Shape{Name: "ReplicaGlobalSecondaryIndexAutoScalingDescriptionList", Kind: api.KindList, Elem: &s[shapeReplicaGlobalSecondaryIndexAutoScalingDescription]}
-	s[shapeReplicaGlobalSecondaryIndexAutoScalingUpdate] = api.Shape{Name: "ReplicaGlobalSecondaryIndexAutoScalingUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexAutoScalingUpdate](), Java: java + "ReplicaGlobalSecondaryIndexAutoScalingUpdate", Members: []api.Member{
+	s[shapeReplicaGlobalSecondaryIndexAutoScalingUpdate] = api.Shape{Name: "ReplicaGlobalSecondaryIndexAutoScalingUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexAutoScalingUpdate](), Java: java + "ReplicaGlobalSecondaryIndexAutoScalingUpdate", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "ProvisionedReadCapacityAutoScalingUpdate", Shape: &s[shapeAutoScalingSettingsUpdate], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeReplicaGlobalSecondaryIndexAutoScalingUpdateList] = api.Shape{Name: "ReplicaGlobalSecondaryIndexAutoScalingUpdateList", Kind: api.KindList, Elem: &s[shapeReplicaGlobalSecondaryIndexAutoScalingUpdate]}
-	s[shapeReplicaGlobalSecondaryIndexDescription] = api.Shape{Name: "ReplicaGlobalSecondaryIndexDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexDescription](), Java: java + "ReplicaGlobalSecondaryIndexDescription", Members: []api.Member{
+	s[shapeReplicaGlobalSecondaryIndexDescription] = api.Shape{Name: "ReplicaGlobalSecondaryIndexDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexDescription](), Java: java + "ReplicaGlobalSecondaryIndexDescription", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "ProvisionedThroughputOverride", Shape: &s[shapeProvisionedThroughputOverride], Index: 1},
 		{Name: "OnDemandThroughputOverride", Shape: &s[shapeOnDemandThroughputOverride], Index: 2},
 		{Name: "WarmThroughput", Shape: &s[shapeGlobalSecondaryIndexWarmThroughputDescription], Index: 3},
-	}, Order: []uint8{1, 3, 0, 2}}
+	}, Order: []uint8{2, 3, 1, 0}}
 	s[shapeReplicaGlobalSecondaryIndexDescriptionList] = api.Shape{Name: "ReplicaGlobalSecondaryIndexDescriptionList", Kind: api.KindList, Elem: &s[shapeReplicaGlobalSecondaryIndexDescription]}
 	s[shapeReplicaGlobalSecondaryIndexList] = api.Shape{Name: "ReplicaGlobalSecondaryIndexList", Kind: api.KindList, Min: 1, HasMin: true, Elem: &s[shapeReplicaGlobalSecondaryIndex]}
-	s[shapeReplicaGlobalSecondaryIndexSettingsDescription] = api.Shape{Name: "ReplicaGlobalSecondaryIndexSettingsDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexSettingsDescription](), Java: java + "ReplicaGlobalSecondaryIndexSettingsDescription", Members: []api.Member{
+	s[shapeReplicaGlobalSecondaryIndexSettingsDescription] = api.Shape{Name: "ReplicaGlobalSecondaryIndexSettingsDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexSettingsDescription](), Java: java + "ReplicaGlobalSecondaryIndexSettingsDescription", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "IndexStatus", Shape: &s[shapeIndexStatus], Index: 1},
 		{Name: "ProvisionedReadCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 2},
 		{Name: "ProvisionedReadCapacityAutoScalingSettings", Shape: &s[shapeAutoScalingSettingsDescription], Index: 3},
 		{Name: "ProvisionedWriteCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 4},
 		{Name: "ProvisionedWriteCapacityAutoScalingSettings", Shape: &s[shapeAutoScalingSettingsDescription], Index: 5},
-	}, Order: []uint8{3, 2, 0, 4, 1, 5}}
+	}, Order: []uint8{4, 5, 2, 3, 0, 1}}
 	s[shapeReplicaGlobalSecondaryIndexSettingsDescriptionList] = api.Shape{Name: "ReplicaGlobalSecondaryIndexSettingsDescriptionList", Kind: api.KindList, Elem: &s[shapeReplicaGlobalSecondaryIndexSettingsDescription]}
-	s[shapeReplicaGlobalSecondaryIndexSettingsUpdate] = api.Shape{Name: "ReplicaGlobalSecondaryIndexSettingsUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexSettingsUpdate](), Java: java + "ReplicaGlobalSecondaryIndexSettingsUpdate", Members: []api.Member{
+	s[shapeReplicaGlobalSecondaryIndexSettingsUpdate] = api.Shape{Name: "ReplicaGlobalSecondaryIndexSettingsUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaGlobalSecondaryIndexSettingsUpdate](), Java: java + "ReplicaGlobalSecondaryIndexSettingsUpdate", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "ProvisionedReadCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 1},
 		{Name: "ProvisionedReadCapacityAutoScalingSettingsUpdate", Shape: &s[shapeAutoScalingSettingsUpdate], Index: 2},
 	}, Order: []uint8{1, 0, 2}}
 	s[shapeReplicaGlobalSecondaryIndexSettingsUpdateList] = api.Shape{Name: "ReplicaGlobalSecondaryIndexSettingsUpdateList", Kind: api.KindList, Min: 1, HasMin: true, Max: 20, HasMax: true, Elem: &s[shapeReplicaGlobalSecondaryIndexSettingsUpdate]}
 	s[shapeReplicaList] = api.Shape{Name: "ReplicaList", Kind: api.KindList, Elem: &s[shapeReplica]}
-	s[shapeReplicaSettingsDescription] = api.Shape{Name: "ReplicaSettingsDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaSettingsDescription](), Java: java + "ReplicaSettingsDescription", Members: []api.Member{
+	s[shapeReplicaSettingsDescription] = api.Shape{Name: "ReplicaSettingsDescription", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaSettingsDescription](), Java: java + "ReplicaSettingsDescription", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 		{Name: "ReplicaStatus", Shape: &s[shapeReplicaStatus], Index: 1},
 		{Name: "ReplicaBillingModeSummary", Shape: &s[shapeBillingModeSummary], Index: 2},
@@ -1720,42 +1720,42 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ReplicaProvisionedWriteCapacityAutoScalingSettings", Shape: &s[shapeAutoScalingSettingsDescription], Index: 6},
 		{Name: "ReplicaGlobalSecondaryIndexSettings", Shape: &s[shapeReplicaGlobalSecondaryIndexSettingsDescriptionList], Index: 7},
 		{Name: "ReplicaTableClassSummary", Shape: &s[shapeTableClassSummary], Index: 8},
-	}, Order: []uint8{1, 7, 3, 5, 6, 0, 8, 4, 2}}
+	}, Order: []uint8{2, 7, 1, 0, 8, 3, 6, 5, 4}}
 	s[shapeReplicaSettingsDescriptionList] = api.Shape{Name: "ReplicaSettingsDescriptionList", Kind: api.KindList, Elem: &s[shapeReplicaSettingsDescription]}
-	s[shapeReplicaSettingsUpdate] = api.Shape{Name: "ReplicaSettingsUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaSettingsUpdate](), Java: java + "ReplicaSettingsUpdate", Members: []api.Member{
+	s[shapeReplicaSettingsUpdate] = api.Shape{Name: "ReplicaSettingsUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaSettingsUpdate](), Java: java + "ReplicaSettingsUpdate", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 		{Name: "ReplicaProvisionedReadCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 1},
 		{Name: "ReplicaProvisionedReadCapacityAutoScalingSettingsUpdate", Shape: &s[shapeAutoScalingSettingsUpdate], Index: 2},
 		{Name: "ReplicaGlobalSecondaryIndexSettingsUpdate", Shape: &s[shapeReplicaGlobalSecondaryIndexSettingsUpdateList], Index: 3},
 		{Name: "ReplicaTableClass", Shape: &s[shapeTableClass], Index: 4},
-	}, Order: []uint8{1, 4, 3, 0, 2}}
+	}, Order: []uint8{2, 4, 3, 0, 1}}
 	s[shapeReplicaSettingsUpdateList] = api.Shape{Name: "ReplicaSettingsUpdateList", Kind: api.KindList, Min: 1, HasMin: true, Max: 50, HasMax: true, Elem: &s[shapeReplicaSettingsUpdate]}
 	s[shapeReplicaStatus] = api.Shape{Name: "ReplicaStatus", Kind: api.KindString, Enum: []string{"CREATING", "CREATION_FAILED", "UPDATING", "DELETING", "ACTIVE", "REGION_DISABLED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "ARCHIVING", "ARCHIVED", "REPLICATION_NOT_AUTHORIZED"}}
 	s[shapeReplicaStatusDescription] = api.Shape{Name: "ReplicaStatusDescription", Kind: api.KindString}
 	s[shapeReplicaStatusPercentProgress] = api.Shape{Name: "ReplicaStatusPercentProgress", Kind: api.KindString}
-	s[shapeReplicaUpdate] = api.Shape{Name: "ReplicaUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaUpdate](), Java: java + "ReplicaUpdate", Members: []api.Member{
+	s[shapeReplicaUpdate] = api.Shape{Name: "ReplicaUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicaUpdate](), Java: java + "ReplicaUpdate", Open: true, Members: []api.Member{
 		{Name: "Create", Shape: &s[shapeCreateReplicaAction], Index: 0},
 		{Name: "Delete", Shape: &s[shapeDeleteReplicaAction], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeReplicaUpdateList] = api.Shape{Name: "ReplicaUpdateList", Kind: api.KindList, Elem: &s[shapeReplicaUpdate]}
-	s[shapeReplicationGroupUpdate] = api.Shape{Name: "ReplicationGroupUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicationGroupUpdate](), Java: java + "ReplicationGroupUpdate", Members: []api.Member{
+	s[shapeReplicationGroupUpdate] = api.Shape{Name: "ReplicationGroupUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[ReplicationGroupUpdate](), Java: java + "ReplicationGroupUpdate", Open: true, Members: []api.Member{
 		{Name: "Create", Shape: &s[shapeCreateReplicationGroupMemberAction], Index: 0},
 		{Name: "Update", Shape: &s[shapeUpdateReplicationGroupMemberAction], Index: 1},
 		{Name: "Delete", Shape: &s[shapeDeleteReplicationGroupMemberAction], Index: 2},
 		{Name: "Disassociate", Shape: &s[shapeDisassociateReplicationGroupMemberAction], Index: 3},
-	}, Order: []uint8{1, 3, 2, 0}}
+	}, Order: []uint8{0, 1, 2, 3}}
 	s[shapeReplicationGroupUpdateList] = api.Shape{Name: "ReplicationGroupUpdateList", Kind: api.KindList, Min: 1, HasMin: true, Elem: &s[shapeReplicationGroupUpdate]}
 	s[shapeResource] = api.Shape{Name: "Resource", Kind: api.KindString}
 	s[shapeResourceArnString] = api.Shape{Name: "ResourceArnString", Kind: api.KindString, Min: 1, HasMin: true, Max: 1283, HasMax: true}
 	s[shapeResourcePolicy] = api.Shape{Name: "ResourcePolicy", Kind: api.KindString}
 	s[shapeRestoreInProgress] = api.Shape{Name: "RestoreInProgress", Kind: api.KindBool}
-	s[shapeRestoreSummary] = api.Shape{Name: "RestoreSummary", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreSummary](), Java: java + "RestoreSummary", Members: []api.Member{
+	s[shapeRestoreSummary] = api.Shape{Name: "RestoreSummary", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreSummary](), Java: java + "RestoreSummary", Open: true, Members: []api.Member{
 		{Name: "SourceBackupArn", Shape: &s[shapeBackupArn], Index: 0},
 		{Name: "SourceTableArn", Shape: &s[shapeTableArn], Index: 1},
 		{Name: "RestoreDateTime", Shape: &s[shapeDate], Index: 2, Required: true},
 		{Name: "RestoreInProgress", Shape: &s[shapeRestoreInProgress], Index: 3, Required: true},
-	}, Order: []uint8{2, 0, 1, 3}}
-	s[shapeRestoreTableFromBackupInput] = api.Shape{Name: "RestoreTableFromBackupInput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreTableFromBackupInput](), Java: java + "RestoreTableFromBackupInput", Members: []api.Member{
+	}, Order: []uint8{1, 2, 0, 3}}
+	s[shapeRestoreTableFromBackupInput] = api.Shape{Name: "RestoreTableFromBackupInput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreTableFromBackupInput](), Java: java + "RestoreTableFromBackupInput", Open: true, Members: []api.Member{
 		{Name: "TargetTableName", Shape: &s[shapeTableName], Index: 0, Required: true},
 		{Name: "BackupArn", Shape: &s[shapeBackupArn], Index: 1, Required: true},
 		{Name: "BillingModeOverride", Shape: &s[shapeBillingMode], Index: 2},
@@ -1765,11 +1765,11 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "OnDemandThroughputOverride", Shape: &s[shapeOnDemandThroughput], Index: 6},
 		{Name: "SSESpecificationOverride", Shape: &s[shapeSSESpecification], Index: 7},
 		{Name: "VectorIndexOverride", Shape: &s[shapeVectorIndexList], Index: 8},
-	}, Order: []uint8{5, 4, 7, 3, 6, 2, 8, 1, 0}}
-	s[shapeRestoreTableFromBackupOutput] = api.Shape{Name: "RestoreTableFromBackupOutput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreTableFromBackupOutput](), Java: java + "RestoreTableFromBackupOutput", Members: []api.Member{
+	}, Order: []uint8{6, 1, 2, 5, 8, 7, 0, 4, 3}}
+	s[shapeRestoreTableFromBackupOutput] = api.Shape{Name: "RestoreTableFromBackupOutput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreTableFromBackupOutput](), Java: java + "RestoreTableFromBackupOutput", Open: true, Members: []api.Member{
 		{Name: "TableDescription", Shape: &s[shapeTableDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeRestoreTableToPointInTimeInput] = api.Shape{Name: "RestoreTableToPointInTimeInput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreTableToPointInTimeInput](), Java: java + "RestoreTableToPointInTimeInput", Members: []api.Member{
+	s[shapeRestoreTableToPointInTimeInput] = api.Shape{Name: "RestoreTableToPointInTimeInput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreTableToPointInTimeInput](), Java: java + "RestoreTableToPointInTimeInput", Open: true, Members: []api.Member{
 		{Name: "SourceTableArn", Shape: &s[shapeTableArn], Index: 0},
 		{Name: "SourceTableName", Shape: &s[shapeTableName], Index: 1},
 		{Name: "TargetTableName", Shape: &s[shapeTableName], Index: 2, Required: true},
@@ -1782,40 +1782,40 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "OnDemandThroughputOverride", Shape: &s[shapeOnDemandThroughput], Index: 9},
 		{Name: "SSESpecificationOverride", Shape: &s[shapeSSESpecification], Index: 10},
 		{Name: "VectorIndexOverride", Shape: &s[shapeVectorIndexList], Index: 11},
-	}, Order: []uint8{4, 8, 7, 3, 10, 6, 9, 5, 11, 2, 1, 0}}
-	s[shapeRestoreTableToPointInTimeOutput] = api.Shape{Name: "RestoreTableToPointInTimeOutput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreTableToPointInTimeOutput](), Java: java + "RestoreTableToPointInTimeOutput", Members: []api.Member{
+	}, Order: []uint8{9, 0, 1, 5, 8, 11, 10, 2, 3, 4, 7, 6}}
+	s[shapeRestoreTableToPointInTimeOutput] = api.Shape{Name: "RestoreTableToPointInTimeOutput", Kind: api.KindStruct, Type: reflect.TypeFor[RestoreTableToPointInTimeOutput](), Java: java + "RestoreTableToPointInTimeOutput", Open: true, Members: []api.Member{
 		{Name: "TableDescription", Shape: &s[shapeTableDescription], Index: 0},
 	}, Order: []uint8{0}}
 	s[shapeReturnConsumedCapacity] = api.Shape{Name: "ReturnConsumedCapacity", Kind: api.KindString, Enum: []string{"INDEXES", "TOTAL", "NONE"}}
 	s[shapeReturnItemCollectionMetrics] = api.Shape{Name: "ReturnItemCollectionMetrics", Kind: api.KindString, Enum: []string{"SIZE", "NONE"}}
-	s[shapeReturnValue] = api.Shape{Name: "ReturnValue", Kind: api.KindString, Enum: []string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}}
+	s[shapeReturnValue] = api.Shape{Name: "ReturnValue", Kind: api.KindString, Enum: []string{"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"}}
 	s[shapeReturnValuesOnConditionCheckFailure] = api.Shape{Name: "ReturnValuesOnConditionCheckFailure", Kind: api.KindString, Enum: []string{"ALL_OLD", "NONE"}}
 	s[shapeS3Bucket] = api.Shape{Name: "S3Bucket", Kind: api.KindString, Max: 255, HasMax: true, Pattern: "^[a-z0-9A-Z]+[\\.\\-\\w]*[a-z0-9A-Z]+$"}
 	s[shapeS3BucketOwner] = api.Shape{Name: "S3BucketOwner", Kind: api.KindString, Pattern: "[0-9]{12}"}
-	s[shapeS3BucketSource] = api.Shape{Name: "S3BucketSource", Kind: api.KindStruct, Type: reflect.TypeFor[S3BucketSource](), Java: java + "S3BucketSource", Members: []api.Member{
+	s[shapeS3BucketSource] = api.Shape{Name: "S3BucketSource", Kind: api.KindStruct, Type: reflect.TypeFor[S3BucketSource](), Java: java + "S3BucketSource", Open: true, Members: []api.Member{
 		{Name: "S3BucketOwner", Shape: &s[shapeS3BucketOwner], Index: 0},
 		{Name: "S3Bucket", Shape: &s[shapeS3Bucket], Index: 1, Required: true},
 		{Name: "S3KeyPrefix", Shape: &s[shapeS3Prefix], Index: 2},
-	}, Order: []uint8{1, 0, 2}}
+	}, Order: []uint8{0, 2, 1}}
 	s[shapeS3Prefix] = api.Shape{Name: "S3Prefix", Kind: api.KindString, Max: 1024, HasMax: true}
 	s[shapeS3SseAlgorithm] = api.Shape{Name: "S3SseAlgorithm", Kind: api.KindString, Enum: []string{"AES256", "KMS"}}
 	s[shapeS3SseKmsKeyId] = api.Shape{Name: "S3SseKmsKeyId", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true}
-	s[shapeSSEDescription] = api.Shape{Name: "SSEDescription", Kind: api.KindStruct, Type: reflect.TypeFor[SSEDescription](), Java: java + "SSEDescription", Members: []api.Member{
+	s[shapeSSEDescription] = api.Shape{Name: "SSEDescription", Kind: api.KindStruct, Type: reflect.TypeFor[SSEDescription](), Java: java + "SSEDescription", Open: true, Members: []api.Member{
 		{Name: "Status", Shape: &s[shapeSSEStatus], Index: 0},
 		{Name: "SSEType", Shape: &s[shapeSSEType], Index: 1},
 		{Name: "KMSMasterKeyArn", Shape: &s[shapeKMSMasterKeyArn], Index: 2},
 		{Name: "InaccessibleEncryptionDateTime", Shape: &s[shapeDate], Index: 3},
-	}, Order: []uint8{0, 2, 3, 1}}
+	}, Order: []uint8{1, 3, 2, 0}}
 	s[shapeSSEEnabled] = api.Shape{Name: "SSEEnabled", Kind: api.KindBool}
-	s[shapeSSESpecification] = api.Shape{Name: "SSESpecification", Kind: api.KindStruct, Type: reflect.TypeFor[SSESpecification](), Java: java + "SSESpecification", Members: []api.Member{
+	s[shapeSSESpecification] = api.Shape{Name: "SSESpecification", Kind: api.KindStruct, Type: reflect.TypeFor[SSESpecification](), Java: java + "SSESpecification", Open: true, Members: []api.Member{
 		{Name: "Enabled", Shape: &s[shapeSSEEnabled], Index: 0},
 		{Name: "SSEType", Shape: &s[shapeSSEType], Index: 1},
 		{Name: "KMSMasterKeyId", Shape: &s[shapeKMSMasterKeyId], Index: 2},
-	}, Order: []uint8{0, 2, 1}}
+	}, Order: []uint8{2, 1, 0}}
 	s[shapeSSEStatus] = api.Shape{Name: "SSEStatus", Kind: api.KindString, Enum: []string{"ENABLING", "ENABLED", "DISABLING", "DISABLED", "UPDATING"}}
 	s[shapeSSEType] = api.Shape{Name: "SSEType", Kind: api.KindString, Enum: []string{"AES256", "KMS"}}
-	s[shapeScalarAttributeType] = api.Shape{Name: "ScalarAttributeType", Kind: api.KindString, Enum: []string{"S", "N", "B"}}
-	s[shapeScanInput] = api.Shape{Name: "ScanInput", Kind: api.KindStruct, Type: reflect.TypeFor[ScanInput](), Java: java + "ScanInput", Members: []api.Member{
+	s[shapeScalarAttributeType] = api.Shape{Name: "ScalarAttributeType", Kind: api.KindString, Enum: []string{"B", "N", "S"}}
+	s[shapeScanInput] = api.Shape{Name: "ScanInput", Kind: api.KindStruct, Type: reflect.TypeFor[ScanInput](), Java: java + "ScanInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 1},
 		{Name: "AttributesToGet", Shape: &s[shapeAttributeNameList], Index: 2},
@@ -1832,30 +1832,30 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 13},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 14},
 		{Name: "ConsistentRead", Shape: &s[shapeConsistentRead], Index: 15},
-	}, Order: []uint8{3, 14, 8, 2, 10, 4, 5, 6, 9, 7, 11, 0, 15, 13, 12, 1}}
-	s[shapeScanOutput] = api.Shape{Name: "ScanOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ScanOutput](), Java: java + "ScanOutput", Members: []api.Member{
+	}, Order: []uint8{4, 13, 1, 7, 9, 11, 8, 0, 6, 5, 14, 10, 15, 2, 3, 12}}
+	s[shapeScanOutput] = api.Shape{Name: "ScanOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ScanOutput](), Java: java + "ScanOutput", Open: true, Members: []api.Member{
 		{Name: "Items", Shape: &s[shapeItemList], Index: 0},
 		{Name: "Count", Shape: &s[shapeInteger], Index: 1},
 		{Name: "ScannedCount", Shape: &s[shapeInteger], Index: 2},
 		{Name: "LastEvaluatedKey", Shape: &s[shapeKey], Index: 3},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacity], Index: 4},
-	}, Order: []uint8{1, 0, 4, 2, 3}}
+	}, Order: []uint8{2, 1, 3, 4, 0}}
 	s[shapeScanSegment] = api.Shape{Name: "ScanSegment", Kind: api.KindInt32, Min: 0, HasMin: true, Max: 999999, HasMax: true}
 	s[shapeScanTotalSegments] = api.Shape{Name: "ScanTotalSegments", Kind: api.KindInt32, Min: 1, HasMin: true, Max: 1000000, HasMax: true}
 	s[shapeScoreNumber] = api.Shape{Name: "ScoreNumber", Kind: api.KindFloat64}
-	s[shapeSearchResultItem] = api.Shape{Name: "SearchResultItem", Kind: api.KindStruct, Type: reflect.TypeFor[SearchResultItem](), Java: java + "SearchResultItem", Members: []api.Member{
+	s[shapeSearchResultItem] = api.Shape{Name: "SearchResultItem", Kind: api.KindStruct, Type: reflect.TypeFor[SearchResultItem](), Java: java + "SearchResultItem", Open: true, Members: []api.Member{
 		{Name: "Item", Shape: &s[shapeAttributeMap], Index: 0},
 		{Name: "Score", Shape: &s[shapeScoreNumber], Index: 1},
-	}, Order: []uint8{0, 1}}
+	}, Order: []uint8{1, 0}}
 	s[shapeSearchResultList] = api.Shape{Name: "SearchResultList", Kind: api.KindList, Elem: &s[shapeSearchResultItem]}
 	s[shapeSearchSchema] = api.Shape{Name: "SearchSchema", Kind: api.KindList, Min: 1, HasMin: true, Elem: &s[shapeSearchSchemaElement]}
-	s[shapeSearchSchemaElement] = api.Shape{Name: "SearchSchemaElement", Kind: api.KindStruct, Type: reflect.TypeFor[SearchSchemaElement](), Java: java + "SearchSchemaElement", Members: []api.Member{
+	s[shapeSearchSchemaElement] = api.Shape{Name: "SearchSchemaElement", Kind: api.KindStruct, Type: reflect.TypeFor[SearchSchemaElement](), Java: java + "SearchSchemaElement", Open: true, Members: []api.Member{
 		{Name: "AttributeName", Shape: &s[shapeAttributeName], Index: 0, Required: true},
 		{Name: "SearchSchemaElementType", Shape: &s[shapeSearchSchemaElementType], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
 	s[shapeSearchSchemaElementType] = api.Shape{Name: "SearchSchemaElementType", Kind: api.KindString, Enum: []string{"HASH", "INLINE_FILTER"}}
 	s[shapeSearchVectorList] = api.Shape{Name: "SearchVectorList", Kind: api.KindList, Min: 1, HasMin: true, Max: 4096, HasMax: true, Elem: &s[shapeAttributeValue]}
-	s[shapeSearchVectorsInput] = api.Shape{Name: "SearchVectorsInput", Kind: api.KindStruct, Type: reflect.TypeFor[SearchVectorsInput](), Java: java + "SearchVectorsInput", Members: []api.Member{
+	s[shapeSearchVectorsInput] = api.Shape{Name: "SearchVectorsInput", Kind: api.KindStruct, Type: reflect.TypeFor[SearchVectorsInput](), Java: java + "SearchVectorsInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 1, Required: true},
 		{Name: "ReturnConsumedCapacity", Shape: &s[shapeReturnConsumedCapacity], Index: 2},
@@ -1865,15 +1865,15 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "SearchVector", Shape: &s[shapeSearchVectorList], Index: 6, Required: true},
 		{Name: "SearchConditionExpression", Shape: &s[shapeString], Index: 7},
 		{Name: "TopK", Shape: &s[shapeTopKInteger], Index: 8, Required: true},
-	}, Order: []uint8{4, 2, 5, 0, 6, 3, 1, 8, 7}}
-	s[shapeSearchVectorsOutput] = api.Shape{Name: "SearchVectorsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[SearchVectorsOutput](), Java: java + "SearchVectorsOutput", Members: []api.Member{
+	}, Order: []uint8{8, 3, 4, 1, 5, 7, 2, 6, 0}}
+	s[shapeSearchVectorsOutput] = api.Shape{Name: "SearchVectorsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[SearchVectorsOutput](), Java: java + "SearchVectorsOutput", Open: true, Members: []api.Member{
 		{Name: "ConsumedCapacity", Shape: &s[shapeVectorCapacity], Index: 0},
 		{Name: "SearchResults", Shape: &s[shapeSearchResultList], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeSecondaryIndexesBulkBytesMap] = api.Shape{Name: "SecondaryIndexesBulkBytesMap", Kind: api.KindMap, Key: &s[shapeIndexName], Elem: &s[shapeBulkOperationBytes]}
 	s[shapeSecondaryIndexesCapacityMap] = api.Shape{Name: "SecondaryIndexesCapacityMap", Kind: api.KindMap, Key: &s[shapeIndexName], Elem: &s[shapeCapacity]}
-	s[shapeSelect] = api.Shape{Name: "Select", Kind: api.KindString, Enum: []string{"ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "SPECIFIC_ATTRIBUTES", "COUNT"}}
-	s[shapeSourceTableDetails] = api.Shape{Name: "SourceTableDetails", Kind: api.KindStruct, Type: reflect.TypeFor[SourceTableDetails](), Java: java + "SourceTableDetails", Members: []api.Member{
+	s[shapeSelect] = api.Shape{Name: "Select", Kind: api.KindString, Enum: []string{"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"}}
+	s[shapeSourceTableDetails] = api.Shape{Name: "SourceTableDetails", Kind: api.KindStruct, Type: reflect.TypeFor[SourceTableDetails](), Java: java + "SourceTableDetails", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0, Required: true},
 		{Name: "TableId", Shape: &s[shapeTableId], Index: 1, Required: true},
 		{Name: "TableArn", Shape: &s[shapeTableArn], Index: 2},
@@ -1884,47 +1884,47 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "OnDemandThroughput", Shape: &s[shapeOnDemandThroughput], Index: 7},
 		{Name: "ItemCount", Shape: &s[shapeItemCount], Index: 8},
 		{Name: "BillingMode", Shape: &s[shapeBillingMode], Index: 9},
-	}, Order: []uint8{9, 7, 5, 1, 0, 2, 6, 8, 4, 3}}
-	s[shapeSourceTableFeatureDetails] = api.Shape{Name: "SourceTableFeatureDetails", Kind: api.KindStruct, Type: reflect.TypeFor[SourceTableFeatureDetails](), Java: java + "SourceTableFeatureDetails", Members: []api.Member{
+	}, Order: []uint8{9, 7, 1, 4, 5, 6, 0, 2, 3, 8}}
+	s[shapeSourceTableFeatureDetails] = api.Shape{Name: "SourceTableFeatureDetails", Kind: api.KindStruct, Type: reflect.TypeFor[SourceTableFeatureDetails](), Java: java + "SourceTableFeatureDetails", Open: true, Members: []api.Member{
 		{Name: "LocalSecondaryIndexes", Shape: &s[shapeLocalSecondaryIndexes], Index: 0},
 		{Name: "GlobalSecondaryIndexes", Shape: &s[shapeGlobalSecondaryIndexes], Index: 1},
 		{Name: "StreamDescription", Shape: &s[shapeStreamSpecification], Index: 2},
 		{Name: "TimeToLiveDescription", Shape: &s[shapeTimeToLiveDescription], Index: 3},
 		{Name: "SSEDescription", Shape: &s[shapeSSEDescription], Index: 4},
 		{Name: "VectorIndexes", Shape: &s[shapeVectorIndexes], Index: 5},
-	}, Order: []uint8{1, 4, 5, 0, 3, 2}}
-	s[shapeStartBulkPutItemsInput] = api.Shape{Name: "StartBulkPutItemsInput", Kind: api.KindStruct, Type: reflect.TypeFor[StartBulkPutItemsInput](), Java: java + "StartBulkPutItemsInput", Members: []api.Member{
+	}, Order: []uint8{1, 3, 2, 4, 0, 5}}
+	s[shapeStartBulkPutItemsInput] = api.Shape{Name: "StartBulkPutItemsInput", Kind: api.KindStruct, Type: reflect.TypeFor[StartBulkPutItemsInput](), Java: java + "StartBulkPutItemsInput", Open: true, Members: []api.Member{
 		{Name: "ClientToken", Shape: &s[shapeClientToken], Index: 0},
 		{Name: "InputS3Configuration", Shape: &s[shapeInputS3Configuration], Index: 1, Required: true},
 		{Name: "OutputS3Configuration", Shape: &s[shapeOutputS3Configuration], Index: 2, Required: true},
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 3, Required: true},
 		{Name: "MaxWriteRequestUnits", Shape: &s[shapeBulkOperationMaxWriteRequestUnits], Index: 4},
 		{Name: "PerformanceTier", Shape: &s[shapeBulkOperationPerformanceTier], Index: 5},
-	}, Order: []uint8{2, 3, 1, 0, 5, 4}}
-	s[shapeStartBulkPutItemsOutput] = api.Shape{Name: "StartBulkPutItemsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[StartBulkPutItemsOutput](), Java: java + "StartBulkPutItemsOutput", Members: []api.Member{
+	}, Order: []uint8{2, 5, 0, 1, 4, 3}}
+	s[shapeStartBulkPutItemsOutput] = api.Shape{Name: "StartBulkPutItemsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[StartBulkPutItemsOutput](), Java: java + "StartBulkPutItemsOutput", Open: true, Members: []api.Member{
 		{Name: "BulkOperationDescription", Shape: &s[shapeBulkOperationDescription], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeStreamArn] = api.Shape{Name: "StreamArn", Kind: api.KindString, Min: 37, HasMin: true, Max: 1024, HasMax: true}
 	s[shapeStreamEnabled] = api.Shape{Name: "StreamEnabled", Kind: api.KindBool}
-	s[shapeStreamSpecification] = api.Shape{Name: "StreamSpecification", Kind: api.KindStruct, Type: reflect.TypeFor[StreamSpecification](), Java: java + "StreamSpecification", Members: []api.Member{
+	s[shapeStreamSpecification] = api.Shape{Name: "StreamSpecification", Kind: api.KindStruct, Type: reflect.TypeFor[StreamSpecification](), Java: java + "StreamSpecification", Open: true, Members: []api.Member{
 		{Name: "StreamEnabled", Shape: &s[shapeStreamEnabled], Index: 0, Required: true},
 		{Name: "StreamViewType", Shape: &s[shapeStreamViewType], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeStreamViewType] = api.Shape{Name: "StreamViewType", Kind: api.KindString, Enum: []string{"NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"}}
 	s[shapeString] = api.Shape{Name: "String", Kind: api.KindString}
 	s[shapeTableArn] = api.Shape{Name: "TableArn", Kind: api.KindString, Min: 1, HasMin: true, Max: 1024, HasMax: true}
-	s[shapeTableAutoScalingDescription] = api.Shape{Name: "TableAutoScalingDescription", Kind: api.KindStruct, Type: reflect.TypeFor[TableAutoScalingDescription](), Java: java + "TableAutoScalingDescription", Members: []api.Member{
+	s[shapeTableAutoScalingDescription] = api.Shape{Name: "TableAutoScalingDescription", Kind: api.KindStruct, Type: reflect.TypeFor[TableAutoScalingDescription](), Java: java + "TableAutoScalingDescription", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "TableStatus", Shape: &s[shapeTableStatus], Index: 1},
 		{Name: "Replicas", Shape: &s[shapeReplicaAutoScalingDescriptionList], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
 	s[shapeTableClass] = api.Shape{Name: "TableClass", Kind: api.KindString, Enum: []string{"STANDARD", "STANDARD_INFREQUENT_ACCESS"}}
-	s[shapeTableClassSummary] = api.Shape{Name: "TableClassSummary", Kind: api.KindStruct, Type: reflect.TypeFor[TableClassSummary](), Java: java + "TableClassSummary", Members: []api.Member{
+	s[shapeTableClassSummary] = api.Shape{Name: "TableClassSummary", Kind: api.KindStruct, Type: reflect.TypeFor[TableClassSummary](), Java: java + "TableClassSummary", Open: true, Members: []api.Member{
 		{Name: "TableClass", Shape: &s[shapeTableClass], Index: 0},
 		{Name: "LastUpdateDateTime", Shape: &s[shapeDate], Index: 1},
-	}, Order: []uint8{0, 1}}
+	}, Order: []uint8{1, 0}}
 	s[shapeTableCreationDateTime] = api.Shape{Name: "TableCreationDateTime", Kind: api.KindTimestamp}
-	s[shapeTableCreationParameters] = api.Shape{Name: "TableCreationParameters", Kind: api.KindStruct, Type: reflect.TypeFor[TableCreationParameters](), Java: java + "TableCreationParameters", Members: []api.Member{
+	s[shapeTableCreationParameters] = api.Shape{Name: "TableCreationParameters", Kind: api.KindStruct, Type: reflect.TypeFor[TableCreationParameters](), Java: java + "TableCreationParameters", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0, Required: true},
 		{Name: "AttributeDefinitions", Shape: &s[shapeAttributeDefinitions], Index: 1, Required: true},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 2, Required: true},
@@ -1934,8 +1934,8 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "SSESpecification", Shape: &s[shapeSSESpecification], Index: 6},
 		{Name: "GlobalSecondaryIndexes", Shape: &s[shapeGlobalSecondaryIndexList], Index: 7},
 		{Name: "VectorIndexes", Shape: &s[shapeVectorIndexList], Index: 8},
-	}, Order: []uint8{1, 7, 3, 5, 6, 0, 8, 4, 2}}
-	s[shapeTableDescription] = api.Shape{Name: "TableDescription", Kind: api.KindStruct, Type: reflect.TypeFor[TableDescription](), Java: java + "TableDescription", Members: []api.Member{
+	}, Order: []uint8{7, 3, 5, 6, 1, 2, 4, 0, 8}}
+	s[shapeTableDescription] = api.Shape{Name: "TableDescription", Kind: api.KindStruct, Type: reflect.TypeFor[TableDescription](), Java: java + "TableDescription", Open: true, Members: []api.Member{
 		{Name: "AttributeDefinitions", Shape: &s[shapeAttributeDefinitions], Index: 0},
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 1},
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 2},
@@ -1966,29 +1966,29 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "WarmThroughput", Shape: &s[shapeTableWarmThroughputDescription], Index: 27},
 		{Name: "MultiRegionConsistency", Shape: &s[shapeMultiRegionConsistency], Index: 28},
 		{Name: "VectorIndexes", Shape: &s[shapeVectorIndexDescriptionList], Index: 29},
-	}, Order: []uint8{17, 22, 27, 8, 5, 6, 2, 26, 19, 14, 9, 21, 1, 11, 24, 4, 0, 16, 12, 25, 23, 20, 29, 15, 13, 3, 10, 28, 18, 7}}
+	}, Order: []uint8{14, 15, 26, 22, 28, 24, 23, 5, 25, 3, 1, 8, 29, 13, 18, 10, 11, 4, 12, 19, 17, 2, 21, 6, 7, 16, 27, 20, 0, 9}}
 	s[shapeTableId] = api.Shape{Name: "TableId", Kind: api.KindString, Pattern: "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"}
 	s[shapeTableName] = api.Shape{Name: "TableName", Kind: api.KindString, Min: 3, HasMin: true, Max: 255, HasMax: true, Pattern: "[a-zA-Z0-9_.-]+"}
 	s[shapeTableNameList] = api.Shape{Name: "TableNameList", Kind: api.KindList, Elem: &s[shapeTableName]}
 	s[shapeTableStatus] = api.Shape{Name: "TableStatus", Kind: api.KindString, Enum: []string{"CREATING", "UPDATING", "DELETING", "ACTIVE", "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "ARCHIVING", "ARCHIVED", "REPLICATION_NOT_AUTHORIZED"}}
-	s[shapeTableWarmThroughputDescription] = api.Shape{Name: "TableWarmThroughputDescription", Kind: api.KindStruct, Type: reflect.TypeFor[TableWarmThroughputDescription](), Java: java + "TableWarmThroughputDescription", Members: []api.Member{
+	s[shapeTableWarmThroughputDescription] = api.Shape{Name: "TableWarmThroughputDescription", Kind: api.KindStruct, Type: reflect.TypeFor[TableWarmThroughputDescription](), Java: java + "TableWarmThroughputDescription", Open: true, Members: []api.Member{
 		{Name: "ReadUnitsPerSecond", Shape: &s[shapePositiveLongObject], Index: 0},
 		{Name: "WriteUnitsPerSecond", Shape: &s[shapePositiveLongObject], Index: 1},
 		{Name: "Status", Shape: &s[shapeTableStatus], Index: 2},
 	}, Order: []uint8{0, 1, 2}}
-	s[shapeTag] = api.Shape{Name: "Tag", Kind: api.KindStruct, Type: reflect.TypeFor[Tag](), Java: java + "Tag", Members: []api.Member{
+	s[shapeTag] = api.Shape{Name: "Tag", Kind: api.KindStruct, Type: reflect.TypeFor[Tag](), Java: java + "Tag", Open: true, Members: []api.Member{
 		{Name: "Key", Shape: &s[shapeTagKeyString], Index: 0, Required: true},
 		{Name: "Value", Shape: &s[shapeTagValueString], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
 	s[shapeTagKeyList] = api.Shape{Name: "TagKeyList", Kind: api.KindList, Elem: &s[shapeTagKeyString]}
 	s[shapeTagKeyString] = api.Shape{Name: "TagKeyString", Kind: api.KindString, Min: 1, HasMin: true, Max: 128, HasMax: true}
 	s[shapeTagList] = api.Shape{Name: "TagList", Kind: api.KindList, Elem: &s[shapeTag]}
-	s[shapeTagResourceInput] = api.Shape{Name: "TagResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[TagResourceInput](), Java: java + "TagResourceInput", Members: []api.Member{
+	s[shapeTagResourceInput] = api.Shape{Name: "TagResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[TagResourceInput](), Java: java + "TagResourceInput", Open: true, Members: []api.Member{
 		{Name: "ResourceArn", Shape: &s[shapeResourceArnString], Index: 0, Required: true},
 		{Name: "Tags", Shape: &s[shapeTagList], Index: 1, Required: true},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeTagValueString] = api.Shape{Name: "TagValueString", Kind: api.KindString, Min: 0, HasMin: true, Max: 256, HasMax: true}
-	s[shapeThrottlingReason] = api.Shape{Name: "ThrottlingReason", Kind: api.KindStruct, Type: reflect.TypeFor[ThrottlingReason](), Java: java + "ThrottlingReason", Members: []api.Member{
+	s[shapeThrottlingReason] = api.Shape{Name: "ThrottlingReason", Kind: api.KindStruct, Type: reflect.TypeFor[ThrottlingReason](), Java: java + "ThrottlingReason", Open: true, Members: []api.Member{
 		{Name: "reason", Shape: &s[shapeReason], Index: 0},
 		{Name: "resource", Shape: &s[shapeResource], Index: 1},
 	}, Order: []uint8{0, 1}}
@@ -1996,52 +1996,52 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeTimeRangeLowerBound] = api.Shape{Name: "TimeRangeLowerBound", Kind: api.KindTimestamp}
 	s[shapeTimeRangeUpperBound] = api.Shape{Name: "TimeRangeUpperBound", Kind: api.KindTimestamp}
 	s[shapeTimeToLiveAttributeName] = api.Shape{Name: "TimeToLiveAttributeName", Kind: api.KindString, Min: 1, HasMin: true, Max: 255, HasMax: true}
-	s[shapeTimeToLiveDescription] = api.Shape{Name: "TimeToLiveDescription", Kind: api.KindStruct, Type: reflect.TypeFor[TimeToLiveDescription](), Java: java + "TimeToLiveDescription", Members: []api.Member{
+	s[shapeTimeToLiveDescription] = api.Shape{Name: "TimeToLiveDescription", Kind: api.KindStruct, Type: reflect.TypeFor[TimeToLiveDescription](), Java: java + "TimeToLiveDescription", Open: true, Members: []api.Member{
 		{Name: "TimeToLiveStatus", Shape: &s[shapeTimeToLiveStatus], Index: 0},
 		{Name: "AttributeName", Shape: &s[shapeTimeToLiveAttributeName], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeTimeToLiveEnabled] = api.Shape{Name: "TimeToLiveEnabled", Kind: api.KindBool}
-	s[shapeTimeToLiveSpecification] = api.Shape{Name: "TimeToLiveSpecification", Kind: api.KindStruct, Type: reflect.TypeFor[TimeToLiveSpecification](), Java: java + "TimeToLiveSpecification", Members: []api.Member{
+	s[shapeTimeToLiveSpecification] = api.Shape{Name: "TimeToLiveSpecification", Kind: api.KindStruct, Type: reflect.TypeFor[TimeToLiveSpecification](), Java: java + "TimeToLiveSpecification", Open: true, Members: []api.Member{
 		{Name: "Enabled", Shape: &s[shapeTimeToLiveEnabled], Index: 0, Required: true},
 		{Name: "AttributeName", Shape: &s[shapeTimeToLiveAttributeName], Index: 1, Required: true},
 	}, Order: []uint8{1, 0}}
 	s[shapeTimeToLiveStatus] = api.Shape{Name: "TimeToLiveStatus", Kind: api.KindString, Enum: []string{"ENABLING", "DISABLING", "ENABLED", "DISABLED"}}
 	s[shapeTopKInteger] = api.Shape{Name: "TopKInteger", Kind: api.KindInt32, Min: 1, HasMin: true}
 	s[shapeTotalInputBytes] = api.Shape{Name: "TotalInputBytes", Kind: api.KindInt64, Min: 0, HasMin: true}
-	s[shapeTransactGetItem] = api.Shape{Name: "TransactGetItem", Kind: api.KindStruct, Type: reflect.TypeFor[TransactGetItem](), Java: java + "TransactGetItem", Members: []api.Member{
+	s[shapeTransactGetItem] = api.Shape{Name: "TransactGetItem", Kind: api.KindStruct, Type: reflect.TypeFor[TransactGetItem](), Java: java + "TransactGetItem", Open: true, Members: []api.Member{
 		{Name: "Get", Shape: &s[shapeGet], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeTransactGetItemList] = api.Shape{Name: "TransactGetItemList", Kind: api.KindList, Min: 1, HasMin: true, Max: 100, HasMax: true, Elem: &s[shapeTransactGetItem]}
-	s[shapeTransactGetItemsInput] = api.Shape{Name: "TransactGetItemsInput", Kind: api.KindStruct, Type: reflect.TypeFor[TransactGetItemsInput](), Java: java + "TransactGetItemsInput", Members: []api.Member{
+	s[shapeTransactGetItemsInput] = api.Shape{Name: "TransactGetItemsInput", Kind: api.KindStruct, Type: reflect.TypeFor[TransactGetItemsInput](), Java: java + "TransactGetItemsInput", Open: true, Members: []api.Member{
 		{Name: "TransactItems", Shape: &s[shapeTransactGetItemList], Index: 0, Required: true},
 		{Name: "ReturnConsumedCapacity", Shape: &s[shapeReturnConsumedCapacity], Index: 1},
 	}, Order: []uint8{0, 1}}
-	s[shapeTransactGetItemsOutput] = api.Shape{Name: "TransactGetItemsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[TransactGetItemsOutput](), Java: java + "TransactGetItemsOutput", Members: []api.Member{
+	s[shapeTransactGetItemsOutput] = api.Shape{Name: "TransactGetItemsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[TransactGetItemsOutput](), Java: java + "TransactGetItemsOutput", Open: true, Members: []api.Member{
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacityMultiple], Index: 0},
 		{Name: "Responses", Shape: &s[shapeItemResponseList], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeTransactWriteItem] = api.Shape{Name: "TransactWriteItem", Kind: api.KindStruct, Type: reflect.TypeFor[TransactWriteItem](), Java: java + "TransactWriteItem", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeTransactWriteItem] = api.Shape{Name: "TransactWriteItem", Kind: api.KindStruct, Type: reflect.TypeFor[TransactWriteItem](), Java: java + "TransactWriteItem", Open: true, Members: []api.Member{
 		{Name: "ConditionCheck", Shape: &s[shapeConditionCheck], Index: 0},
 		{Name: "Put", Shape: &s[shapePut], Index: 1},
 		{Name: "Delete", Shape: &s[shapeDelete], Index: 2},
 		{Name: "Update", Shape: &s[shapeUpdate], Index: 3},
-	}, Order: []uint8{3, 1, 0, 2}}
+	}, Order: []uint8{3, 0, 2, 1}}
 	s[shapeTransactWriteItemList] = api.Shape{Name: "TransactWriteItemList", Kind: api.KindList, Min: 1, HasMin: true, Max: 100, HasMax: true, Elem: &s[shapeTransactWriteItem]}
-	s[shapeTransactWriteItemsInput] = api.Shape{Name: "TransactWriteItemsInput", Kind: api.KindStruct, Type: reflect.TypeFor[TransactWriteItemsInput](), Java: java + "TransactWriteItemsInput", Members: []api.Member{
+	s[shapeTransactWriteItemsInput] = api.Shape{Name: "TransactWriteItemsInput", Kind: api.KindStruct, Type: reflect.TypeFor[TransactWriteItemsInput](), Java: java + "TransactWriteItemsInput", Open: true, Members: []api.Member{
 		{Name: "TransactItems", Shape: &s[shapeTransactWriteItemList], Index: 0, Required: true},
 		{Name: "ReturnConsumedCapacity", Shape: &s[shapeReturnConsumedCapacity], Index: 1},
 		{Name: "ReturnItemCollectionMetrics", Shape: &s[shapeReturnItemCollectionMetrics], Index: 2},
 		{Name: "ClientRequestToken", Shape: &s[shapeClientRequestToken], Index: 3},
-	}, Order: []uint8{0, 1, 3, 2}}
-	s[shapeTransactWriteItemsOutput] = api.Shape{Name: "TransactWriteItemsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[TransactWriteItemsOutput](), Java: java + "TransactWriteItemsOutput", Members: []api.Member{
+	}, Order: []uint8{0, 3, 1, 2}}
+	s[shapeTransactWriteItemsOutput] = api.Shape{Name: "TransactWriteItemsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[TransactWriteItemsOutput](), Java: java + "TransactWriteItemsOutput", Open: true, Members: []api.Member{
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacityMultiple], Index: 0},
 		{Name: "ItemCollectionMetrics", Shape: &s[shapeItemCollectionMetricsPerTable], Index: 1},
-	}, Order: []uint8{0, 1}}
-	s[shapeUntagResourceInput] = api.Shape{Name: "UntagResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[UntagResourceInput](), Java: java + "UntagResourceInput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeUntagResourceInput] = api.Shape{Name: "UntagResourceInput", Kind: api.KindStruct, Type: reflect.TypeFor[UntagResourceInput](), Java: java + "UntagResourceInput", Open: true, Members: []api.Member{
 		{Name: "ResourceArn", Shape: &s[shapeResourceArnString], Index: 0, Required: true},
 		{Name: "TagKeys", Shape: &s[shapeTagKeyList], Index: 1, Required: true},
-	}, Order: []uint8{0, 1}}
-	s[shapeUpdate] = api.Shape{Name: "Update", Kind: api.KindStruct, Type: reflect.TypeFor[Update](), Java: java + "Update", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeUpdate] = api.Shape{Name: "Update", Kind: api.KindStruct, Type: reflect.TypeFor[Update](), Java: java + "Update", Open: true, Members: []api.Member{
 		{Name: "Key", Shape: &s[shapeKey], Index: 0, Required: true},
 		{Name: "UpdateExpression", Shape: &s[shapeUpdateExpression], Index: 1, Required: true},
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 2, Required: true},
@@ -2049,53 +2049,53 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 4},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 5},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 6},
-	}, Order: []uint8{5, 3, 1, 2, 4, 6, 0}}
-	s[shapeUpdateContinuousBackupsInput] = api.Shape{Name: "UpdateContinuousBackupsInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateContinuousBackupsInput](), Java: java + "UpdateContinuousBackupsInput", Members: []api.Member{
+	}, Order: []uint8{3, 6, 4, 5, 1, 0, 2}}
+	s[shapeUpdateContinuousBackupsInput] = api.Shape{Name: "UpdateContinuousBackupsInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateContinuousBackupsInput](), Java: java + "UpdateContinuousBackupsInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "PointInTimeRecoverySpecification", Shape: &s[shapePointInTimeRecoverySpecification], Index: 1, Required: true},
-	}, Order: []uint8{0, 1}}
-	s[shapeUpdateContinuousBackupsOutput] = api.Shape{Name: "UpdateContinuousBackupsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateContinuousBackupsOutput](), Java: java + "UpdateContinuousBackupsOutput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeUpdateContinuousBackupsOutput] = api.Shape{Name: "UpdateContinuousBackupsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateContinuousBackupsOutput](), Java: java + "UpdateContinuousBackupsOutput", Open: true, Members: []api.Member{
 		{Name: "ContinuousBackupsDescription", Shape: &s[shapeContinuousBackupsDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeUpdateContributorInsightsInput] = api.Shape{Name: "UpdateContributorInsightsInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateContributorInsightsInput](), Java: java + "UpdateContributorInsightsInput", Members: []api.Member{
+	s[shapeUpdateContributorInsightsInput] = api.Shape{Name: "UpdateContributorInsightsInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateContributorInsightsInput](), Java: java + "UpdateContributorInsightsInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 1},
 		{Name: "ContributorInsightsAction", Shape: &s[shapeContributorInsightsAction], Index: 2, Required: true},
 		{Name: "ContributorInsightsMode", Shape: &s[shapeContributorInsightsMode], Index: 3},
-	}, Order: []uint8{0, 3, 1, 2}}
-	s[shapeUpdateContributorInsightsOutput] = api.Shape{Name: "UpdateContributorInsightsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateContributorInsightsOutput](), Java: java + "UpdateContributorInsightsOutput", Members: []api.Member{
+	}, Order: []uint8{2, 1, 3, 0}}
+	s[shapeUpdateContributorInsightsOutput] = api.Shape{Name: "UpdateContributorInsightsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateContributorInsightsOutput](), Java: java + "UpdateContributorInsightsOutput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 1},
 		{Name: "ContributorInsightsStatus", Shape: &s[shapeContributorInsightsStatus], Index: 2},
 		{Name: "ContributorInsightsMode", Shape: &s[shapeContributorInsightsMode], Index: 3},
-	}, Order: []uint8{2, 0, 3, 1}}
+	}, Order: []uint8{2, 1, 3, 0}}
 	s[shapeUpdateExpression] = api.Shape{Name: "UpdateExpression", Kind: api.KindString}
-	s[shapeUpdateGlobalSecondaryIndexAction] = api.Shape{Name: "UpdateGlobalSecondaryIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalSecondaryIndexAction](), Java: java + "UpdateGlobalSecondaryIndexAction", Members: []api.Member{
+	s[shapeUpdateGlobalSecondaryIndexAction] = api.Shape{Name: "UpdateGlobalSecondaryIndexAction", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalSecondaryIndexAction](), Java: java + "UpdateGlobalSecondaryIndexAction", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "ProvisionedThroughput", Shape: &s[shapeProvisionedThroughput], Index: 1},
 		{Name: "OnDemandThroughput", Shape: &s[shapeOnDemandThroughput], Index: 2},
 		{Name: "WarmThroughput", Shape: &s[shapeWarmThroughput], Index: 3},
-	}, Order: []uint8{2, 3, 0, 1}}
-	s[shapeUpdateGlobalTableInput] = api.Shape{Name: "UpdateGlobalTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalTableInput](), Java: java + "UpdateGlobalTableInput", Members: []api.Member{
+	}, Order: []uint8{3, 2, 0, 1}}
+	s[shapeUpdateGlobalTableInput] = api.Shape{Name: "UpdateGlobalTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalTableInput](), Java: java + "UpdateGlobalTableInput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableName", Shape: &s[shapeTableName], Index: 0, Required: true},
 		{Name: "ReplicaUpdates", Shape: &s[shapeReplicaUpdateList], Index: 1, Required: true},
-	}, Order: []uint8{1, 0}}
-	s[shapeUpdateGlobalTableOutput] = api.Shape{Name: "UpdateGlobalTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalTableOutput](), Java: java + "UpdateGlobalTableOutput", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeUpdateGlobalTableOutput] = api.Shape{Name: "UpdateGlobalTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalTableOutput](), Java: java + "UpdateGlobalTableOutput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableDescription", Shape: &s[shapeGlobalTableDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeUpdateGlobalTableSettingsInput] = api.Shape{Name: "UpdateGlobalTableSettingsInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalTableSettingsInput](), Java: java + "UpdateGlobalTableSettingsInput", Members: []api.Member{
+	s[shapeUpdateGlobalTableSettingsInput] = api.Shape{Name: "UpdateGlobalTableSettingsInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalTableSettingsInput](), Java: java + "UpdateGlobalTableSettingsInput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableName", Shape: &s[shapeTableName], Index: 0, Required: true},
 		{Name: "GlobalTableBillingMode", Shape: &s[shapeBillingMode], Index: 1},
 		{Name: "GlobalTableProvisionedWriteCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 2},
 		{Name: "GlobalTableProvisionedWriteCapacityAutoScalingSettingsUpdate", Shape: &s[shapeAutoScalingSettingsUpdate], Index: 3},
 		{Name: "GlobalTableGlobalSecondaryIndexSettingsUpdate", Shape: &s[shapeGlobalTableGlobalSecondaryIndexSettingsUpdateList], Index: 4},
 		{Name: "ReplicaSettingsUpdate", Shape: &s[shapeReplicaSettingsUpdateList], Index: 5},
-	}, Order: []uint8{2, 5, 0, 4, 1, 3}}
-	s[shapeUpdateGlobalTableSettingsOutput] = api.Shape{Name: "UpdateGlobalTableSettingsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalTableSettingsOutput](), Java: java + "UpdateGlobalTableSettingsOutput", Members: []api.Member{
+	}, Order: []uint8{0, 2, 5, 1, 3, 4}}
+	s[shapeUpdateGlobalTableSettingsOutput] = api.Shape{Name: "UpdateGlobalTableSettingsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateGlobalTableSettingsOutput](), Java: java + "UpdateGlobalTableSettingsOutput", Open: true, Members: []api.Member{
 		{Name: "GlobalTableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "ReplicaSettings", Shape: &s[shapeReplicaSettingsDescriptionList], Index: 1},
-	}, Order: []uint8{1, 0}}
-	s[shapeUpdateItemInput] = api.Shape{Name: "UpdateItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateItemInput](), Java: java + "UpdateItemInput", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeUpdateItemInput] = api.Shape{Name: "UpdateItemInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateItemInput](), Java: java + "UpdateItemInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "Key", Shape: &s[shapeKey], Index: 1, Required: true},
 		{Name: "AttributeUpdates", Shape: &s[shapeAttributeUpdates], Index: 2},
@@ -2109,35 +2109,35 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "ExpressionAttributeNames", Shape: &s[shapeExpressionAttributeNameMap], Index: 10},
 		{Name: "ExpressionAttributeValues", Shape: &s[shapeExpressionAttributeValueMap], Index: 11},
 		{Name: "ReturnValuesOnConditionCheckFailure", Shape: &s[shapeReturnValuesOnConditionCheckFailure], Index: 12},
-	}, Order: []uint8{11, 6, 7, 12, 4, 2, 9, 3, 8, 0, 10, 5, 1}}
-	s[shapeUpdateItemOutput] = api.Shape{Name: "UpdateItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateItemOutput](), Java: java + "UpdateItemOutput", Members: []api.Member{
+	}, Order: []uint8{9, 10, 3, 6, 0, 5, 4, 12, 2, 11, 8, 7, 1}}
+	s[shapeUpdateItemOutput] = api.Shape{Name: "UpdateItemOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateItemOutput](), Java: java + "UpdateItemOutput", Open: true, Members: []api.Member{
 		{Name: "Attributes", Shape: &s[shapeAttributeMap], Index: 0},
 		{Name: "ConsumedCapacity", Shape: &s[shapeConsumedCapacity], Index: 1},
 		{Name: "ItemCollectionMetrics", Shape: &s[shapeItemCollectionMetrics], Index: 2},
-	}, Order: []uint8{1, 0, 2}}
-	s[shapeUpdateKinesisStreamingConfiguration] = api.Shape{Name: "UpdateKinesisStreamingConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateKinesisStreamingConfiguration](), Java: java + "UpdateKinesisStreamingConfiguration", Members: []api.Member{
+	}, Order: []uint8{2, 0, 1}}
+	s[shapeUpdateKinesisStreamingConfiguration] = api.Shape{Name: "UpdateKinesisStreamingConfiguration", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateKinesisStreamingConfiguration](), Java: java + "UpdateKinesisStreamingConfiguration", Open: true, Members: []api.Member{
 		{Name: "ApproximateCreationDateTimePrecision", Shape: &s[shapeApproximateCreationDateTimePrecision], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeUpdateKinesisStreamingDestinationInput] = api.Shape{Name: "UpdateKinesisStreamingDestinationInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateKinesisStreamingDestinationInput](), Java: java + "UpdateKinesisStreamingDestinationInput", Members: []api.Member{
+	s[shapeUpdateKinesisStreamingDestinationInput] = api.Shape{Name: "UpdateKinesisStreamingDestinationInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateKinesisStreamingDestinationInput](), Java: java + "UpdateKinesisStreamingDestinationInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "StreamArn", Shape: &s[shapeStreamArn], Index: 1, Required: true},
 		{Name: "UpdateKinesisStreamingConfiguration", Shape: &s[shapeUpdateKinesisStreamingConfiguration], Index: 2},
-	}, Order: []uint8{2, 1, 0}}
-	s[shapeUpdateKinesisStreamingDestinationOutput] = api.Shape{Name: "UpdateKinesisStreamingDestinationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateKinesisStreamingDestinationOutput](), Java: java + "UpdateKinesisStreamingDestinationOutput", Members: []api.Member{
+	}, Order: []uint8{1, 2, 0}}
+	s[shapeUpdateKinesisStreamingDestinationOutput] = api.Shape{Name: "UpdateKinesisStreamingDestinationOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateKinesisStreamingDestinationOutput](), Java: java + "UpdateKinesisStreamingDestinationOutput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "StreamArn", Shape: &s[shapeStreamArn], Index: 1},
 		{Name: "DestinationStatus", Shape: &s[shapeDestinationStatus], Index: 2},
 		{Name: "UpdateKinesisStreamingConfiguration", Shape: &s[shapeUpdateKinesisStreamingConfiguration], Index: 3},
-	}, Order: []uint8{3, 1, 0, 2}}
-	s[shapeUpdateReplicationGroupMemberAction] = api.Shape{Name: "UpdateReplicationGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateReplicationGroupMemberAction](), Java: java + "UpdateReplicationGroupMemberAction", Members: []api.Member{
+	}, Order: []uint8{1, 3, 2, 0}}
+	s[shapeUpdateReplicationGroupMemberAction] = api.Shape{Name: "UpdateReplicationGroupMemberAction", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateReplicationGroupMemberAction](), Java: java + "UpdateReplicationGroupMemberAction", Open: true, Members: []api.Member{
 		{Name: "RegionName", Shape: &s[shapeRegionName], Index: 0, Required: true},
 		{Name: "KMSMasterKeyId", Shape: &s[shapeKMSMasterKeyId], Index: 1},
 		{Name: "ProvisionedThroughputOverride", Shape: &s[shapeProvisionedThroughputOverride], Index: 2},
 		{Name: "OnDemandThroughputOverride", Shape: &s[shapeOnDemandThroughputOverride], Index: 3},
 		{Name: "GlobalSecondaryIndexes", Shape: &s[shapeReplicaGlobalSecondaryIndexList], Index: 4},
 		{Name: "TableClassOverride", Shape: &s[shapeTableClass], Index: 5},
-	}, Order: []uint8{5, 4, 2, 1, 0, 3}}
-	s[shapeUpdateTableInput] = api.Shape{Name: "UpdateTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTableInput](), Java: java + "UpdateTableInput", Members: []api.Member{
+	}, Order: []uint8{1, 3, 4, 2, 0, 5}}
+	s[shapeUpdateTableInput] = api.Shape{Name: "UpdateTableInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTableInput](), Java: java + "UpdateTableInput", Open: true, Members: []api.Member{
 		{Name: "AttributeDefinitions", Shape: &s[shapeAttributeDefinitions], Index: 0},
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 1, Required: true},
 		{Name: "BillingMode", Shape: &s[shapeBillingMode], Index: 2},
@@ -2155,44 +2155,44 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "GlobalTableSettingsReplicationMode", Shape: &s[shapeGlobalTableSettingsReplicationMode], Index: 14},
 		{Name: "DisassociationProtectionEnabled", Shape: &s[shapeDisassociationProtectionEnabled], Index: 15},
 		{Name: "VectorIndexUpdates", Shape: &s[shapeVectorIndexUpdateList], Index: 16},
-	}, Order: []uint8{0, 16, 15, 13, 8, 3, 7, 2, 12, 11, 14, 5, 6, 1, 10, 9, 4}}
-	s[shapeUpdateTableOutput] = api.Shape{Name: "UpdateTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTableOutput](), Java: java + "UpdateTableOutput", Members: []api.Member{
+	}, Order: []uint8{14, 7, 2, 6, 12, 11, 10, 9, 3, 15, 1, 8, 4, 5, 13, 0, 16}}
+	s[shapeUpdateTableOutput] = api.Shape{Name: "UpdateTableOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTableOutput](), Java: java + "UpdateTableOutput", Open: true, Members: []api.Member{
 		{Name: "TableDescription", Shape: &s[shapeTableDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeUpdateTableReplicaAutoScalingInput] = api.Shape{Name: "UpdateTableReplicaAutoScalingInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTableReplicaAutoScalingInput](), Java: java + "UpdateTableReplicaAutoScalingInput", Members: []api.Member{
+	s[shapeUpdateTableReplicaAutoScalingInput] = api.Shape{Name: "UpdateTableReplicaAutoScalingInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTableReplicaAutoScalingInput](), Java: java + "UpdateTableReplicaAutoScalingInput", Open: true, Members: []api.Member{
 		{Name: "GlobalSecondaryIndexUpdates", Shape: &s[shapeGlobalSecondaryIndexAutoScalingUpdateList], Index: 0},
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 1, Required: true},
 		{Name: "ProvisionedWriteCapacityAutoScalingUpdate", Shape: &s[shapeAutoScalingSettingsUpdate], Index: 2},
 		{Name: "ReplicaUpdates", Shape: &s[shapeReplicaAutoScalingUpdateList], Index: 3},
-	}, Order: []uint8{3, 2, 1, 0}}
-	s[shapeUpdateTableReplicaAutoScalingOutput] = api.Shape{Name: "UpdateTableReplicaAutoScalingOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTableReplicaAutoScalingOutput](), Java: java + "UpdateTableReplicaAutoScalingOutput", Members: []api.Member{
+	}, Order: []uint8{0, 3, 2, 1}}
+	s[shapeUpdateTableReplicaAutoScalingOutput] = api.Shape{Name: "UpdateTableReplicaAutoScalingOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTableReplicaAutoScalingOutput](), Java: java + "UpdateTableReplicaAutoScalingOutput", Open: true, Members: []api.Member{
 		{Name: "TableAutoScalingDescription", Shape: &s[shapeTableAutoScalingDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeUpdateTimeToLiveInput] = api.Shape{Name: "UpdateTimeToLiveInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTimeToLiveInput](), Java: java + "UpdateTimeToLiveInput", Members: []api.Member{
+	s[shapeUpdateTimeToLiveInput] = api.Shape{Name: "UpdateTimeToLiveInput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTimeToLiveInput](), Java: java + "UpdateTimeToLiveInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableArn], Index: 0, Required: true},
 		{Name: "TimeToLiveSpecification", Shape: &s[shapeTimeToLiveSpecification], Index: 1, Required: true},
-	}, Order: []uint8{0, 1}}
-	s[shapeUpdateTimeToLiveOutput] = api.Shape{Name: "UpdateTimeToLiveOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTimeToLiveOutput](), Java: java + "UpdateTimeToLiveOutput", Members: []api.Member{
+	}, Order: []uint8{1, 0}}
+	s[shapeUpdateTimeToLiveOutput] = api.Shape{Name: "UpdateTimeToLiveOutput", Kind: api.KindStruct, Type: reflect.TypeFor[UpdateTimeToLiveOutput](), Java: java + "UpdateTimeToLiveOutput", Open: true, Members: []api.Member{
 		{Name: "TimeToLiveSpecification", Shape: &s[shapeTimeToLiveSpecification], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeVectorAttributeDefinition] = api.Shape{Name: "VectorAttributeDefinition", Kind: api.KindStruct, Type: reflect.TypeFor[VectorAttributeDefinition](), Java: java + "VectorAttributeDefinition", Members: []api.Member{
+	s[shapeVectorAttributeDefinition] = api.Shape{Name: "VectorAttributeDefinition", Kind: api.KindStruct, Type: reflect.TypeFor[VectorAttributeDefinition](), Java: java + "VectorAttributeDefinition", Open: true, Members: []api.Member{
 		{Name: "AttributeName", Shape: &s[shapeVectorAttributeName], Index: 0, Required: true},
 	}, Order: []uint8{0}}
 	s[shapeVectorAttributeName] = api.Shape{Name: "VectorAttributeName", Kind: api.KindString, Min: 1, HasMin: true, Max: 255, HasMax: true}
-	s[shapeVectorCapacity] = api.Shape{Name: "VectorCapacity", Kind: api.KindStruct, Type: reflect.TypeFor[VectorCapacity](), Java: java + "VectorCapacity", Members: []api.Member{
+	s[shapeVectorCapacity] = api.Shape{Name: "VectorCapacity", Kind: api.KindStruct, Type: reflect.TypeFor[VectorCapacity](), Java: java + "VectorCapacity", Open: true, Members: []api.Member{
 		{Name: "VectorSearchRequestBytes", Shape: &s[shapeConsumedCapacityUnits], Index: 0},
 		{Name: "VectorWriteRequestBytes", Shape: &s[shapeConsumedCapacityUnits], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeVectorDistanceFunction] = api.Shape{Name: "VectorDistanceFunction", Kind: api.KindString, Enum: []string{"COSINE", "DOT_PRODUCT", "EUCLIDEAN"}}
-	s[shapeVectorIndex] = api.Shape{Name: "VectorIndex", Kind: api.KindStruct, Type: reflect.TypeFor[VectorIndex](), Java: java + "VectorIndex", Members: []api.Member{
+	s[shapeVectorIndex] = api.Shape{Name: "VectorIndex", Kind: api.KindStruct, Type: reflect.TypeFor[VectorIndex](), Java: java + "VectorIndex", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0, Required: true},
 		{Name: "VectorAttribute", Shape: &s[shapeVectorAttributeDefinition], Index: 1, Required: true},
 		{Name: "SearchSchema", Shape: &s[shapeSearchSchema], Index: 2},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 3, Required: true},
 		{Name: "Dimensions", Shape: &s[shapePositiveLongObject], Index: 4, Required: true},
 		{Name: "DistanceFunction", Shape: &s[shapeVectorDistanceFunction], Index: 5, Required: true},
-	}, Order: []uint8{2, 1, 3, 0, 5, 4}}
-	s[shapeVectorIndexDescription] = api.Shape{Name: "VectorIndexDescription", Kind: api.KindStruct, Type: reflect.TypeFor[VectorIndexDescription](), Java: java + "VectorIndexDescription", Members: []api.Member{
+	}, Order: []uint8{5, 0, 3, 1, 2, 4}}
+	s[shapeVectorIndexDescription] = api.Shape{Name: "VectorIndexDescription", Kind: api.KindStruct, Type: reflect.TypeFor[VectorIndexDescription](), Java: java + "VectorIndexDescription", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "SearchSchema", Shape: &s[shapeSearchSchema], Index: 1},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 2},
@@ -2204,48 +2204,48 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "IndexSizeBytes", Shape: &s[shapeLongObject], Index: 8},
 		{Name: "ItemCount", Shape: &s[shapeLongObject], Index: 9},
 		{Name: "IndexArn", Shape: &s[shapeString], Index: 10},
-	}, Order: []uint8{10, 1, 3, 2, 0, 5, 4, 9, 6, 8, 7}}
+	}, Order: []uint8{8, 5, 0, 6, 7, 2, 3, 1, 4, 9, 10}}
 	s[shapeVectorIndexDescriptionList] = api.Shape{Name: "VectorIndexDescriptionList", Kind: api.KindList, Elem: &s[shapeVectorIndexDescription]}
-	s[shapeVectorIndexInfo] = api.Shape{Name: "VectorIndexInfo", Kind: api.KindStruct, Type: reflect.TypeFor[VectorIndexInfo](), Java: java + "VectorIndexInfo", Members: []api.Member{
+	s[shapeVectorIndexInfo] = api.Shape{Name: "VectorIndexInfo", Kind: api.KindStruct, Type: reflect.TypeFor[VectorIndexInfo](), Java: java + "VectorIndexInfo", Open: true, Members: []api.Member{
 		{Name: "IndexName", Shape: &s[shapeIndexName], Index: 0},
 		{Name: "VectorAttribute", Shape: &s[shapeVectorAttributeDefinition], Index: 1},
 		{Name: "SearchSchema", Shape: &s[shapeSearchSchema], Index: 2},
 		{Name: "Projection", Shape: &s[shapeProjection], Index: 3},
 		{Name: "Dimensions", Shape: &s[shapePositiveLongObject], Index: 4},
 		{Name: "DistanceFunction", Shape: &s[shapeVectorDistanceFunction], Index: 5},
-	}, Order: []uint8{2, 1, 3, 0, 5, 4}}
+	}, Order: []uint8{5, 0, 3, 1, 2, 4}}
 	s[shapeVectorIndexList] = api.Shape{Name: "VectorIndexList", Kind: api.KindList, Elem: &s[shapeVectorIndex]}
-	s[shapeVectorIndexUpdate] = api.Shape{Name: "VectorIndexUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[VectorIndexUpdate](), Java: java + "VectorIndexUpdate", Members: []api.Member{
+	s[shapeVectorIndexUpdate] = api.Shape{Name: "VectorIndexUpdate", Kind: api.KindStruct, Type: reflect.TypeFor[VectorIndexUpdate](), Java: java + "VectorIndexUpdate", Open: true, Members: []api.Member{
 		{Name: "Create", Shape: &s[shapeCreateVectorIndexAction], Index: 0},
 		{Name: "Delete", Shape: &s[shapeDeleteVectorIndexAction], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeVectorIndexUpdateList] = api.Shape{Name: "VectorIndexUpdateList", Kind: api.KindList, Elem: &s[shapeVectorIndexUpdate]}
 	s[shapeVectorIndexes] = api.Shape{Name: "VectorIndexes", Kind: api.KindList, Elem: &s[shapeVectorIndexInfo]}
 	s[shapeVectorIndexesBulkVectorBytesMap] = api.Shape{Name: "VectorIndexesBulkVectorBytesMap", Kind: api.KindMap, Key: &s[shapeIndexName], Elem: &s[shapeBulkOperationVectorBytes]}
 	s[shapeVectorIndexesCapacityMap] = api.Shape{Name: "VectorIndexesCapacityMap", Kind: api.KindMap, Key: &s[shapeIndexName], Elem: &s[shapeVectorCapacity]}
-	s[shapeWarmThroughput] = api.Shape{Name: "WarmThroughput", Kind: api.KindStruct, Type: reflect.TypeFor[WarmThroughput](), Java: java + "WarmThroughput", Members: []api.Member{
+	s[shapeWarmThroughput] = api.Shape{Name: "WarmThroughput", Kind: api.KindStruct, Type: reflect.TypeFor[WarmThroughput](), Java: java + "WarmThroughput", Open: true, Members: []api.Member{
 		{Name: "ReadUnitsPerSecond", Shape: &s[shapeLongObject], Index: 0},
 		{Name: "WriteUnitsPerSecond", Shape: &s[shapeLongObject], Index: 1},
 	}, Order: []uint8{0, 1}}
 	s[shapeWitnessStatus] = api.Shape{Name: "WitnessStatus", Kind: api.KindString, Enum: []string{"CREATING", "DELETING", "ACTIVE"}}
-	s[shapeWriteRequest] = api.Shape{Name: "WriteRequest", Kind: api.KindStruct, Type: reflect.TypeFor[WriteRequest](), Java: java + "WriteRequest", Members: []api.Member{
+	s[shapeWriteRequest] = api.Shape{Name: "WriteRequest", Kind: api.KindStruct, Type: reflect.TypeFor[WriteRequest](), Java: java + "WriteRequest", Open: true, Members: []api.Member{
 		{Name: "PutRequest", Shape: &s[shapePutRequest], Index: 0},
 		{Name: "DeleteRequest", Shape: &s[shapeDeleteRequest], Index: 1},
-	}, Order: []uint8{1, 0}}
+	}, Order: []uint8{0, 1}}
 	s[shapeWriteRequests] = api.Shape{Name: "WriteRequests", Kind: api.KindList, Min: 1, HasMin: true, Max: 25, HasMax: true, Elem: &s[shapeWriteRequest]}
-	s[shapeConditionalCheckFailedExceptionFields] = api.Shape{Name: "ConditionalCheckFailedException", Kind: api.KindStruct, Type: reflect.TypeFor[ConditionalCheckFailedExceptionFields](), Java: java + "ConditionalCheckFailedException", Members: []api.Member{
+	s[shapeConditionalCheckFailedExceptionFields] = api.Shape{Name: "ConditionalCheckFailedException", Kind: api.KindStruct, Type: reflect.TypeFor[ConditionalCheckFailedExceptionFields](), Java: java + "ConditionalCheckFailedException", Open: true, Members: []api.Member{
 		{Name: "Item", Shape: &s[shapeAttributeMap], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeProvisionedThroughputExceededExceptionFields] = api.Shape{Name: "ProvisionedThroughputExceededException", Kind: api.KindStruct, Type: reflect.TypeFor[ProvisionedThroughputExceededExceptionFields](), Java: java + "ProvisionedThroughputExceededException", Members: []api.Member{
+	s[shapeProvisionedThroughputExceededExceptionFields] = api.Shape{Name: "ProvisionedThroughputExceededException", Kind: api.KindStruct, Type: reflect.TypeFor[ProvisionedThroughputExceededExceptionFields](), Java: java + "ProvisionedThroughputExceededException", Open: true, Members: []api.Member{
 		{Name: "ThrottlingReasons", Shape: &s[shapeThrottlingReasonList], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeRequestLimitExceededFields] = api.Shape{Name: "RequestLimitExceeded", Kind: api.KindStruct, Type: reflect.TypeFor[RequestLimitExceededFields](), Java: java + "RequestLimitExceeded", Members: []api.Member{
+	s[shapeRequestLimitExceededFields] = api.Shape{Name: "RequestLimitExceeded", Kind: api.KindStruct, Type: reflect.TypeFor[RequestLimitExceededFields](), Java: java + "RequestLimitExceeded", Open: true, Members: []api.Member{
 		{Name: "ThrottlingReasons", Shape: &s[shapeThrottlingReasonList], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeThrottlingExceptionFields] = api.Shape{Name: "ThrottlingException", Kind: api.KindStruct, Type: reflect.TypeFor[ThrottlingExceptionFields](), Java: java + "ThrottlingException", Members: []api.Member{
+	s[shapeThrottlingExceptionFields] = api.Shape{Name: "ThrottlingException", Kind: api.KindStruct, Type: reflect.TypeFor[ThrottlingExceptionFields](), Java: java + "ThrottlingException", Open: true, Members: []api.Member{
 		{Name: "throttlingReasons", Shape: &s[shapeThrottlingReasonList], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeTransactionCanceledExceptionFields] = api.Shape{Name: "TransactionCanceledException", Kind: api.KindStruct, Type: reflect.TypeFor[TransactionCanceledExceptionFields](), Java: java + "TransactionCanceledException", Members: []api.Member{
+	s[shapeTransactionCanceledExceptionFields] = api.Shape{Name: "TransactionCanceledException", Kind: api.KindStruct, Type: reflect.TypeFor[TransactionCanceledExceptionFields](), Java: java + "TransactionCanceledException", Open: true, Members: []api.Member{
 		{Name: "CancellationReasons", Shape: &s[shapeCancellationReasonList], Index: 0},
 	}, Order: []uint8{0}}
 	return s

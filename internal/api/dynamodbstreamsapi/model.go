@@ -61,57 +61,57 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s := make([]api.Shape, allShapes)
 	s[shapeAttributeMap] = api.Shape{Name: "AttributeMap", Kind: api.KindJSON}
 	s[shapeDate] = api.Shape{Name: "Date", Kind: api.KindTimestamp}
-	s[shapeDescribeStreamInput] = api.Shape{Name: "DescribeStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamInput](), Java: java + "DescribeStreamInput", Members: []api.Member{
+	s[shapeDescribeStreamInput] = api.Shape{Name: "DescribeStreamInput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamInput](), Java: java + "DescribeStreamInput", Open: true, Members: []api.Member{
 		{Name: "StreamArn", Shape: &s[shapeStreamArn], Index: 0, Required: true},
 		{Name: "Limit", Shape: &s[shapePositiveIntegerObject], Index: 1},
 		{Name: "ExclusiveStartShardId", Shape: &s[shapeShardId], Index: 2},
 		{Name: "ShardFilter", Shape: &s[shapeShardFilter], Index: 3},
-	}, Order: []uint8{3, 1, 2, 0}}
-	s[shapeDescribeStreamOutput] = api.Shape{Name: "DescribeStreamOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamOutput](), Java: java + "DescribeStreamOutput", Members: []api.Member{
+	}, Order: []uint8{0, 2, 3, 1}}
+	s[shapeDescribeStreamOutput] = api.Shape{Name: "DescribeStreamOutput", Kind: api.KindStruct, Type: reflect.TypeFor[DescribeStreamOutput](), Java: java + "DescribeStreamOutput", Open: true, Members: []api.Member{
 		{Name: "StreamDescription", Shape: &s[shapeStreamDescription], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeGetRecordsInput] = api.Shape{Name: "GetRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetRecordsInput](), Java: java + "GetRecordsInput", Members: []api.Member{
+	s[shapeGetRecordsInput] = api.Shape{Name: "GetRecordsInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetRecordsInput](), Java: java + "GetRecordsInput", Open: true, Members: []api.Member{
 		{Name: "ShardIterator", Shape: &s[shapeShardIterator], Index: 0, Required: true},
 		{Name: "Limit", Shape: &s[shapePositiveIntegerObject], Index: 1},
-	}, Order: []uint8{1, 0}}
-	s[shapeGetRecordsOutput] = api.Shape{Name: "GetRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetRecordsOutput](), Java: java + "GetRecordsOutput", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeGetRecordsOutput] = api.Shape{Name: "GetRecordsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetRecordsOutput](), Java: java + "GetRecordsOutput", Open: true, Members: []api.Member{
 		{Name: "Records", Shape: &s[shapeRecordList], Index: 0},
 		{Name: "NextShardIterator", Shape: &s[shapeShardIterator], Index: 1},
-	}, Order: []uint8{1, 0}}
-	s[shapeGetShardIteratorInput] = api.Shape{Name: "GetShardIteratorInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetShardIteratorInput](), Java: java + "GetShardIteratorInput", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeGetShardIteratorInput] = api.Shape{Name: "GetShardIteratorInput", Kind: api.KindStruct, Type: reflect.TypeFor[GetShardIteratorInput](), Java: java + "GetShardIteratorInput", Open: true, Members: []api.Member{
 		{Name: "StreamArn", Shape: &s[shapeStreamArn], Index: 0, Required: true},
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 1, Required: true},
 		{Name: "ShardIteratorType", Shape: &s[shapeShardIteratorType], Index: 2, Required: true},
 		{Name: "SequenceNumber", Shape: &s[shapeSequenceNumber], Index: 3},
 		{Name: "Timestamp", Shape: &s[shapeTimestamp], Index: 4},
-	}, Order: []uint8{4, 1, 0, 2, 3}}
-	s[shapeGetShardIteratorOutput] = api.Shape{Name: "GetShardIteratorOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetShardIteratorOutput](), Java: java + "GetShardIteratorOutput", Members: []api.Member{
+	}, Order: []uint8{3, 0, 1, 2, 4}}
+	s[shapeGetShardIteratorOutput] = api.Shape{Name: "GetShardIteratorOutput", Kind: api.KindStruct, Type: reflect.TypeFor[GetShardIteratorOutput](), Java: java + "GetShardIteratorOutput", Open: true, Members: []api.Member{
 		{Name: "ShardIterator", Shape: &s[shapeShardIterator], Index: 0},
 	}, Order: []uint8{0}}
-	s[shapeIdentity] = api.Shape{Name: "Identity", Kind: api.KindStruct, Type: reflect.TypeFor[Identity](), Java: java + "Identity", Members: []api.Member{
+	s[shapeIdentity] = api.Shape{Name: "Identity", Kind: api.KindStruct, Type: reflect.TypeFor[Identity](), Java: java + "Identity", Open: true, Members: []api.Member{
 		{Name: "PrincipalId", Shape: &s[shapeString], Index: 0},
 		{Name: "Type", Shape: &s[shapeString], Index: 1},
 	}, Order: []uint8{0, 1}}
 	s[shapeKeySchema] = api.Shape{Name: "KeySchema", Kind: api.KindList, Min: 1, HasMin: true, Elem: &s[shapeKeySchemaElement]}
 	s[shapeKeySchemaAttributeName] = api.Shape{Name: "KeySchemaAttributeName", Kind: api.KindString, Min: 1, HasMin: true, Max: 255, HasMax: true}
-	s[shapeKeySchemaElement] = api.Shape{Name: "KeySchemaElement", Kind: api.KindStruct, Type: reflect.TypeFor[KeySchemaElement](), Java: java + "KeySchemaElement", Members: []api.Member{
+	s[shapeKeySchemaElement] = api.Shape{Name: "KeySchemaElement", Kind: api.KindStruct, Type: reflect.TypeFor[KeySchemaElement](), Java: java + "KeySchemaElement", Open: true, Members: []api.Member{
 		{Name: "AttributeName", Shape: &s[shapeKeySchemaAttributeName], Index: 0, Required: true},
 		{Name: "KeyType", Shape: &s[shapeKeyType], Index: 1, Required: true},
 	}, Order: []uint8{0, 1}}
 	s[shapeKeyType] = api.Shape{Name: "KeyType", Kind: api.KindString, Enum: []string{"HASH", "RANGE"}}
-	s[shapeListStreamsInput] = api.Shape{Name: "ListStreamsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamsInput](), Java: java + "ListStreamsInput", Members: []api.Member{
+	s[shapeListStreamsInput] = api.Shape{Name: "ListStreamsInput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamsInput](), Java: java + "ListStreamsInput", Open: true, Members: []api.Member{
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 0},
 		{Name: "Limit", Shape: &s[shapePositiveIntegerObject], Index: 1},
 		{Name: "ExclusiveStartStreamArn", Shape: &s[shapeStreamArn], Index: 2},
 	}, Order: []uint8{1, 0, 2}}
-	s[shapeListStreamsOutput] = api.Shape{Name: "ListStreamsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamsOutput](), Java: java + "ListStreamsOutput", Members: []api.Member{
+	s[shapeListStreamsOutput] = api.Shape{Name: "ListStreamsOutput", Kind: api.KindStruct, Type: reflect.TypeFor[ListStreamsOutput](), Java: java + "ListStreamsOutput", Open: true, Members: []api.Member{
 		{Name: "Streams", Shape: &s[shapeStreamList], Index: 0},
 		{Name: "LastEvaluatedStreamArn", Shape: &s[shapeStreamArn], Index: 1},
-	}, Order: []uint8{0, 1}}
+	}, Order: []uint8{1, 0}}
 	s[shapeOperationType] = api.Shape{Name: "OperationType", Kind: api.KindString, Enum: []string{"INSERT", "MODIFY", "REMOVE"}}
 	s[shapePositiveIntegerObject] = api.Shape{Name: "PositiveIntegerObject", Kind: api.KindInt32, Min: 1, HasMin: true}
 	s[shapePositiveLongObject] = api.Shape{Name: "PositiveLongObject", Kind: api.KindInt64, Min: 1, HasMin: true}
-	s[shapeRecord] = api.Shape{Name: "Record", Kind: api.KindStruct, Type: reflect.TypeFor[Record](), Java: java + "Record", Members: []api.Member{
+	s[shapeRecord] = api.Shape{Name: "Record", Kind: api.KindStruct, Type: reflect.TypeFor[Record](), Java: java + "Record", Open: true, Members: []api.Member{
 		{Name: "eventID", Shape: &s[shapeString], Index: 0},
 		{Name: "eventName", Shape: &s[shapeOperationType], Index: 1},
 		{Name: "eventVersion", Shape: &s[shapeString], Index: 2},
@@ -119,20 +119,20 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "awsRegion", Shape: &s[shapeString], Index: 4},
 		{Name: "dynamodb", Shape: &s[shapeStreamRecord], Index: 5},
 		{Name: "userIdentity", Shape: &s[shapeIdentity], Index: 6},
-	}, Order: []uint8{3, 0, 6, 2, 1, 5, 4}}
+	}, Order: []uint8{0, 4, 2, 3, 1, 6, 5}}
 	s[shapeRecordList] = api.Shape{Name: "RecordList", Kind: api.KindList, Elem: &s[shapeRecord]}
 	s[shapeSequenceNumber] = api.Shape{Name: "SequenceNumber", Kind: api.KindString, Min: 21, HasMin: true, Max: 40, HasMax: true}
-	s[shapeSequenceNumberRange] = api.Shape{Name: "SequenceNumberRange", Kind: api.KindStruct, Type: reflect.TypeFor[SequenceNumberRange](), Java: java + "SequenceNumberRange", Members: []api.Member{
+	s[shapeSequenceNumberRange] = api.Shape{Name: "SequenceNumberRange", Kind: api.KindStruct, Type: reflect.TypeFor[SequenceNumberRange](), Java: java + "SequenceNumberRange", Open: true, Members: []api.Member{
 		{Name: "StartingSequenceNumber", Shape: &s[shapeSequenceNumber], Index: 0},
 		{Name: "EndingSequenceNumber", Shape: &s[shapeSequenceNumber], Index: 1},
-	}, Order: []uint8{1, 0}}
-	s[shapeShard] = api.Shape{Name: "Shard", Kind: api.KindStruct, Type: reflect.TypeFor[Shard](), Java: java + "Shard", Members: []api.Member{
+	}, Order: []uint8{0, 1}}
+	s[shapeShard] = api.Shape{Name: "Shard", Kind: api.KindStruct, Type: reflect.TypeFor[Shard](), Java: java + "Shard", Open: true, Members: []api.Member{
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 0},
 		{Name: "SequenceNumberRange", Shape: &s[shapeSequenceNumberRange], Index: 1},
 		{Name: "ParentShardId", Shape: &s[shapeShardId], Index: 2},
-	}, Order: []uint8{0, 1, 2}}
+	}, Order: []uint8{1, 2, 0}}
 	s[shapeShardDescriptionList] = api.Shape{Name: "ShardDescriptionList", Kind: api.KindList, Elem: &s[shapeShard]}
-	s[shapeShardFilter] = api.Shape{Name: "ShardFilter", Kind: api.KindStruct, Type: reflect.TypeFor[ShardFilter](), Java: java + "ShardFilter", Members: []api.Member{
+	s[shapeShardFilter] = api.Shape{Name: "ShardFilter", Kind: api.KindStruct, Type: reflect.TypeFor[ShardFilter](), Java: java + "ShardFilter", Open: true, Members: []api.Member{
 		{Name: "Type", Shape: &s[shapeShardFilterType], Index: 0},
 		{Name: "ShardId", Shape: &s[shapeShardId], Index: 1},
 	}, Order: []uint8{1, 0}}
@@ -140,13 +140,13 @@ var shapes = sync.OnceValue(func() []api.Shape {
 	s[shapeShardId] = api.Shape{Name: "ShardId", Kind: api.KindString, Min: 28, HasMin: true, Max: 65, HasMax: true}
 	s[shapeShardIterator] = api.Shape{Name: "ShardIterator", Kind: api.KindString, Min: 1, HasMin: true, Max: 2048, HasMax: true}
 	s[shapeShardIteratorType] = api.Shape{Name: "ShardIteratorType", Kind: api.KindString, Enum: []string{"TRIM_HORIZON", "LATEST", "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP"}}
-	s[shapeStream] = api.Shape{Name: "Stream", Kind: api.KindStruct, Type: reflect.TypeFor[Stream](), Java: java + "Stream", Members: []api.Member{
+	s[shapeStream] = api.Shape{Name: "Stream", Kind: api.KindStruct, Type: reflect.TypeFor[Stream](), Java: java + "Stream", Open: true, Members: []api.Member{
 		{Name: "StreamArn", Shape: &s[shapeStreamArn], Index: 0},
 		{Name: "TableName", Shape: &s[shapeTableName], Index: 1},
 		{Name: "StreamLabel", Shape: &s[shapeString], Index: 2},
-	}, Order: []uint8{0, 1, 2}}
+	}, Order: []uint8{0, 2, 1}}
 	s[shapeStreamArn] = api.Shape{Name: "StreamArn", Kind: api.KindString, Min: 37, HasMin: true, Max: 1024, HasMax: true}
-	s[shapeStreamDescription] = api.Shape{Name: "StreamDescription", Kind: api.KindStruct, Type: reflect.TypeFor[StreamDescription](), Java: java + "StreamDescription", Members: []api.Member{
+	s[shapeStreamDescription] = api.Shape{Name: "StreamDescription", Kind: api.KindStruct, Type: reflect.TypeFor[StreamDescription](), Java: java + "StreamDescription", Open: true, Members: []api.Member{
 		{Name: "StreamArn", Shape: &s[shapeStreamArn], Index: 0},
 		{Name: "StreamLabel", Shape: &s[shapeString], Index: 1},
 		{Name: "StreamStatus", Shape: &s[shapeStreamStatus], Index: 2},
@@ -156,9 +156,9 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "KeySchema", Shape: &s[shapeKeySchema], Index: 6},
 		{Name: "Shards", Shape: &s[shapeShardDescriptionList], Index: 7},
 		{Name: "LastEvaluatedShardId", Shape: &s[shapeShardId], Index: 8},
-	}, Order: []uint8{7, 0, 8, 4, 2, 5, 3, 1, 6}}
+	}, Order: []uint8{3, 7, 0, 1, 6, 2, 8, 4, 5}}
 	s[shapeStreamList] = api.Shape{Name: "StreamList", Kind: api.KindList, Elem: &s[shapeStream]}
-	s[shapeStreamRecord] = api.Shape{Name: "StreamRecord", Kind: api.KindStruct, Type: reflect.TypeFor[StreamRecord](), Java: java + "StreamRecord", Members: []api.Member{
+	s[shapeStreamRecord] = api.Shape{Name: "StreamRecord", Kind: api.KindStruct, Type: reflect.TypeFor[StreamRecord](), Java: java + "StreamRecord", Open: true, Members: []api.Member{
 		{Name: "ApproximateCreationDateTime", Shape: &s[shapeDate], Index: 0},
 		{Name: "Keys", Shape: &s[shapeAttributeMap], Index: 1},
 		{Name: "NewImage", Shape: &s[shapeAttributeMap], Index: 2},
@@ -166,7 +166,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "SequenceNumber", Shape: &s[shapeSequenceNumber], Index: 4},
 		{Name: "SizeBytes", Shape: &s[shapePositiveLongObject], Index: 5},
 		{Name: "StreamViewType", Shape: &s[shapeStreamViewType], Index: 6},
-	}, Order: []uint8{5, 1, 3, 2, 6, 4, 0}}
+	}, Order: []uint8{6, 4, 0, 2, 1, 3, 5}}
 	s[shapeStreamStatus] = api.Shape{Name: "StreamStatus", Kind: api.KindString, Enum: []string{"ENABLING", "ENABLED", "DISABLING", "DISABLED"}}
 	s[shapeStreamViewType] = api.Shape{Name: "StreamViewType", Kind: api.KindString, Enum: []string{"NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"}}
 	s[shapeString] = api.Shape{Name: "String", Kind: api.KindString}

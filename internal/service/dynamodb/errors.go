@@ -123,7 +123,7 @@ var errCondition = errors.New("dynamodb: condition does not hold")
 
 func errItemSize() error { return value.ErrItemSize }
 
-func errReturnValues() error { return errInvalid("ReturnValues can only be ALL_OLD or NONE") }
+var errReturnValues = value.NewError("ReturnValues can only be ALL_OLD or NONE")
 
 // errMismatch has the words of the API reference: the service's own were not found.
 func errMismatch() error {

@@ -19,7 +19,7 @@ func (s *Service) DeleteItem(ctx context.Context, in *dynamodbapi.DeleteItemInpu
 	var r reader
 	w := &write{place: p, verb: verbDelete, item: r.item(in.Key), measured: measured(in.ReturnItemCollectionMetrics)}
 	if text(in.ReturnValues) != "" && *in.ReturnValues != dynamodbapi.ReturnValueNone && *in.ReturnValues != dynamodbapi.ReturnValueAllOld {
-		r.fail(errReturnValues())
+		r.fail(bare(errReturnValues, in))
 	}
 	w.plan = s.compile(&r, &expr.Request{
 		Op: expr.OpPut, Names: names(in.ExpressionAttributeNames), Condition: in.ConditionExpression,

@@ -25,7 +25,7 @@ func (s *Service) PutItem(ctx context.Context, in *dynamodbapi.PutItemInput) (*d
 	w := &write{place: p, verb: verbPut, measured: measured(in.ReturnItemCollectionMetrics)}
 	w.readItem(&r, in.Item)
 	if text(in.ReturnValues) != "" && *in.ReturnValues != dynamodbapi.ReturnValueNone && *in.ReturnValues != dynamodbapi.ReturnValueAllOld {
-		r.fail(errReturnValues())
+		r.fail(bare(errReturnValues, in))
 	}
 	w.plan = s.compile(&r, &expr.Request{
 		Op: expr.OpPut, Names: names(in.ExpressionAttributeNames), Condition: in.ConditionExpression,

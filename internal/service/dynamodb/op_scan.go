@@ -158,6 +158,7 @@ func (g target) aimScan(pg *page, segment, total *int32, start value.Item) error
 // compileOlder is compile for operations of the older layer, which words wrong values of expressions in their turn.
 func (s *Service) compileOlder(r *reader, req *expr.Request, values []byte) expr.Plan {
 	var bad *value.Error
+	req.Older = true
 	if req.Values, req.BadKey, bad = r.named(values); bad != nil {
 		req.BadValue = bad
 	}

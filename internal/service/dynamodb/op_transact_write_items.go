@@ -178,14 +178,15 @@ func (s *Service) action(ctx context.Context, r *reader, d digest, in *dynamodba
 	a := &action{write: write{place: p, verb: verb}, onFailure: c.onFailure}
 	if verb == verbPut {
 		a.readItem(r, c.item)
-	} else {
-		a.item = r.item(c.item)
 	}
 	req := &expr.Request{Op: expr.OpPut, Names: names(c.names), Condition: c.condition, Update: c.update}
 	if verb == verbUpdate {
 		req.Op = expr.OpTransactUpdate
 	}
 	a.plan = s.compileOlder(r, req, c.values)
+	if verb != verbPut {
+		a.item = r.item(c.item) // a key comes behind its expressions
+	}
 	if r.err != nil {
 		return nil, r.err
 	}

@@ -193,6 +193,9 @@ func (r *reader) updates(in map[string]dynamodbapi.AttributeValueUpdate) []expr.
 	out := make([]expr.AttributeUpdate, 0, len(in))
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		u := in[name]
+		if name == "" {
+			r.fail(value.ErrEmptyName)
+		}
 		x := expr.AttributeUpdate{Attribute: name, Value: r.value(u.Value)}
 		if u.Action != nil {
 			x.Action = string(*u.Action)

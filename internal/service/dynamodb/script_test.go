@@ -201,7 +201,7 @@ func call(ctx context.Context, op *api.Operation, body []byte) (any, error) {
 	if err := codec.DecodeDynamoDB(body, op.Input, in); err != nil {
 		return nil, err
 	}
-	if err := api.Validate(op.Input, in); err != nil {
+	if err := check(op.Input, in); err != nil { // of the streams' operations, for which the front does it
 		return nil, err
 	}
 	return op.Invoke(ctx, in)

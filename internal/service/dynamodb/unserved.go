@@ -45,5 +45,6 @@ func Bind(s *Service) *api.Binding {
 		}
 	}
 	s.measured(b)
+	checked(b)
 	return b
 }

@@ -34,6 +34,8 @@ type Request struct {
 	// Other is what is wrong with parameters that this package does not know: ExclusiveStartKey, Segment. It is reported behind
 	// errors of filters and AttributesToGet (D).
 	Other error
+	// Older takes the texts of the layer that batches, transactions and Scan are checked by.
+	Older bool
 
 	Condition    *string
 	Update       *string
@@ -111,6 +113,9 @@ func (c *Cache) Compile(r *Request) (Plan, error) {
 		if text == nil {
 			continue
 		}
+		if r.Older && k != UpdateExpression && len(*text) > maxText {
+			return Plan{}, invalidf(k, textSize+" expression size: %d", len(*text))
+		}
 		p, err := c.program(k, *text, r.Names)
 		if err != nil {
 			return Plan{}, err
@@ -160,6 +165,9 @@ func (r *Request) checkParameters() error {
 		return errorf(textNamesAlone)
 	}
 	if r.Values != nil && r.Condition == nil && r.Update == nil && r.KeyCondition == nil && r.Filter == nil {
+		if !r.Older && (r.Op == OpPut || r.Op == OpUpdate) {
+			return errorf(textValuesBare)
+		}
 		return errorf(textValuesAlone, operations[r.Op].values)
 	}
 	if err := r.Legacy.checkOperator(); err != nil {

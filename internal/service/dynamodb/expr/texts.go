@@ -102,6 +102,7 @@ const (
 
 	textMixed         = "Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}"                                                                                   // D L C
 	textNamesAlone    = "ExpressionAttributeNames can only be specified when using expressions"                                                                                                                                                        // D L
+	textValuesBare    = "ExpressionAttributeValues can only be specified when using expressions"                                                                                                                                                       // C
 	textValuesAlone   = "ExpressionAttributeValues can only be specified when using expressions: %s"                                                                                                                                                   // D L
 	textEmptyMap      = "%s must not be empty"                                                                                                                                                                                                         // D L
 	textMapKey        = "%s contains invalid key: Syntax error; key: \"%s\""                                                                                                                                                                           // D L C

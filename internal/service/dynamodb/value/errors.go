@@ -49,6 +49,7 @@ var (
 	ErrNotNull          = NewError(invalid + "Null attribute value types must have the value of true")
 	ErrNesting          = NewError("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
 	ErrNoKind           = NewError("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+	ErrEmptyName        = NewError("Empty attribute name")
 	ErrItemSize         = NewError("Item size has exceeded the maximum allowed size")
 	ErrManyKinds        = NewError("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 )

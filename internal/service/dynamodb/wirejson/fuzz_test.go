@@ -117,7 +117,7 @@ func naive(body []byte) (item value.Item, ok bool) {
 	var attrs []value.Attr
 	for name, av := range m {
 		v, ok := naiveValue(av)
-		if !ok {
+		if !ok || name == "" {
 			return nil, false
 		}
 		attrs = append(attrs, value.Attr{Name: name, Value: v})

@@ -19,6 +19,7 @@ func (d *Decoder) Item() []byte {
 	c := d.build.Open(value.KindNone)
 	d.entries(1)
 	d.build.Close(c) //nolint:errcheck // only sets have errors
+	d.named()
 	if d.err != nil {
 		return nil
 	}
@@ -41,6 +42,7 @@ func (d *Decoder) Elem() value.Raw { return d.raw(textValue) }
 func (d *Decoder) raw(single string) value.Raw {
 	start := d.build.Len()
 	d.value(1, single)
+	d.named()
 	if d.err != nil {
 		return nil
 	}
@@ -54,9 +56,36 @@ func (d *Decoder) entries(depth int) {
 		if d.tooMany() {
 			continue
 		}
+		if name == "" {
+			d.unnamed = max(d.unnamed, nestedUnnamed)
+			if depth == 1 {
+				d.unnamed = topUnnamed
+			}
+		}
 		d.build.Name(name)
 		d.build.Done(d.value(depth, textValue))
 	}
+}
+
+// unnamed says that an attribute without a name was read, and where. An item's own is what is said to be wrong with it, whatever
+// else is; one inside of its values comes behind all the rest. Source: paritysuite dynamodb-conformance,
+// tests/tier3/validation-ordering/deepRequests.test.ts (read 2026-11).
+type unnamed uint8
+
+const (
+	nestedUnnamed unnamed = 1
+	topUnnamed    unnamed = 2
+)
+
+// named ends an item or a value: all its attributes have names.
+func (d *Decoder) named() {
+	switch d.unnamed {
+	case topUnnamed:
+		d.invalid = value.ErrEmptyName
+	case nestedUnnamed:
+		d.note(value.ErrEmptyName)
+	}
+	d.unnamed = 0
 }
 
 // maxElems is how many elements may be open at once: each costs a byte, and an item has 409,600 at most. Past it they are

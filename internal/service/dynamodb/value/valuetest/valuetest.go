@@ -13,7 +13,7 @@ import (
 func Item(r *rand.Rand, attrs, depth int) value.Item {
 	var out []value.Attr
 	for range r.IntN(attrs + 1) {
-		out = append(out, value.Attr{Name: Text(r), Value: Value(r, depth)})
+		out = append(out, value.Attr{Name: name(r), Value: Value(r, depth)})
 	}
 	return value.NewItem(out)
 }
@@ -112,4 +112,13 @@ func Text(r *rand.Rand) string {
 		b.WriteRune(letters[r.IntN(len(letters))])
 	}
 	return b.String()
+}
+
+// name is a text that is not empty.
+func name(r *rand.Rand) string {
+	for {
+		if s := Text(r); s != "" {
+			return s
+		}
+	}
 }
