@@ -161,6 +161,7 @@ func (d *data) drop(cut func(tier int) int64) {
 	}
 }
 
+// remove forgets a metric, and its place with the last one.
 func (d *data) remove(ms *metrics, m *metric) {
 	d.bytes -= m.size()
 	if m.known {
@@ -168,6 +169,9 @@ func (d *data) remove(ms *metrics, m *metric) {
 	}
 	delete(ms.byKey, m.key)
 	ms.sorted = nil
+	if len(ms.byKey) == 0 {
+		delete(d.places, m.place)
+	}
 }
 
 // stale notes what the store has of a chunk that is dropped.

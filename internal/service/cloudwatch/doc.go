@@ -15,8 +15,8 @@
 //
 // # Limits
 //
-// All of it lives in memory, within Options.MaxBytes: when that is full, the oldest points of the finest tiers go first,
-// then the metrics that nobody has put to for the longest time. What is kept in the store is a copy, written in the background:
+// All of it lives in memory, within Options.MaxBytes: when that is full, the oldest points of every tier go first, by halves of
+// the time that it is kept, then the metrics that nobody has put to for the longest time. What is kept in the store is a copy, written in the background:
 // a clean stop loses nothing, a crash up to five minutes. Records never wait for it.
 //
 // # Differences

@@ -13,6 +13,9 @@ import (
 	"millrace/internal/api/cloudwatchapi"
 )
 
+// workers is how many wait for the clock: one counts, one writes.
+const workers = 2
+
 // held gives the bytes that are counted, and counts what the metrics take anew.
 func (d *data) held() (counted, n int) {
 	d.mu.Lock()
@@ -110,12 +113,12 @@ func TestSourcesAreAskedEachMinute(t *testing.T) {
 	if _, err := c.svc.ready(c.ctx()); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.clock.Await(t.Context(), 1); err != nil {
+	if err := c.clock.Await(t.Context(), workers); err != nil {
 		t.Fatal(err)
 	}
 	c.clock.Advance(time.Minute)
 	<-asked
-	if err := c.clock.Await(t.Context(), 1); err != nil { // sleeps again: the samples are in
+	if err := c.clock.Await(t.Context(), workers); err != nil { // sleeps again: the samples are in
 		t.Fatal(err)
 	}
 	got := c.statistics("m", time.Minute, 60, "SampleCount", "Sum", "Maximum")
@@ -128,12 +131,12 @@ func TestFlushGoesToTheStoreEveryFiveMinutes(t *testing.T) {
 	c := start(t)
 	c.put("n", c.value("m", 1, 0))
 	for range 5 {
-		if err := c.clock.Await(t.Context(), 1); err != nil {
+		if err := c.clock.Await(t.Context(), workers); err != nil {
 			t.Fatal(err)
 		}
 		c.clock.Advance(time.Minute)
 	}
-	if err := c.clock.Await(t.Context(), 1); err != nil {
+	if err := c.clock.Await(t.Context(), workers); err != nil {
 		t.Fatal(err)
 	}
 	other := startOn(t, c.store, noon.Add(5*time.Minute)) // as after a crash of the first

@@ -34,5 +34,6 @@ const (
 	defaultBytes = 32 << 20
 
 	flushEvery = 5 * time.Minute
+	flushRetry = time.Minute // after a write that failed
 	sweepEvery = 15 * time.Minute
 )

@@ -84,7 +84,10 @@ type queries struct {
 	now     int64
 	all     []*query
 	byID    map[string]*query
-	work    int // values that were computed
+	work    int // values that were read and computed
+
+	gathered bool
+	anyTimes []int64 // once gathered
 }
 
 // line is a series of values in rising order of time.
@@ -213,8 +216,11 @@ func (q *queries) series(one *query) line {
 	return one.line
 }
 
-// measure gives the line of a metric.
+// measure gives the line of a metric, unless the call has read too much.
 func (q *queries) measure(one *query) line {
+	if q.work > maxWork {
+		return line{}
+	}
 	w := newWindow(q.in.StartTime, q.in.EndTime, one.period, q.now)
 	byUnit := q.service.data.collect(q.place, one.id, w, q.now)
 	var all []point
@@ -234,6 +240,7 @@ func (q *queries) measure(one *query) line {
 			l.times, l.values = append(l.times, all[i].at), append(l.values, v)
 		}
 	}
+	q.work += len(all)
 	return l
 }
 

@@ -12,6 +12,7 @@ import (
 	"millrace/internal/api/cloudwatchapi"
 	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
+	"millrace/internal/core/worker"
 )
 
 // Options is what a service needs and may be told. Only Store is required.
@@ -23,7 +24,7 @@ type Options struct {
 	MaxBytes int
 	// Sources are asked each minute for what the platform's own services have counted.
 	Sources []Source
-	// Clock tells the time of data without a timestamp, and wakes the worker. Default: the machine's.
+	// Clock tells the time of data without a timestamp, and wakes the workers. Default: the machine's.
 	Clock clock.Clock
 }
 
@@ -63,15 +64,15 @@ type Service struct {
 	loaded chan struct{} // closed when what the store has is in data
 
 	stop context.CancelFunc
-	work sync.WaitGroup // the worker
+	work sync.WaitGroup // the workers
 	once sync.Once
 	err  error // of Close
 }
 
 var _ cloudwatchapi.Service = (*Service)(nil)
 
-// New returns a service on a store and starts its worker, which reads the metrics that the store has: calls wait for
-// that. Close ends it; the store stays open.
+// New returns a service on a store and starts its workers, which first read the metrics that the store has: calls wait for
+// that. Close ends them; the store stays open.
 func New(opts Options) (*Service, error) {
 	if opts.Store == nil {
 		return nil, errors.New("cloudwatch: Options.Store is missing")
@@ -94,7 +95,7 @@ func Bind(s cloudwatchapi.Service) *api.Binding {
 	return b
 }
 
-// Close ends the worker and writes what has changed to the store. Close twice is fine.
+// Close ends the workers and writes what has changed to the store. Close twice is fine.
 func (s *Service) Close() error {
 	s.once.Do(func() {
 		s.stop()
@@ -129,7 +130,7 @@ func (s *Service) ready(ctx context.Context) (place, error) {
 	}
 }
 
-// run loads, and then does what comes up each minute, until ctx is done.
+// run loads, and then counts each minute and writes every five, until ctx is done.
 func (s *Service) run(ctx context.Context) {
 	err := s.load(ctx)
 	if ctx.Err() != nil {
@@ -139,29 +140,25 @@ func (s *Service) run(ctx context.Context) {
 		s.log.Error("metrics could not be read from the store", "err", err)
 	}
 	close(s.loaded)
-	timer := s.opts.Clock.NewTimer(untilMinute(s.opts.Clock.Now()))
-	defer timer.Stop()
-	flushed, swept := s.opts.Clock.Now(), s.opts.Clock.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C():
-		}
-		now := s.opts.Clock.Now()
-		s.sample(now)
-		if now.Sub(swept) >= sweepEvery {
-			s.data.sweep(now.Unix())
-			swept = now
-		}
-		if now.Sub(flushed) >= flushEvery {
-			if err := s.flush(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("metrics could not be written to the store", "err", err)
+	s.work.Go(func() {
+		worker.New(worker.Options{
+			First: flushEvery, Retry: flushRetry, What: "metrics could not be written to the store", Clock: s.opts.Clock, Logger: s.log,
+			Step: func(ctx context.Context) (time.Duration, error) { return flushEvery, s.flush(ctx) },
+		}).Run(ctx)
+	})
+	swept := s.opts.Clock.Now()
+	worker.New(worker.Options{
+		First: untilMinute(swept), What: "metrics could not be counted", Clock: s.opts.Clock, Logger: s.log,
+		Step: func(context.Context) (time.Duration, error) {
+			now := s.opts.Clock.Now()
+			s.sample(now)
+			if now.Sub(swept) >= sweepEvery {
+				s.data.sweep(now.Unix())
+				swept = now
 			}
-			flushed = now
-		}
-		timer.Reset(untilMinute(s.opts.Clock.Now()))
-	}
+			return untilMinute(s.opts.Clock.Now()), nil
+		},
+	}).Run(ctx)
 }
 
 // untilMinute is how long it is to the next full minute.

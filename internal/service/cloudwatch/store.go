@@ -72,7 +72,8 @@ func (s *Service) flush(ctx context.Context) error {
 	}
 }
 
-// changed takes a page of what the store has not got yet, and counts it as written.
+// changed takes a page of what the store has not got yet, and counts it as written. Deletions come first, all of them: what was
+// dropped may have been put again since.
 func (d *data) changed() []change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,6 +81,9 @@ func (d *data) changed() []change {
 	for len(d.gone) > 0 && len(page) < pageKeys {
 		page = append(page, change{key: d.gone[0].key})
 		d.gone = d.gone[1:]
+	}
+	if len(d.gone) > 0 {
+		return page
 	}
 	size := 0
 	for _, ms := range d.places {
@@ -93,16 +97,15 @@ func (d *data) changed() []change {
 }
 
 func (m *metric) changed(page *[]change, size int) int {
-	h := hash(m.place, m.key)
 	for _, s := range m.series {
 		for i := range s.tiers {
 			for _, c := range s.tiers[i] {
-				if !c.dirty || size >= pageBytes {
+				if !c.dirty || size >= pageBytes || len(*page) >= pageKeys {
 					continue
 				}
 				v := c.encode(&tiers[i])
 				c.dirty, c.stored = false, true
-				*page = append(*page, change{key: chunkKey(h, s.unit, i, c.start), value: v, chunk: c})
+				*page = append(*page, change{key: chunkKey(hash(m.place, m.key), s.unit, i, c.start), value: v, chunk: c})
 				size += len(v)
 			}
 		}
@@ -110,20 +113,22 @@ func (m *metric) changed(page *[]change, size int) int {
 	if !m.known && size > 0 {
 		m.known = true
 		v := m.encode()
-		*page = append(*page, change{key: metricKey(h), value: v, metric: m})
+		*page = append(*page, change{key: metricKey(hash(m.place, m.key)), value: v, metric: m})
 		size += len(v)
 	}
 	return size
 }
 
-// unwritten takes changed back.
+// unwritten takes changed back. Deletions keep their order: points go before the name of their metric.
 func (d *data) unwritten(page []change) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	var gone []stale
+	defer func() { d.gone = append(gone, d.gone...) }()
 	for _, c := range page {
 		switch {
 		case c.value == nil:
-			d.gone = append(d.gone, stale{c.key})
+			gone = append(gone, stale{c.key})
 		case c.metric != nil:
 			c.metric.known = false
 		default:
