@@ -36,12 +36,16 @@ func Action(body []byte) (action, version string) {
 //
 // Source: Smithy, "AWS query protocol" (read 2026-11).
 func DecodeQuery(body []byte, shape *api.Shape, in any) *api.Error {
-	params, err := parseForm(body)
+	d := queryDecoder{budget: len(body)*budgetFactor + budgetBase}
+	n := countParams(body)
+	if err := d.spend(n * paramSize); err != nil {
+		return err
+	}
+	params, err := parseForm(body, n)
 	if err != nil {
 		return malformed("")
 	}
 	sortParams(params)
-	d := queryDecoder{budget: len(body)*budgetFactor + budgetBase}
 	return d.structure(shape, params, 0, reflect.ValueOf(in).Elem())
 }
 

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
@@ -208,6 +209,18 @@ func wellFormed(b []byte) bool {
 			return true
 		} else if err != nil {
 			return false
+		}
+	}
+}
+
+// TestFormsOfTinyParametersTakeLittleMemory: each parameter takes fifty times its two bytes.
+func TestFormsOfTinyParametersTakeLittleMemory(t *testing.T) {
+	op := cloudwatch.Operations["PutMetricData"]
+	for _, piece := range []string{"&", "=", "&=", "a&", "a=&", "MetricData.member.1.Value&"} {
+		body := bytes.Repeat([]byte(piece), 1<<20/len(piece))
+		used := allocated(func() { _ = DecodeQuery(body, op.Input, op.New()) })
+		if limit := uint64(2*(len(body)*budgetFactor+budgetBase) + 64<<10); used > limit {
+			t.Errorf("%q again and again: decoding %d bytes allocated %d, want at most %d", piece, len(body), used, limit)
 		}
 	}
 }
