@@ -23,6 +23,11 @@ func CheckTransfers(transfers []Transfer, start int, balances, receipts map[stri
 		want[t.From] -= n * t.Amount
 		want[t.To] += n * t.Amount
 	}
+	for account := range want {
+		if _, ok := balances[account]; !ok {
+			problems = append(problems, fmt.Sprintf("account %s is not there", account))
+		}
+	}
 	sum := 0
 	for account, got := range balances {
 		sum += got

@@ -17,6 +17,7 @@ func TestTransferCheckFindsWhatIsPlanted(t *testing.T) {
 		"twice":                {one(Done), counts{"a": 0, "b": 20}, counts{"t": 2}, false},
 		"refused but happened": {one(Refused), counts{"a": 5, "b": 15}, counts{"t": 1}, false},
 		"half of it":           {one(Done), counts{"a": 5, "b": 10}, counts{"t": 1}, false},
+		"account is gone":      {[]Transfer{{"t", "a", "b", 5, Done}, {"u", "b", "a", 5, Done}}, counts{"b": 10}, counts{"t": 1, "u": 1}, false},
 		"without receipt":      {one(Unknown), counts{"a": 5, "b": 15}, nil, false},
 	} {
 		if got := CheckTransfers(c.transfers, 10, c.balances, c.receipts); (len(got) == 0) != c.ok {
