@@ -75,6 +75,7 @@ func Open(opts Options) (*Server, error) {
 	return s, nil
 }
 
+// open starts everything from the bottom up: the store, the services on it, what speaks to clients, and at last the listeners.
 func (s *Server) open() error {
 	quotas, err := s.opts.quotas()
 	if err != nil {
@@ -91,18 +92,43 @@ func (s *Server) open() error {
 	if err != nil {
 		return err
 	}
-	root, err := s.opts.rootKey(s.log)
+	root, err := s.openStore()
 	if err != nil {
 		return err
 	}
-	if s.store, err = embedded.Open(s.storeOptions(root)); err != nil {
-		return err
-	}
-	if err := root.settle(context.Background(), s.store); err != nil {
-		return err
-	}
 	s.metrics = newMetrics(s.store)
-	if s.kinesis, err = kinesis.New(kinesis.Options{Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region, RootKey: root.key}); err != nil {
+	s.quiet = newQuiet(s.store.Shrink)
+	if err := s.openServices(quotas, root); err != nil {
+		return err
+	}
+	if err := s.openKafka(listeners, credentials); err != nil {
+		return err
+	}
+	config, err := s.tlsConfig(listeners)
+	if err != nil {
+		return err
+	}
+	s.openAWS(credentials, config)
+	return s.listenAll(listeners, config)
+}
+
+// openStore opens the store with its root key.
+func (s *Server) openStore() (*rootKey, error) {
+	root, err := s.opts.rootKey(s.log)
+	if err != nil {
+		return nil, err
+	}
+	if s.store, err = embedded.Open(s.storeOptions(root)); err != nil {
+		return nil, err
+	}
+	return root, root.settle(context.Background(), s.store)
+}
+
+// openServices starts AWS's services. CloudWatch asks the others, and so comes last.
+func (s *Server) openServices(quotas kinesis.Quotas, root *rootKey) (err error) {
+	if s.kinesis, err = kinesis.New(kinesis.Options{
+		Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region, RootKey: root.key,
+	}); err != nil {
 		return err
 	}
 	s.metrics.registry.MustRegister(newKinesisCollector(s.kinesis))
@@ -112,18 +138,14 @@ func (s *Server) open() error {
 	}); err != nil {
 		return err
 	}
-	config, err := s.tlsConfig(listeners)
-	if err != nil {
-		return err
-	}
-	s.watch, err = cloudwatch.New(cloudwatch.Options{Store: s.store, Logger: s.log, MaxBytes: int(s.opts.MetricsMiB << 20), Sources: s.sources()})
-	if err != nil {
-		return err
-	}
-	s.quiet = newQuiet(s.store.Shrink)
-	if err := s.openKafka(listeners, credentials); err != nil {
-		return err
-	}
+	s.watch, err = cloudwatch.New(cloudwatch.Options{
+		Store: s.store, Logger: s.log, MaxBytes: int(s.opts.MetricsMiB << 20), Sources: s.sources(),
+	})
+	return err
+}
+
+// openAWS binds the services to AWS's front. No credentials: any signature is good.
+func (s *Server) openAWS(credentials sigv4.Static, config *tls.Config) {
 	var verify sigv4.Credentials // nil takes any
 	if credentials != nil {
 		verify = credentials
@@ -135,8 +157,12 @@ func (s *Server) open() error {
 	})
 	s.aws.Handle(kinesis.Bind(s.kinesis))
 	s.aws.Handle(dynamodb.Bind(s.tables))
-	s.aws.Handle(cloudwatch.Bind(s.watch))
 	s.aws.Handle(dynamodb.BindStreams(s.tables))
+	s.aws.Handle(cloudwatch.Bind(s.watch))
+}
+
+// listenAll accepts connections, and then says so.
+func (s *Server) listenAll(listeners []kafkaListener, config *tls.Config) error {
 	if err := s.listenAWS(config); err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ const (
 	// keptSlots is how many values are kept at most: tables, topics and positions that calls read all the time.
 	keptSlots = 512
 
-	// keptValue is the largest value that is kept: with its key at most 4 MiB in all.
-	keptValue = 8 << 10
+	// keptBytes is the largest value that is kept, with its key: at most 4 MiB in all.
+	keptBytes = 8 << 10
 
 	// keptAfter is for how many groups nobody must have written to a key's bucket before its value is kept: what is written as
 	// often as it is read would be copied for nothing.
@@ -52,7 +52,7 @@ func (h *keptKeys) get(c *conflicts, key []byte, hash, seq uint64) (value []byte
 // keep takes what a snapshot of seq has read of a key, if it was asked for twice in a row. last is the bucket's last writer
 // before it was read. Only if that is no later than seq, and so applied, and still the last, is the value that of last.
 func (h *keptKeys) keep(c *conflicts, key, value []byte, hash, last, seq uint64) {
-	if last+keptAfter > seq || len(value) > keptValue || len(key) > keptValue || c.last[hash%buckets].Load() != last {
+	if last+keptAfter > seq || len(key)+len(value) > keptBytes || c.last[hash%buckets].Load() != last {
 		return
 	}
 	slot := &h.slots[hash%keptSlots]

@@ -66,6 +66,17 @@ func TestKeptValuesAreThoseOfTheSnapshotThatReadsThem(t *testing.T) {
 	}
 }
 
+func TestLargeValuesAreNotKept(t *testing.T) {
+	r := openRig(t, small(vfs.NewMem()))
+	for name, size := range map[string]int{"at the bound": keptBytes - len(topicKey("at the bound")), "above": keptBytes - len(topicKey("above")) + 1} {
+		r.set(name, make([]byte, size))
+		r.heat(name)
+		if want := name == "at the bound"; r.isKept(name) != want {
+			t.Errorf("%s: %d bytes are kept: %v, want %v", name, size, r.isKept(name), want)
+		}
+	}
+}
+
 // Counters that are read far more often than written, by transactions and views at once, never go back and lose nothing.
 func TestKeptValuesLoseNoUpdates(t *testing.T) {
 	r := openRig(t, small(vfs.NewMem()))

@@ -154,7 +154,7 @@ func (s *Store) Append(ctx context.Context, req []store.AppendRequest) ([]store.
 	return r.results, nil
 }
 
-// AppendAsync implements store.Store: the applier calls done.
+// AppendAsync implements store.Store: who applies the group calls done, the applier or the sequencer.
 func (s *Store) AppendAsync(ctx context.Context, req []store.AppendRequest, done func([]store.AppendResult, error)) {
 	n, err := store.CheckAppends(req)
 	if err != nil || len(req) == 0 {
