@@ -22,7 +22,7 @@ type Place struct {
 // PlaceOf is the place of a decided batch.
 func PlaceOf(a *store.Append) Place { return Place{a.Partition, a.Base, a.Count} }
 
-// batchAAD begins the AAD of batches, so that what else may be sealed under a data key one day is told from them.
+// batchAAD begins the AAD of batches, so that what else is sealed under a data key is told from them.
 const batchAAD = 1
 
 func (p Place) aad(b *[21]byte) []byte {
@@ -53,5 +53,5 @@ func Open(key cipher.AEAD, at Place, nonce *Nonce, dst, sealed []byte) ([]byte, 
 	return plain, nil
 }
 
-// ErrSealed: a batch is not what was sealed for its place under its key.
-var ErrSealed = errors.New("the batch does not open under its data key in this place")
+// ErrSealed: a batch or value is not what was sealed for its place under its key.
+var ErrSealed = errors.New("what is sealed does not open under its data key in this place")

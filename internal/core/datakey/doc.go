@@ -1,7 +1,7 @@
-// Package datakey keeps the keys that batches are sealed with at rest.
+// Package datakey keeps the keys that batches and values are sealed with at rest.
 //
 //	root key ── wraps ──► data key 1 (a key of the store) ── seals ──► batches of a topic
-//	(outside of           data key 2 …
+//	(outside of           data key 2 …                                 values of a table
 //	 the store)
 //
 // A data key is 32 random bytes of AES-256. It stands in the store under its number, wrapped by the root key:
@@ -24,7 +24,17 @@
 //	AAD    01 | partition 8 | base offset 8 | count 4
 //
 // The nonce has 96 random bits, for which NIST SP 800-38D allows 2^32 batches under one key: who owns a key replaces
-// it long before. A batch takes at least one offset, so that heads tell how many there can be.
+// it long before (wear.go). A batch takes at least one offset, so that heads tell how many there can be.
+//
+// # Sealed values
+//
+// A value of the store is sealed alone, and carries what opens it. Its AAD is the key where it stands, so that it cannot be
+// put under another:
+//
+//	value  ff | data key 8 | nonce 12 | encrypted, tag 16
+//	AAD    02 | key of the store
+//
+// Whoever seals values has no plain ones that begin with ff: so both may stand beside each other.
 //
 // docs/format/keys.md and docs/format/segment.md are the formats; they are permanent.
 package datakey

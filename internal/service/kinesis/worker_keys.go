@@ -6,16 +6,14 @@ import (
 	"time"
 
 	"millrace/internal/core/catalog"
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 	"millrace/internal/core/worker"
 )
 
-// A data key is replaced when it is a day old and was used, and long before it has sealed 2^32 batches, which is what
-// random nonces allow (core/datakey). A batch has at least one record, so records are counted.
+// Data keys are replaced when they are worn (core/datakey). A batch has at least one record, so records are counted.
 const (
-	keyAge     = 24 * time.Hour
-	keyRecords = 1 << 30 // some minutes at any speed before 2^32
-	keysEvery  = time.Minute
+	keysEvery = time.Minute
 
 	// Each time of so many all streams are looked for, not only those that Kinesis' clients use: Kafka's write too.
 	keysSearch = 60
@@ -30,7 +28,7 @@ func (s *Service) workKeys() *worker.Worker {
 			if n++; n%keysSearch == 0 {
 				err = s.findSealed(ctx)
 			}
-			return keysEvery, errors.Join(err, s.replaceKeys(ctx, keyRecords))
+			return keysEvery, errors.Join(err, s.replaceKeys(ctx, datakey.MaxSealed))
 		},
 	})
 }
@@ -50,8 +48,12 @@ func (s *Service) replaceKeys(ctx context.Context, most uint64) error {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		base := st.encryption.base // n may be less when the key is old: shards are forgotten
-		if n-min(n, base) >= most || n != base && s.store.Now()-st.encryption.made >= keyAge.Milliseconds() {
+		base := st.encryption.base
+		sealed := n - min(n, base)
+		if n < base { // the key is old: shards are forgotten
+			sealed = 1
+		}
+		if datakey.Worn(sealed, most, time.Duration(s.store.Now()-st.encryption.made)*time.Millisecond) {
 			failed = errors.Join(failed, s.replaceKey(ctx, st))
 		}
 	}
