@@ -10,12 +10,13 @@ import (
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/core/store/embedded"
+	"millrace/internal/core/store/storetest"
 )
 
 // onEmbedded is a caller of a service on an embedded store in memory, with a table of one key attribute.
 func onEmbedded(b *testing.B) *caller {
 	b.Helper()
-	st, err := embedded.Open(embedded.Options{Dir: "bench", FS: vfs.NewMem(), BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10})
+	st, err := embedded.Open(embedded.Options{RootKey: storetest.RootKey, Dir: "bench", FS: vfs.NewMem(), BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10})
 	if err != nil {
 		b.Fatal(err)
 	}

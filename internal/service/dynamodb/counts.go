@@ -82,6 +82,7 @@ func decodeCount(v []byte) (*count, error) {
 
 // counting is a count that is being made.
 type counting struct {
+	vault  *vault
 	place  place // of the table
 	num    uint64
 	prefix []byte // of the keys that are counted
@@ -92,7 +93,7 @@ type counting struct {
 
 // run counts the next items; false when there are no more.
 func (c *counting) run(tx store.ReadTx, limit int) (bool, error) {
-	kvs, err := tx.Scan(c.from, after(c.prefix), limit, false)
+	kvs, err := c.vault.scan(tx, c.from, after(c.prefix), limit, false)
 	if err != nil {
 		return false, err
 	}
@@ -141,7 +142,7 @@ func (s *Service) tally(ctx context.Context, p place, t *table, prefix []byte) (
 		}
 		shown, exact, stale = tally{}, false, true
 		if last == nil || last.items <= 2*countItems && last.bytes <= 2*countBytes {
-			if shown, exact, err = countPage(tx, prefix); err != nil || exact {
+			if shown, exact, err = countPage(tx, s.vault, prefix); err != nil || exact {
 				return err
 			}
 		}
@@ -152,15 +153,15 @@ func (s *Service) tally(ctx context.Context, p place, t *table, prefix []byte) (
 		return nil
 	})
 	if err == nil && !exact && stale {
-		s.counter.ask(&counting{place: p, num: t.num, prefix: prefix, from: prefix})
+		s.counter.ask(&counting{vault: s.vault, place: p, num: t.num, prefix: prefix, from: prefix})
 		s.counts.Poke()
 	}
 	return shown, err
 }
 
 // countPage counts what fits on a page, and says whether that is all.
-func countPage(tx store.ReadTx, prefix []byte) (tally, bool, error) {
-	c := counting{prefix: prefix, from: prefix}
+func countPage(tx store.ReadTx, v *vault, prefix []byte) (tally, bool, error) {
+	c := counting{vault: v, prefix: prefix, from: prefix}
 	for c.items < countItems && c.bytes < countBytes {
 		more, err := c.run(tx, int(min(int64(c.nextRun()), countItems-c.items)))
 		if err != nil || !more {

@@ -32,5 +32,5 @@ func (c *change) commit(tx store.Tx) error {
 	if c.new == nil {
 		return tx.Delete(c.at)
 	}
-	return tx.Set(c.at, c.new)
+	return c.table.put(tx, c.at, c.new)
 }

@@ -11,6 +11,7 @@ import (
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/core/clock"
 	"millrace/internal/core/store"
+	"millrace/internal/core/store/storetest"
 )
 
 // caller is one account in one region.
@@ -40,7 +41,7 @@ func startOn(tb testing.TB, st store.Store, delay time.Duration) *caller {
 // startBy opens a service on a store, with a clock for its workers.
 func startBy(tb testing.TB, st store.Store, delay time.Duration, wakes clock.Clock) *caller {
 	tb.Helper()
-	svc, err := New(Options{Store: st, StateDelay: delay, Clock: wakes})
+	svc, err := New(Options{RootKey: storetest.RootKey, Store: st, StateDelay: delay, Clock: wakes})
 	if err != nil {
 		tb.Fatalf("New: %v", err)
 	}

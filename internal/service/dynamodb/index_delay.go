@@ -26,7 +26,7 @@ func delayKey(at int64, row []byte) []byte {
 
 // keepEarlier notes what the row with a key was before this transaction; a nil image: there was none. Of several changes at one time
 // the first counts.
-func keepEarlier(tx store.Tx, key, image []byte) error {
+func keepEarlier(tx store.Tx, t *table, key, image []byte) error {
 	if key == nil {
 		return nil
 	}
@@ -34,21 +34,21 @@ func keepEarlier(tx store.Tx, key, image []byte) error {
 	if _, ok, err := tx.Get(at); err != nil || ok {
 		return err
 	}
-	return tx.Set(at, append([]byte{earlierVersion}, image...))
+	return t.put(tx, at, append([]byte{earlierVersion}, image...))
 }
 
 // delayRows notes what rows were before one is put in the place of another.
-func delayRows(tx store.Tx, old, next row) error {
+func delayRows(tx store.Tx, t *table, old, next row) error {
 	if bytes.Equal(old.key, next.key) {
 		if bytes.Equal(old.image, next.image) {
 			return nil
 		}
-		return keepEarlier(tx, old.key, old.image)
+		return keepEarlier(tx, t, old.key, old.image)
 	}
-	if err := keepEarlier(tx, old.key, old.image); err != nil {
+	if err := keepEarlier(tx, t, old.key, old.image); err != nil {
 		return err
 	}
-	return keepEarlier(tx, next.key, nil)
+	return keepEarlier(tx, t, next.key, nil)
 }
 
 // past is what some rows of an index were, in the order of their keys; those without a value were not there.
@@ -60,7 +60,7 @@ func (g target) readPast(tx store.ReadTx, at int64) (past, error) {
 	from, to := delayKey(at+1, prefix[:2]), []byte{byte(store.FamilyTable), kindChore, choreDelay + 1}
 	first := map[string][]byte{} // of a row to what it was before its first change
 	for {
-		kvs, err := tx.Scan(from, to, largestRun, false)
+		kvs, err := g.table.vault.scan(tx, from, to, largestRun, false)
 		if err != nil {
 			return nil, err
 		}

@@ -211,11 +211,19 @@ func (c *caller) compareIndex(rnd *rand.Rand, table string, m *modelIndex, items
 // TestRandomItemsAreInTheirIndexesAsInANaiveModel writes, changes and deletes items at random, alone, in batches and in transactions, on a
 // store that is closed and opened again in between, while one more index comes and goes, and compares every index with a model.
 func TestRandomItemsAreInTheirIndexesAsInANaiveModel(t *testing.T) {
+	for _, form := range forms {
+		t.Run(form, func(t *testing.T) { randomItemsAreInTheirIndexesAsInANaiveModel(t, form) })
+	}
+}
+
+func randomItemsAreInTheirIndexesAsInANaiveModel(t *testing.T, form string) {
+	t.Helper()
 	const seed = 11
 	rnd := rand.New(rand.NewPCG(seed, seed))
 	st := newStore(t, "embedded")
 	c := startOn(t, st, -1)
 	c.indexed("model", modelIndexes)
+	c.as(form, "model")
 	items := map[string]thing{}
 	pick := func(of ...string) string { return of[rnd.IntN(len(of))] }
 	random := func() thing {
@@ -287,6 +295,7 @@ func TestRandomItemsAreInTheirIndexesAsInANaiveModel(t *testing.T) {
 				_ = c.svc.Close()
 				st.reopen()
 				c = startOn(t, st, -1)
+				c.as(form, "model")
 			}
 			for j := range modelIndexes {
 				c.compareIndex(rnd, "model", &modelIndexes[j], items, what)

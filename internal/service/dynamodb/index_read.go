@@ -239,7 +239,7 @@ func (p *page) fetched(tx store.ReadTx, rows [][]byte) ([][]byte, error) {
 		}
 		keys[i] = key
 	}
-	items, err := tx.GetMany(keys)
+	items, err := p.vault.getMany(tx, keys)
 	if err != nil {
 		return nil, err
 	}

@@ -102,11 +102,11 @@ func (c *change) indexRows(tx store.Tx) error {
 			grown += int64(sizeOf(next.image) - sizeOf(old.image))
 		}
 		if c.table.delayed && !ix.local {
-			if err := delayRows(tx, old, next); err != nil {
+			if err := delayRows(tx, c.table, old, next); err != nil {
 				return err
 			}
 		}
-		units, err := replaceRow(tx, old, next)
+		units, err := replaceRow(tx, c.table, old, next)
 		if err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func (c *change) indexRows(tx store.Tx) error {
 
 // replaceRow puts a row in the place of another and returns what AWS bills: nothing when both are the same, a delete and a put
 // when the key moves.
-func replaceRow(tx store.Tx, old, next row) (units float64, err error) {
+func replaceRow(tx store.Tx, t *table, old, next row) (units float64, err error) {
 	same := bytes.Equal(old.key, next.key)
 	if same && bytes.Equal(old.image, next.image) {
 		return 0, nil
@@ -138,7 +138,7 @@ func replaceRow(tx store.Tx, old, next row) (units float64, err error) {
 	} else {
 		units += writeUnits(sizeOf(next.image))
 	}
-	return units, tx.Set(next.key, next.image)
+	return units, t.put(tx, next.key, next.image)
 }
 
 // checkIndexKeys refuses an item whose attributes cannot be the keys of the indexes that have them. What was in the item before the

@@ -216,15 +216,23 @@ func TestItemCollectionEndsAtTenGigabytes(t *testing.T) {
 
 // TestDelayedIndexIsReadAsItWas moves, changes, adds and deletes rows and looks at each moment a delay later.
 func TestDelayedIndexIsReadAsItWas(t *testing.T) {
+	for _, form := range forms {
+		t.Run(form, func(t *testing.T) { delayedIndexIsReadAsItWas(t, form) })
+	}
+}
+
+func delayedIndexIsReadAsItWas(t *testing.T, form string) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		const delay, moment = 2 * time.Second, 500 * time.Millisecond
-		svc, err := New(Options{Store: storetest.NewModel(), StateDelay: -1, IndexDelay: delay})
+		svc, err := New(Options{RootKey: storetest.RootKey, Store: storetest.NewModel(), StateDelay: -1, IndexDelay: delay})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = svc.Close() }()
 		c := &caller{t: t, account: "000000000000", region: "us-east-2", svc: svc}
 		c.indexed("late", modelIndexes[:3])
+		c.as(form, "late")
 		time.Sleep(2 * delay)
 		rnd := rand.New(rand.NewPCG(3, 3))
 		items := map[string]thing{}

@@ -205,7 +205,7 @@ func (s *Service) fillIndex(ctx context.Context, f *fill) (did bool, err error) 
 		if t, ix, err = s.filling(tx, f); err != nil || ix == nil || !ix.backfilling {
 			return err
 		}
-		found, next, err = f.look(tx)
+		found, next, err = f.look(tx, s.vault)
 		return err
 	})
 	switch {
@@ -236,13 +236,13 @@ func (s *Service) fillIndex(ctx context.Context, f *fill) (did bool, err error) 
 }
 
 // look reads the next items, and the key to go on from; nil when they are the last.
-func (f *fill) look(tx store.ReadTx) (found []store.KV, next []byte, err error) {
+func (f *fill) look(tx store.ReadTx, v *vault) (found []store.KV, next []byte, err error) {
 	next = f.from
 	if len(next) == 0 {
 		next = itemPrefix(f.table())
 	}
 	for size := 0; len(found) < fillLook && size < fillBytes; {
-		kvs, err := tx.Scan(next, itemPrefix(f.table()+1), fillRun, false)
+		kvs, err := v.scan(tx, next, itemPrefix(f.table()+1), fillRun, false)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -314,7 +314,7 @@ func fillRows(tx store.Tx, t *table, ix *index, at [][]byte) error {
 	if len(at) == 0 {
 		return nil
 	}
-	items, err := tx.GetMany(at)
+	items, err := t.vault.getMany(tx, at)
 	if err != nil {
 		return err
 	}
@@ -326,7 +326,7 @@ func fillRows(tx store.Tx, t *table, ix *index, at [][]byte) error {
 		if r.key == nil {
 			continue
 		}
-		if err := tx.Set(r.key, r.image); err != nil {
+		if err := t.put(tx, r.key, r.image); err != nil {
 			return err
 		}
 	}

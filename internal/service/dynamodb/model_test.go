@@ -14,6 +14,13 @@ import (
 // TestRandomWritesAgreeWithAMap writes, counts up and deletes items at random, alone and in transactions, on a store that is
 // closed and opened again in between, and compares what a scan shows with a map.
 func TestRandomWritesAgreeWithAMap(t *testing.T) {
+	for _, form := range forms {
+		t.Run(form, func(t *testing.T) { randomWritesAgreeWithAMap(t, form) })
+	}
+}
+
+func randomWritesAgreeWithAMap(t *testing.T, form string) {
+	t.Helper()
 	const seed = 7
 	rnd := rand.New(rand.NewPCG(seed, seed))
 	st := newStore(t, "embedded")
@@ -26,6 +33,7 @@ func TestRandomWritesAgreeWithAMap(t *testing.T) {
 		c = startOn(t, st, -1)
 	}
 	c.create("model", "h:N", "r:S")
+	c.as(form, "model")
 	model := map[string]int{} // of a key to its counter
 	for i := range 2000 {
 		h, r := rnd.IntN(4), string(rune('a'+rnd.IntN(6)))
@@ -67,6 +75,7 @@ func TestRandomWritesAgreeWithAMap(t *testing.T) {
 		case 9:
 			if i%20 == 0 {
 				reopen()
+				c.as(form, "model")
 			}
 			compare(t, c, model, i)
 		}

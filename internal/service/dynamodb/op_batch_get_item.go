@@ -156,7 +156,7 @@ func (g *batchGet) read(s *Service, tx store.ReadTx, at [][]byte, size *int) (it
 			return items, i, nil //nolint:nilerr // the rest is unprocessed; the call fails only when that is all
 		}
 		if i%firstRun == 0 {
-			if found, err = tx.GetMany(at[i:min(i+firstRun, len(at))]); err != nil {
+			if found, err = s.vault.getMany(tx, at[i:min(i+firstRun, len(at))]); err != nil {
 				return nil, i, err
 			}
 		}

@@ -97,7 +97,7 @@ func (s *Service) writeAll(tx store.Tx, writes []*write) error {
 	if err != nil {
 		return err
 	}
-	if err := readAll(tx, writes); err != nil {
+	if err := s.readAll(tx, writes); err != nil {
 		return err
 	}
 	for _, w := range writes {
@@ -130,12 +130,12 @@ func (s *Service) admitted(writes []*write) (found []*write, over error) {
 }
 
 // readAll reads the items of writes that were located, in one round trip.
-func readAll(tx store.ReadTx, writes []*write) error {
+func (s *Service) readAll(tx store.ReadTx, writes []*write) error {
 	keys := make([][]byte, len(writes))
 	for i, w := range writes {
 		keys[i] = w.at
 	}
-	found, err := tx.GetMany(keys)
+	found, err := s.vault.getMany(tx, keys)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func (s *Service) read(tx store.ReadTx, p place, key value.Item, plan *expr.Plan
 	if err := s.throttle.admit(t.gauge(p, nil, false), 0); err != nil {
 		return nil, nil, err
 	}
-	stored, _, err := tx.Get(at)
+	stored, err := s.vault.get(tx, at)
 	return t, stored, err
 }
 

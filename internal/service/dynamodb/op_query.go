@@ -43,7 +43,7 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 	if r.err != nil {
 		return nil, apiError(r.err)
 	}
-	pg := &page{reverse: in.ScanIndexForward != nil && !*in.ScanIndexForward, filter: plan.Filter, show: plan.Projection, count: sel.counts()}
+	pg := &page{vault: s.vault, reverse: in.ScanIndexForward != nil && !*in.ScanIndexForward, filter: plan.Filter, show: plan.Projection, count: sel.counts()}
 	if in.Limit != nil {
 		pg.limit = int(*in.Limit)
 	}

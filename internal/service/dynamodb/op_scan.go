@@ -50,7 +50,7 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 	if r.err != nil {
 		return nil, apiError(older(r.err))
 	}
-	pg := &page{filter: plan.Filter, show: plan.Projection, count: sel.counts()}
+	pg := &page{vault: s.vault, filter: plan.Filter, show: plan.Projection, count: sel.counts()}
 	if in.Limit != nil {
 		pg.limit = int(*in.Limit)
 	}

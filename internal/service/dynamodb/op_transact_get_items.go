@@ -84,7 +84,7 @@ func (s *Service) readTransact(tx store.ReadTx, gets []transactGet) ([][]byte, e
 	if err := r.cancelled(); err != nil {
 		return nil, err
 	}
-	return tx.GetMany(keys)
+	return s.vault.getMany(tx, keys)
 }
 
 func (s *Service) locateGet(tx store.ReadTx, g *transactGet) ([]byte, error) {

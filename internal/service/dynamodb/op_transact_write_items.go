@@ -47,7 +47,7 @@ func (s *Service) TransactWriteItems(ctx context.Context, in *dynamodbapi.Transa
 			return err
 		}
 		if token == nil {
-			return performAll(tx, actions)
+			return s.performAll(tx, actions)
 		}
 		is, same, err := repeated(tx, token, sum)
 		switch {
@@ -57,9 +57,9 @@ func (s *Service) TransactWriteItems(ctx context.Context, in *dynamodbapi.Transa
 			return errMismatch()
 		case is:
 			again = true
-			return readAll(tx, writesOf(actions))
+			return s.readAll(tx, writesOf(actions))
 		}
-		if err := performAll(tx, actions); err != nil {
+		if err := s.performAll(tx, actions); err != nil {
 			return err
 		}
 		return remember(tx, token, sum)
@@ -236,8 +236,8 @@ func (s *Service) locateAll(tx store.Tx, actions []*action) error {
 }
 
 // performAll makes all changes, or none.
-func performAll(tx store.Tx, actions []*action) error {
-	if err := readAll(tx, writesOf(actions)); err != nil {
+func (s *Service) performAll(tx store.Tx, actions []*action) error {
+	if err := s.readAll(tx, writesOf(actions)); err != nil {
 		return err
 	}
 	r := newReasons(len(actions))

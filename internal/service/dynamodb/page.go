@@ -25,6 +25,7 @@ const (
 
 // page is what Query and Scan do with a range of keys.
 type page struct {
+	vault    *vault
 	from, to []byte // keys of the store; what has been read is cut off
 	reverse  bool
 	limit    int // items evaluated; 0: as many as there are
@@ -55,7 +56,7 @@ func (p *page) read(tx store.ReadTx) error {
 		if p.limit > 0 {
 			run = min(run, p.limit-int(p.scanned))
 		}
-		kvs, err := tx.Scan(from, to, run, p.reverse)
+		kvs, err := p.vault.scan(tx, from, to, run, p.reverse)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"millrace/internal/api/dynamodbstreamsapi"
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/clock"
+	"millrace/internal/core/datakey"
 	"millrace/internal/core/store"
 	"millrace/internal/core/ticket"
 	"millrace/internal/core/worker"
@@ -23,6 +24,8 @@ type Options struct {
 	Store  store.Store
 	Logger *slog.Logger // default: nothing is logged
 
+	// RootKey wraps the data keys of encrypted tables, as it does those of Store. Without it no table is encrypted, nor read if it was.
+	RootKey *datakey.Root
 	// DefaultRegion is kept as that of the store, as kinesis.Options has it. Default: that of the first signed request
 	// of the default account, to any service.
 	DefaultRegion string
@@ -86,6 +89,7 @@ type Service struct {
 	cache   sync.Map        // of a table's key to *cached
 	expr    *expr.Cache
 	metrics metrics
+	vault   *vault
 
 	tickets  *ticket.Sealer // of iterators
 	counter  counter        // what counts is to do
@@ -114,7 +118,7 @@ func New(opts Options) (*Service, error) {
 	}
 	opts = opts.withDefaults()
 	s := &Service{
-		opts: opts, store: opts.Store, log: opts.Logger, expr: expr.NewCache(0),
+		opts: opts, store: opts.Store, log: opts.Logger, expr: expr.NewCache(0), vault: newVault(opts.RootKey),
 	}
 	s.states = worker.New(worker.Options{Step: s.step, What: "tables could not be moved on", Clock: opts.Clock, Logger: s.log})
 	s.expiry = worker.New(worker.Options{Step: s.stepTTL, What: "items could not be expired", Clock: opts.Clock, Logger: s.log})
@@ -122,6 +126,9 @@ func New(opts Options) (*Service, error) {
 	s.counts = worker.New(worker.Options{Step: s.stepCount, What: "items could not be counted", Clock: opts.Clock, Logger: s.log})
 	s.turns = worker.New(worker.Options{Step: s.turnStreams, What: "streams of tables could not be moved on", Clock: opts.Clock, Logger: s.log})
 	s.online = worker.New(worker.Options{Step: s.stepIndexes, What: "indexes could not be moved on", Clock: opts.Clock, Logger: s.log})
+	keys := worker.New(worker.Options{
+		First: keysEvery, Retry: keysEvery, Step: s.stepKeys, What: "data keys of tables could not be replaced", Clock: opts.Clock, Logger: s.log,
+	})
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if opts.DefaultRegion != "" {
@@ -141,6 +148,7 @@ func New(opts Options) (*Service, error) {
 	s.work.Go(func() { s.counts.Run(ctx) })
 	s.work.Go(func() { s.online.Run(ctx) })
 	s.work.Go(func() { s.turns.Run(ctx) })
+	s.work.Go(func() { keys.Run(ctx) })
 	return s, nil
 }
 

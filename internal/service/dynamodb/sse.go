@@ -11,8 +11,8 @@ import (
 	"millrace/internal/api/dynamodbapi"
 )
 
-// The KMS key of a table is kept and shown; there is no KMS, and every key that is well formed exists. docs/dynamodb.md says what
-// of a table is sealed at rest.
+// The KMS key of a table is kept and shown; there is no KMS, and every key that is well formed exists. A table that has one is sealed at
+// rest under a data key of the store (vault.go), which the root key of this millrace wraps.
 
 const (
 	// sseChanges of a table's key may follow each other within sseWindow, and then one each sseRest. Source: UpdateTable's own
@@ -105,14 +105,11 @@ func (e *sse) change(in *dynamodbapi.SSESpecification, p place, now int64) error
 	if err != nil {
 		return err
 	}
-	was := *e
-	if e.changing {
-		was.key = e.next
-	}
+	was := e.wanted()
 	switch {
-	case key == "" && was.key == "":
+	case key == "" && was == "":
 		return errParameter("Table is already encrypted by default")
-	case key != "" && key == was.key && in.KMSMasterKeyId != nil && *in.KMSMasterKeyId == key:
+	case key != "" && key == was && in.KMSMasterKeyId != nil && *in.KMSMasterKeyId == key:
 		return errParameter("Table is already encrypted with given KMSMasterKeyId. Use KMSMasterKeyId parameter if you want to change Master Key")
 	}
 	if now >= e.began+sseWindow.Milliseconds() {
@@ -127,6 +124,14 @@ func (e *sse) change(in *dynamodbapi.SSESpecification, p place, now int64) error
 	e.next, e.changing, e.last = key, true, now
 	e.changes++
 	return nil
+}
+
+// wanted is the key that the table has been asked to be under.
+func (e *sse) wanted() string {
+	if e.changing {
+		return e.next
+	}
+	return e.key
 }
 
 // settle ends a change.

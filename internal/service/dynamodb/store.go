@@ -27,6 +27,7 @@ const (
 const (
 	upkeepTTL   = 0x01
 	upkeepCount = 0x02
+	upkeepSeal  = 0x03
 )
 
 // Bytes of a key before an item's own: itemPrefix, and a second more in an expiry row.
@@ -112,7 +113,7 @@ func (s *Service) readTable(tx store.ReadTx, p place) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.delayed = s.opts.IndexDelay > 0
+	t.delayed, t.vault = s.opts.IndexDelay > 0, s.vault
 	s.cache.Store(string(key), &cached{raw, t})
 	return t, nil
 }
@@ -163,6 +164,9 @@ func (s *Service) createTable(ctx context.Context, p place, t *table) (*table, e
 		if err := s.followStream(tx, p, nil, made); err != nil {
 			return err
 		}
+		if err := s.followSSE(tx, p, nil, made); err != nil {
+			return err
+		}
 		return saveTable(tx, p, nil, made)
 	})
 	s.states.Poke()
@@ -187,6 +191,9 @@ func (s *Service) changeTable(ctx context.Context, p place, change func(t *table
 			return err
 		}
 		if err := s.followStream(tx, p, old, t); err != nil {
+			return err
+		}
+		if err := s.followSSE(tx, p, old, t); err != nil {
 			return err
 		}
 		return saveTable(tx, p, old, t)
@@ -308,8 +315,10 @@ func (s *Service) finishState(ctx context.Context, p place) error {
 		if err := tx.Set(purgeKey(old.num), present); err != nil {
 			return err
 		}
-		if err := tx.Delete(ttlNoteKey(old.num)); err != nil {
-			return err
+		for _, note := range [][]byte{ttlNoteKey(old.num), sealNoteKey(old.num)} {
+			if err := tx.Delete(note); err != nil {
+				return err
+			}
 		}
 		return tx.Delete(tableKey(p))
 	})

@@ -47,6 +47,7 @@ const (
 	fieldTTL           = 35
 	fieldSSE           = 36
 	fieldClassBefore   = 37
+	fieldDataKey       = 45
 )
 
 func corrupt(what string) error {
@@ -124,6 +125,7 @@ func encodeTable(t *table) []byte {
 		v = appendField(v, fieldIndex, encodeIndex(ix))
 	}
 	v = appendNumber(v, fieldLastIndex, uint64(t.lastIndex))
+	v = appendNumber(v, fieldDataKey, t.dataKey)
 	return t.sse.append(t.ttl.append(t.appendStream(v)))
 }
 
@@ -251,6 +253,9 @@ func (t *table) setNumber(tag byte, u uint64) bool {
 	case fieldLastIndex:
 		t.lastIndex = uint32(u)
 		return u <= math.MaxUint32
+	case fieldDataKey:
+		t.dataKey = u
+		return true
 	case fieldProtected:
 		t.protected = u == 1
 		return u == 1

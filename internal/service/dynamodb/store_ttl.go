@@ -177,7 +177,7 @@ func (s *Service) ttlTable(tx store.Tx, w *ttlWork) (*table, error) {
 func (s *Service) backfill(ctx context.Context, w *ttlWork) error {
 	var kvs []store.KV
 	err := s.store.View(ctx, func(tx store.ReadTx) (err error) {
-		kvs, err = tx.Scan(append(itemPrefix(w.num), w.next...), itemPrefix(w.num+1), backfillSlice, false)
+		kvs, err = s.vault.scan(tx, append(itemPrefix(w.num), w.next...), itemPrefix(w.num+1), backfillSlice, false)
 		return err
 	})
 	if err != nil {
@@ -251,7 +251,7 @@ func (t *table) expire(tx store.Tx, rows []store.KV) error {
 	for i, row := range rows {
 		keys[i] = append(itemPrefix(t.num), row.Key[expiryRowSize:]...)
 	}
-	found, err := tx.GetMany(keys)
+	found, err := t.vault.getMany(tx, keys)
 	if err != nil {
 		return err
 	}

@@ -56,10 +56,10 @@ func newStoreAt(tb testing.TB, kind string, c clock.Clock) *testStore {
 	case "model":
 		return &testStore{storetest.NewModel(storetest.WithModelClock(func() int64 { return c.Now().UnixMilli() })), func() {}}
 	case "embedded":
-		o := embedded.Options{Dir: "store", FS: vfs.NewMem(), Clock: c, BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10}
+		o := embedded.Options{RootKey: storetest.RootKey, Dir: "store", FS: vfs.NewMem(), Clock: c, BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10}
 		open = func() (store.Store, error) { return embedded.Open(o) }
 	case "cluster":
-		o := cluster.Options{DSN: server.DSN(), Schema: fmt.Sprintf("ddb-%d-%d", os.Getpid(), time.Now().UnixNano()), Clock: c}
+		o := cluster.Options{RootKey: storetest.RootKey, DSN: server.DSN(), Schema: fmt.Sprintf("ddb-%d-%d", os.Getpid(), time.Now().UnixNano()), Clock: c}
 		open = func() (store.Store, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()

@@ -81,8 +81,13 @@ func (c *change) capture(tx store.Tx) error {
 	}
 	key := c.at[itemKeyAt:]
 	hash, _ := keyenc.HashOf(key)
+	if c.table.dataKey != 0 {
+		c.table.vault.count(c.table.num)
+	}
 	record := capture.Append(make([]byte, 0, capture.MaxOverhead+len(c.old)+len(c.new)), c.old, c.new, c.expired)
-	_, err := tx.Append(store.AppendRequest{Partition: to.partition(hash), Records: []store.Record{{Key: key, Value: record}}})
+	_, err := tx.Append(store.AppendRequest{
+		Partition: to.partition(hash), Records: []store.Record{{Key: key, Value: record}}, Key: c.table.dataKey,
+	})
 	return err
 }
 

@@ -196,6 +196,13 @@ func (c *caller) randomWrite(rnd *rand.Rand, table string, step int) {
 // TestReplayOfAStreamIsItsTable writes at random on the embedded store, which is closed and opened again in between, while shards are rotated
 // and split all the time.
 func TestReplayOfAStreamIsItsTable(t *testing.T) {
+	for _, form := range forms {
+		t.Run(form, func(t *testing.T) { replayOfAStreamIsItsTable(t, form) })
+	}
+}
+
+func replayOfAStreamIsItsTable(t *testing.T, form string) {
+	t.Helper()
 	const seed = 11
 	rnd := rand.New(rand.NewPCG(seed, seed))
 	fs := vfs.NewMem()
@@ -211,11 +218,11 @@ func TestReplayOfAStreamIsItsTable(t *testing.T) {
 			stop()
 		}
 		var err error
-		st, err = embedded.Open(embedded.Options{Dir: "streams", FS: fs, BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10})
+		st, err = embedded.Open(embedded.Options{RootKey: storetest.RootKey, Dir: "streams", FS: fs, BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10})
 		if err != nil {
 			t.Fatal(err)
 		}
-		svc, err := New(Options{Store: st, StateDelay: -1, StreamRotation: 20 * time.Millisecond, StreamSplitRate: 300})
+		svc, err := New(Options{RootKey: storetest.RootKey, Store: st, StateDelay: -1, StreamRotation: 20 * time.Millisecond, StreamSplitRate: 300})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,10 +230,12 @@ func TestReplayOfAStreamIsItsTable(t *testing.T) {
 	}
 	reopen()
 	arn := c.withStream(input("replay", "h:N", "r:S"), dynamodbapi.StreamViewTypeNewAndOldImages)
+	c.as(form, "replay")
 	for step := range 1500 {
 		c.randomWrite(rnd, "replay", step)
 		if step%400 == 399 {
 			reopen()
+			c.as(form, "replay")
 			items, changes := c.replay(arn)
 			c.agree("replay", items)
 			t.Logf("seed %d, step %d: %d changes in %d shards", seed, step, changes, len(c.shards(arn)))

@@ -67,6 +67,8 @@ type table struct {
 	tags                 []tag
 	ttl                  timeToLive
 	sse                  sse
+	dataKey              uint64 // that values are sealed under from now on; 0: they are not
+	vault                *vault // not in the record
 
 	indexes   []*index // global and local, as they were asked for
 	lastIndex uint32   // the number that an index was given last

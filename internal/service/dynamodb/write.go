@@ -57,7 +57,7 @@ func (w *write) run(s *Service, tx store.Tx) error {
 		return err
 	}
 	var err error
-	if w.old, _, err = tx.Get(w.at); err != nil {
+	if w.old, err = s.vault.get(tx, w.at); err != nil {
 		return err
 	}
 	return w.perform(tx)

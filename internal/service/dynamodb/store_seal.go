@@ -1,0 +1,129 @@
+package dynamodb
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"millrace/internal/core/datakey"
+	"millrace/internal/core/field"
+	"millrace/internal/core/store"
+)
+
+const sealNoteVersion = 1
+
+// sealNote stands as long as a table has a data key: it tells the worker which tables there are, and how worn their keys are. It is a key of its
+// own, so that counting does not meet writers of the table.
+type sealNote struct {
+	num    uint64
+	place  place
+	made   int64  // ms: when the data key was made
+	sealed uint64 // what it has sealed, as far as nodes have noted it
+}
+
+func sealNoteKey(num uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{byte(store.FamilyTable), kindUpkeep, upkeepSeal}, num)
+}
+
+func (n *sealNote) encode() []byte {
+	v := binary.BigEndian.AppendUint64([]byte{sealNoteVersion}, uint64(n.made))
+	v = binary.BigEndian.AppendUint64(v, n.sealed)
+	return append(appendPlace(v, n.place), n.place.table...)
+}
+
+// decodeSealNote reads what encode wrote.
+//
+// Errors: *store.CorruptError.
+func decodeSealNote(kv store.KV) (n sealNote, err error) {
+	d := field.Reader{B: kv.Value}
+	version := d.Byte()
+	n.made, n.sealed = int64(d.Uint64()), d.Uint64()
+	ok := false
+	if !d.Bad {
+		n.place, ok = placeOf(d.B)
+	}
+	if !ok || version != sealNoteVersion || len(kv.Key) != 11 {
+		return n, corrupt("note of a data key")
+	}
+	n.num = binary.BigEndian.Uint64(kv.Key[3:])
+	return n, nil
+}
+
+// followSSE gives a table that is about to replace old, which is nil for a new one, a data key, or takes it away: as its KMS key says, which counts
+// from the request on, not from the end of the change.
+//
+// Errors: datakey.ErrNoRoot, those of the store.
+func (s *Service) followSSE(tx store.Tx, p place, old, t *table) error {
+	was := ""
+	if old != nil {
+		was = old.sse.wanted()
+	}
+	switch t.sse.wanted() {
+	case was:
+		return nil
+	case "":
+		t.dataKey = 0
+		return tx.Delete(sealNoteKey(t.num))
+	}
+	return s.newDataKey(tx, p, t)
+}
+
+// newDataKey has what is written of a table from now on sealed under a new data key. The caller saves the table.
+func (s *Service) newDataKey(tx store.Tx, p place, t *table) (err error) {
+	if t.dataKey, err = datakey.Create(tx, s.opts.RootKey); err != nil {
+		return err
+	}
+	return tx.Set(sealNoteKey(t.num), (&sealNote{place: p, made: tx.Now()}).encode())
+}
+
+// sealNotes are up to sealPage notes after that of a table; the last of them may not be the last of all.
+func (s *Service) sealNotes(ctx context.Context, after uint64) (notes []sealNote, err error) {
+	err = s.store.View(ctx, func(tx store.ReadTx) error {
+		kvs, err := tx.Scan(sealNoteKey(after+1), []byte{byte(store.FamilyTable), kindUpkeep, upkeepSeal + 1}, sealPage, false)
+		if err != nil {
+			return err
+		}
+		notes = make([]sealNote, len(kvs))
+		for i, kv := range kvs {
+			if notes[i], err = decodeSealNote(kv); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return notes, err
+}
+
+// worn says whether the data key is to be replaced when it has sealed so many more.
+func (n *sealNote) worn(more, most uint64, now int64) bool {
+	return datakey.Worn(n.sealed+more, most, time.Duration(now-n.made)*time.Millisecond)
+}
+
+// noteSealed adds to the count of a table's data key, and replaces the key if it is worn.
+func (s *Service) noteSealed(ctx context.Context, num, more, most uint64) error {
+	_, err := s.store.Update(ctx, func(tx store.Tx) error {
+		key := sealNoteKey(num)
+		v, ok, err := tx.Get(key)
+		if err != nil || !ok { // the table is gone, or its encryption
+			return err
+		}
+		n, err := decodeSealNote(store.KV{Key: key, Value: v})
+		if err != nil {
+			return err
+		}
+		old, err := s.readTable(tx, n.place)
+		if err != nil || old == nil || old.num != num {
+			return err
+		}
+		if n.worn(more, most, tx.Now()) {
+			t := old.clone()
+			if err := s.newDataKey(tx, n.place, t); err != nil {
+				return err
+			}
+			return saveTable(tx, n.place, old, t)
+		}
+		n.sealed += more
+		return tx.Set(key, n.encode())
+	})
+	return err
+}
