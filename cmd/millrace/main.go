@@ -23,7 +23,8 @@ type cli struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-const description = `Kinesis Data Streams on one durable log, in one process and one folder.
+const description = `Kinesis Data Streams, DynamoDB and Kafka on one durable log, in one process and
+one folder.
 
   millrace serve                          starts it; data goes to ./millrace-data
   eval "$(millrace env)"                  points AWS tools of this shell to it

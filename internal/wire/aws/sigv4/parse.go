@@ -46,7 +46,7 @@ type Signature struct {
 }
 
 // Scope reads who a request says it is from, believing it: for servers without credentials. ok is
-// false for a request without a usable credential, which is allowed there.
+// false for a request without a usable credential, which is allowed there. A region may be missing, but is one.
 func Scope(r *Request) (accessKeyID, region, service string, ok bool) {
 	credential := ""
 	if auth := r.header("authorization"); auth != "" {
@@ -69,7 +69,26 @@ func Scope(r *Request) (accessKeyID, region, service string, ok bool) {
 	_, rest, _ = strings.Cut(rest, "/")
 	region, rest, _ = strings.Cut(rest, "/")
 	service, _, found = strings.Cut(rest, "/")
-	return id, region, service, found
+	if !found || region != "" && !isRegion(region) {
+		return "", "", "", false
+	}
+	return id, region, service, true
+}
+
+// maxRegion is longer than any region of AWS, and than what people make up.
+const maxRegion = 64
+
+// isRegion says whether a text can be a region: letters, digits, hyphens, underscores and dots. Services rely on it: regions stand in
+// ARNs, in keys and in files.
+func isRegion(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxRegion
 }
 
 // parse finds the signature of a request, in one of its two places.

@@ -199,6 +199,27 @@ func TestScopeIsReadWithoutVerifying(t *testing.T) {
 	}
 }
 
+// TestRegionsAreNames: regions stand in ARNs and, between zero bytes, in keys. A presigned URL can hold any byte.
+func TestRegionsAreNames(t *testing.T) {
+	for region, valid := range map[string]bool{
+		"eu-west-1": true, "local": true, "Fake_Region.2": true, strings.Repeat("a", 64): true,
+		"eu\x00west": false, "eu:west": false, "eu west": false, "\u00e9": false, strings.Repeat("a", 65): false,
+	} {
+		query := url.Values{
+			"X-Amz-Algorithm": {algorithm}, "X-Amz-Credential": {testKey + "/20261120/" + region + "/kinesis/aws4_request"},
+			"X-Amz-Signature": {"0"}, "X-Amz-SignedHeaders": {"host"}, "X-Amz-Date": {"20261120T000000Z"},
+		}
+		r := &Request{Query: query.Encode(), Header: func(string) []string { return nil }}
+		if _, got, _, ok := Scope(r); ok != valid || ok && got != region {
+			t.Errorf("scope of region %q: got %q, %v, want %v", region, got, ok, valid)
+		}
+		_, err := testVerifier(testTime).Begin(r, "kinesis")
+		if refused := err != nil && strings.HasPrefix(err.Message, "Credential should be scoped to a valid region"); refused == valid {
+			t.Errorf("signature for region %q: got %v, want it to be valid: %v", region, err, valid)
+		}
+	}
+}
+
 // FuzzSigV4 signs a request with the SDK, changes one byte of what is signed, and wants a refusal;
 // unchanged it must be accepted.
 func FuzzSigV4(f *testing.F) {

@@ -56,7 +56,7 @@ func (v *Verifier) Begin(r *Request, service string) (*Signature, *api.Error) {
 	if s.Service != service {
 		return nil, invalid("Credential should be scoped to correct service: '" + service + "'.")
 	}
-	if s.Region == "" {
+	if !isRegion(s.Region) {
 		return nil, invalid("Credential should be scoped to a valid region.")
 	}
 	if err := v.checkTime(s); err != nil {
