@@ -38,7 +38,17 @@ func checked(b *api.Binding) {
 }
 
 func check(shape *api.Shape, in any) error {
-	if constraint := current(in); constraint != "" && isCurrent(in) {
+	constraint := current(in)
+	if constraint != "" && !isCurrent(in) {
+		constraint = ""
+	}
+	switch in.(type) {
+	case *dynamodbapi.PutItemInput, *dynamodbapi.DeleteItemInput:
+		if constraint == textOne+textReturns {
+			return errConstraints(amongReturns(api.Violated(shape, in)))
+		}
+	}
+	if constraint != "" {
 		return errInvalid(constraint)
 	}
 	failed := api.Violated(shape, in)
@@ -50,11 +60,25 @@ func check(shape *api.Shape, in any) error {
 			failed = badWriteTables(shape, in)
 		}
 	case *dynamodbapi.CreateTableInput:
-		if err := checkTableName(in.TableName); err != nil && !in.MissingMembers().Has(tableMember(shape)) {
+		if in.MissingMembers().Has(tableMember(shape)) {
+			return errInvalid("The parameter 'TableName' is required but was not present in the request")
+		}
+		if err := checkTableName(in.TableName); err != nil {
 			return err
 		}
 	}
 	return errConstraints(failed)
+}
+
+// amongReturns are violations of the older form with ReturnValues in the current one: PutItem and DeleteItem list it among those of
+// the other enums, behind ReturnConsumedCapacity.
+func amongReturns(failed []string) []string {
+	failed = slices.DeleteFunc(failed, func(f string) bool { return strings.Contains(f, " at 'conditionalOperator' ") })
+	at := func(member string) int {
+		return slices.IndexFunc(failed, func(f string) bool { return strings.Contains(f, " at '"+member+"' ") })
+	}
+	failed = slices.Delete(failed, at("returnValues"), at("returnValues")+1)
+	return slices.Insert(failed, at("returnConsumedCapacity")+1, textReturns)
 }
 
 // Constraints of the current form.

@@ -47,19 +47,25 @@ func address(call *api.Call, name string) (place, error) {
 	if !strings.HasPrefix(name, "arn:") {
 		return p, checkTableName(name)
 	}
-	parts := strings.SplitN(name, ":", 6)
-	if len(parts) != 6 || parts[2] != "dynamodb" || parts[3] != p.region {
+	at, ok := tableARN(name)
+	if !ok || at.region != p.region {
 		return p, errBadARN(name)
 	}
-	table, ok := strings.CutPrefix(parts[5], "table/")
-	if !ok || checkTableName(table) != nil {
-		return p, errBadARN(name)
-	}
-	if parts[4] != p.account {
+	if at.account != p.account {
 		return p, errNotAllowed(call.Operation, name)
 	}
-	p.table = table
+	p.table = at.table
 	return p, nil
+}
+
+// tableARN reads the ARN of a table, of whichever account and region.
+func tableARN(arn string) (place, bool) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[2] != "dynamodb" {
+		return place{}, false
+	}
+	table, ok := strings.CutPrefix(parts[5], "table/")
+	return place{account: parts[4], region: parts[3], table: table, named: arn}, ok && checkTableName(table) == nil
 }
 
 // checkTableName words its errors as constraints of a model, which knows the longer ARN as well.

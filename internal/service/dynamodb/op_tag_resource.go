@@ -12,10 +12,16 @@ import (
 
 // resource finds the table that an ARN names.
 //
+// An ARN of another region is one that the caller may not name, unlike where an ARN is given for the name of a table.
+//
 // Errors: ValidationException, AccessDeniedException.
 func (s *Service) resource(ctx context.Context, arn string) (place, error) {
 	if !strings.HasPrefix(arn, "arn:") {
 		return place{}, errBadARN(arn)
+	}
+	call := api.CallFrom(ctx)
+	if at, ok := tableARN(arn); ok && at.region != home(call).region {
+		return at, errNotAllowed(call.Operation, arn)
 	}
 	return s.resolve(ctx, arn)
 }

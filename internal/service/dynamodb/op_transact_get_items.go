@@ -21,6 +21,7 @@ type transactGet struct {
 //
 // Behaviour
 //   - serializable with every write and transaction
+//   - an item of which the projection shows nothing is left out
 //   - a key that does not fit its table cancels, with one reason for each Get in their order
 //
 // Errors: TransactionCanceledException, ResourceNotFoundException, ValidationException
@@ -55,8 +56,12 @@ func (s *Service) TransactGetItems(ctx context.Context, in *dynamodbapi.Transact
 		used := 2 * readUnits(sizeOf(found[i]), true)
 		units.add(gets[i].place.named, used)
 		s.spendOn(gets[i].gauge, used)
-		if out.Responses[i].Item, err = shown(gets[i].plan.Projection, found[i]); err != nil {
+		item, err := shown(gets[i].plan.Projection, found[i])
+		if err != nil {
 			return nil, apiError(err)
+		}
+		if string(item) != "{}" {
+			out.Responses[i].Item = item
 		}
 	}
 	out.ConsumedCapacity = units.reads(in.ReturnConsumedCapacity)

@@ -202,6 +202,7 @@ type selection struct {
 	projection *string
 	index      *string
 	consistent bool
+	query      bool
 }
 
 // check refuses combinations.
@@ -233,11 +234,16 @@ func (s selection) check() error {
 		}
 	case string(dynamodbapi.SelectSpecificAttributes):
 		if named == "" {
-			return errInvalid("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+			if s.query {
+				return errInvalid(textOne + textSpecific)
+			}
+			return errInvalid(textSpecific)
 		}
 	}
 	return nil
 }
+
+const textSpecific = "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
 
 func (s selection) counts() bool { return text(s.what) == string(dynamodbapi.SelectCount) }
 
