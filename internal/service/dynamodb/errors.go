@@ -81,7 +81,7 @@ func errTableNotFound(p place) error {
 }
 
 func errARNNotFound(arn string) error {
-	return dynamodbapi.ResourceNotFoundException("Requested resource not found: ResourcArn: " + arn + " not found")
+	return dynamodbapi.ResourceNotFoundException("Requested resource not found: ResourceArn: " + arn + " not found")
 }
 
 func errTableExists(p place) error {

@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"slices"
@@ -17,7 +18,7 @@ import (
 // Errors: ValidationException, AccessDeniedException.
 func (s *Service) resource(ctx context.Context, arn string) (place, error) {
 	if !strings.HasPrefix(arn, "arn:") {
-		return place{}, errBadARN(arn)
+		return place{}, errParameter("ARNs must start with 'arn:': " + api.Clip(arn))
 	}
 	call := api.CallFrom(ctx)
 	if at, ok := tableARN(arn); ok && at.region != home(call).region {
@@ -34,10 +35,11 @@ func byARN(err error, arn string) error {
 	return apiError(err)
 }
 
-// changeTags gives the tags of a table to change and keeps what it returns. Tags can be changed in every state but DELETING.
-func (s *Service) changeTags(ctx context.Context, arn string, change func([]tag) ([]tag, error)) error {
+// changeTags gives the tags of a table to change and keeps what it returns; bad is what is wrong with the request beside its ARN. Tags can
+// be changed in every state but DELETING.
+func (s *Service) changeTags(ctx context.Context, arn string, bad error, change func([]tag) ([]tag, error)) error {
 	p, err := s.resource(ctx, arn)
-	if err != nil {
+	if err = cmp.Or(err, bad); err != nil {
 		return err
 	}
 	_, err = s.changeTable(ctx, p, func(t *table, _ int64) error {
@@ -55,7 +57,7 @@ func (s *Service) changeTags(ctx context.Context, arn string, change func([]tag)
 // Errors: ResourceNotFoundException, ResourceInUseException, ValidationException
 // Source: DynamoDB API reference, TagResource (read 2026-11)
 func (s *Service) TagResource(ctx context.Context, in *dynamodbapi.TagResourceInput) (*dynamodbapi.TagResourceOutput, error) {
-	err := s.changeTags(ctx, in.ResourceArn, func(tags []tag) ([]tag, error) { return addTags(tags, in.Tags) })
+	err := s.changeTags(ctx, in.ResourceArn, checkTags(in.Tags), func(tags []tag) ([]tag, error) { return addTags(tags, in.Tags) })
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,7 @@ func (s *Service) TagResource(ctx context.Context, in *dynamodbapi.TagResourceIn
 // Errors: as TagResource
 // Source: DynamoDB API reference, UntagResource (read 2026-11)
 func (s *Service) UntagResource(ctx context.Context, in *dynamodbapi.UntagResourceInput) (*dynamodbapi.UntagResourceOutput, error) {
-	err := s.changeTags(ctx, in.ResourceArn, func(tags []tag) ([]tag, error) {
+	err := s.changeTags(ctx, in.ResourceArn, checkTagKeys(in.TagKeys), func(tags []tag) ([]tag, error) {
 		return slices.DeleteFunc(tags, func(t tag) bool { return slices.Contains(in.TagKeys, t.key) }), nil
 	})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // UpdateItem: changes attributes of an item, or makes it, if a condition holds.
 //
 // Behaviour
-//   - without any update an item that is not there is made of its key
+//   - without any update an item that is not there is made of its key; with one that only takes away it is not made
 //   - the item after the update is held against 400 KB as a whole, as in the regions named in docs/dynamodb.md
 //   - UPDATED_OLD and UPDATED_NEW show what lies at the paths of the update
 //

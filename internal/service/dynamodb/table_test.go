@@ -208,9 +208,9 @@ func TestTagsOfTablesChange(t *testing.T) {
 		t.Errorf("got %+v, %v, want %+v", out, err, want)
 	}
 	_, err = c.svc.ListTagsOfResource(c.ctx(), &dynamodbapi.ListTagsOfResourceInput{ResourceArn: arn + "2"})
-	wantError(t, err, "ResourceNotFoundException", "Requested resource not found: ResourcArn: "+arn+"2 not found")
+	wantError(t, err, "ResourceNotFoundException", "Requested resource not found: ResourceArn: "+arn+"2 not found")
 	_, err = c.svc.TagResource(c.ctx(), &dynamodbapi.TagResourceInput{ResourceArn: "not-an-arn"})
-	wantError(t, err, "ValidationException", "Invalid TableArn: Invalid ResourceArn provided as input not-an-arn")
+	wantError(t, err, "ValidationException", "One or more parameter values were invalid: ARNs must start with 'arn:': not-an-arn")
 }
 
 // full is a table with every field set.

@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"millrace/internal/api/dynamodbapi"
 )
@@ -15,7 +16,7 @@ type tag struct{ key, value string }
 
 // addTags returns tags with those of more added or replaced, in order of keys; tags is kept as it is.
 //
-// Errors: ValidationException. Source of texts: public clients' tests against AWS, autumn 2026.
+// Errors: ValidationException. Source of texts: AWS controllers for Kubernetes, findings about DynamoDB, recorded 2026-10.
 func addTags(tags []tag, more []dynamodbapi.Tag) ([]tag, error) {
 	merged := slices.Clone(tags)
 	for i, m := range more {
@@ -24,6 +25,12 @@ func addTags(tags []tag, more []dynamodbapi.Tag) ([]tag, error) {
 		}
 		if strings.HasPrefix(strings.ToLower(m.Key), "aws:") {
 			return nil, errInvalid("Tag Key cannot be prefixed with aws:, Key: " + m.Key)
+		}
+		if !isTagText(m.Key) {
+			return nil, errTagKey(m.Key)
+		}
+		if !isTagText(m.Value) {
+			return nil, errInvalid("The Tag Value provided is invalid, Value: " + m.Value)
 		}
 		at, found := slices.BinarySearchFunc(merged, m.Key, func(t tag, key string) int { return strings.Compare(t.key, key) })
 		if found {
@@ -36,4 +43,41 @@ func addTags(tags []tag, more []dynamodbapi.Tag) ([]tag, error) {
 		return nil, errInvalid("Number of Tags exceed the current limit for the provided ResourceArn")
 	}
 	return merged, nil
+}
+
+func errTagKey(key string) error { return errInvalid("The Tag Key provided is invalid, Key: " + key) }
+
+// isTagText says whether a key or value has only characters that tags may have: letters, digits and spaces of any script, and some signs.
+func isTagText(s string) bool {
+	for _, c := range s {
+		if !unicode.In(c, unicode.L, unicode.N, unicode.Z) && !strings.ContainsRune("+-=._:/@", c) {
+			return false
+		}
+	}
+	return true
+}
+
+func checkTags(tags []dynamodbapi.Tag) error {
+	if len(tags) == 0 {
+		return errInvalid("Atleast one Tag needs to be provided as Input.")
+	}
+	return nil
+}
+
+// checkTagKeys checks the keys of tags to remove: as many as a table can have.
+//
+// Errors: ValidationException.
+func checkTagKeys(keys []string) error {
+	if len(keys) == 0 {
+		return errInvalid("Atleast one Tag Key needs to be provided as Input.")
+	}
+	if len(keys) > maxTags {
+		return errInvalid("Number of Tags exceed the current limit for the provided ResourceArn")
+	}
+	for _, k := range keys {
+		if !isTagText(k) {
+			return errTagKey(k)
+		}
+	}
+	return nil
 }

@@ -166,7 +166,7 @@ func (w *write) change() error {
 	return nil
 }
 
-// update applies the update to the item, or to its key when there is none.
+// update applies the update to the item, or to its key when there is none. An update that only takes away makes no item.
 func (w *write) update() error {
 	w.oldItem = nil
 	base := w.item
@@ -189,7 +189,9 @@ func (w *write) update() error {
 	if w.newItem.Size() > maxItemSize {
 		return errUpdateSize
 	}
-	w.new = value.AppendItem(nil, w.newItem)
+	if w.new = nil; w.old != nil || !w.plan.Update.OnlyRemoves() {
+		w.new = value.AppendItem(nil, w.newItem)
+	}
 	return nil
 }
 

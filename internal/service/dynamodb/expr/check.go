@@ -164,7 +164,7 @@ func (c checker) ofKinds(o op, args []*operand, kinds ...value.Kind) error {
 	return nil
 }
 
-// attributeType checks attribute_type(path, :type).
+// attributeType checks attribute_type(path or :value, :type).
 func (c checker) attributeType(args []*operand) error {
 	if args[1].kind == operandPath {
 		return c.invalid(textType, opType, pathTypes)
@@ -174,6 +174,9 @@ func (c checker) attributeType(args []*operand) error {
 	}
 	if name := c.values[args[1].slot].Str(); value.ParseKind(name) == value.KindNone {
 		return c.invalid(textTypeName, name)
+	}
+	if args[0].kind == operandValue { // the documentation says otherwise (A)
+		return nil
 	}
 	return c.needPath(opType, args[0])
 }

@@ -15,6 +15,11 @@ type Update struct {
 // IsZero says that there is no update.
 func (u Update) IsZero() bool { return u.p == nil }
 
+// OnlyRemoves says that there is an update and that it has no action but REMOVE and DELETE: it makes no item where there is none (A).
+func (u Update) OnlyRemoves() bool {
+	return u.p != nil && len(u.p.actions) > 0 && !slices.ContainsFunc(u.p.actions, func(a action) bool { return a.verb != verbRemove && a.verb != verbDelete })
+}
+
 // CheckKeys refuses an update that touches one of the key attributes, named in the order of the key schema.
 func (u Update) CheckKeys(keys ...string) error {
 	if u.p == nil {

@@ -50,6 +50,7 @@ var (
 	ErrNesting          = NewError("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
 	ErrNoKind           = NewError("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
 	ErrEmptyName        = NewError("Empty attribute name")
+	ErrAttributeName    = NewError("Attribute name is too large, must be less than 65536 bytes")
 	ErrItemSize         = NewError("Item size has exceeded the maximum allowed size")
 	ErrManyKinds        = NewError("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 )

@@ -62,10 +62,17 @@ func (d *Decoder) entries(depth int) {
 				d.unnamed = topUnnamed
 			}
 		}
+		if len(name) > maxName {
+			d.note(value.ErrAttributeName)
+		}
 		d.build.Name(name)
 		d.build.Done(d.value(depth, textValue))
 	}
 }
+
+// maxName is how many bytes the name of an attribute has at most. Source: ScyllaDB, test/alternator/test_limits.py, which ran against
+// the service (read 2026-11).
+const maxName = 65535
 
 // unnamed says that an attribute without a name was read, and where. An item's own is what is said to be wrong with it, whatever
 // else is; one inside of its values comes behind all the rest. Source: paritysuite dynamodb-conformance,
