@@ -164,7 +164,7 @@ func TestKeysOfMetricsAreTheirs(t *testing.T) {
 }
 
 func FuzzStoredValues(f *testing.F) {
-	c := chunk{start: 7200, points: []point{{at: 7200, summary: of(1, 1)}, {at: 7260, summary: ofWeights([]weight{{1, 2}, {3, 1}})}}}
+	c := chunk{start: 7200, points: []point{{at: 7200, summary: of(1)}, {at: 7260, summary: ofWeights([]weight{{1, 2}, {3, 1}})}}}
 	f.Add(c.encode(&tiers[1]))
 	m := metric{place: place{"a", "r"}, identity: newIdentity("n", "m", []Dimension{{"d", "v"}})}
 	f.Add(m.encode())

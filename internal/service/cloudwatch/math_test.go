@@ -20,7 +20,7 @@ func TestQuestionThatReadsTooMuchIsRefused(t *testing.T) {
 	}
 	for minute := range int64(days * 24 * 60) {
 		at := noon.Unix() - 60*minute
-		c.svc.data.put(place{c.account, c.region}, []datum{{identity: newIdentity("n", "m", nil), at: at, summary: of(1, 1)}}, noon.Unix())
+		c.svc.data.put(place{c.account, c.region}, []datum{{identity: newIdentity("n", "m", nil), at: at, summary: of(1)}}, noon.Unix())
 	}
 	in := &cloudwatchapi.GetMetricDataInput{StartTime: noon.Add(-days * 24 * time.Hour), EndTime: noon.Add(time.Minute)}
 	metrics := func(n int) (all []cloudwatchapi.MetricDataQuery) {

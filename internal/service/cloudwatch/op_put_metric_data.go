@@ -76,7 +76,7 @@ func (c *checks) datum(namespace, at string, in *cloudwatchapi.MetricDatum, now 
 	switch {
 	case in.Value != nil:
 		c.number(*in.Value, at+"Value")
-		d.summary = of(*in.Value, 1)
+		d.summary = of(*in.Value)
 	case in.StatisticValues != nil:
 		d.summary = c.statistics(at+"StatisticValues", in.StatisticValues)
 	default:

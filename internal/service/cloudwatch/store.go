@@ -310,7 +310,7 @@ func decodeChunk(v []byte, t *tier, start int64) (*chunk, error) {
 		last = at
 		p := point{at: start + int64(at)*t.seconds}
 		if flags&pointSingle != 0 {
-			p.summary = of(number(), 1)
+			p.summary = of(number())
 		} else {
 			p.summary = summary{count: number(), sum: number(), min: number(), max: number(), blurred: flags&pointBlurred != 0}
 			for range r.Byte() {

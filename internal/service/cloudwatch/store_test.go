@@ -35,7 +35,7 @@ func (k disk) writeAll(t *testing.T, d *data) {
 }
 
 func putOne(d *data, name string, at int64) {
-	d.put(place{"a", "r"}, []datum{{identity: newIdentity("n", name, nil), fine: true, at: at, summary: of(1, 1)}}, at)
+	d.put(place{"a", "r"}, []datum{{identity: newIdentity("n", name, nil), fine: true, at: at, summary: of(1)}}, at)
 }
 
 // manyMetrics are so many that their keys, five each, are some pages.

@@ -22,10 +22,8 @@ type weight struct{ value, count float64 }
 // second, and 3 % of error where values spread over three powers of ten, a third of CloudWatch's own.
 const maxWeights = 160
 
-// of is the summary of one value that was seen count times.
-func of(value, count float64) summary {
-	return summary{count: count, sum: value * count, min: value, max: value}
-}
+// of is the summary of one sample.
+func of(value float64) summary { return summary{count: 1, sum: value, min: value, max: value} }
 
 // set is the summary of a set of statistics.
 func set(count, sum, low, high float64) summary {
