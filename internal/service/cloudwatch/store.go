@@ -3,6 +3,7 @@ package cloudwatch
 // Metrics in the store: docs/format/metrics.md draws them.
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -137,7 +138,9 @@ func (d *data) unwritten(page []change) {
 	}
 }
 
-// load reads what the store has.
+// load reads what the store has, as far as it is not damaged.
+//
+// Errors: errCorrupt of the first damaged value, those of the store.
 func (s *Service) load(ctx context.Context) error {
 	now := s.now()
 	byHash := map[[hashSize]byte]*metric{}
@@ -153,10 +156,10 @@ func (s *Service) load(ctx context.Context) error {
 		byHash[[hashSize]byte(key)] = got
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errCorrupt) {
 		return err
 	}
-	err = s.scan(ctx, kindChunk, func(key, value []byte) error {
+	err = errors.Join(err, s.scan(ctx, kindChunk, func(key, value []byte) error {
 		h, unit, i, start := [hashSize]byte(key), key[hashSize], int(key[hashSize+1]), int64(binary.BigEndian.Uint64(key[hashSize+2:]))
 		m := byHash[h]
 		if i >= len(tiers) || int(unit) >= len(units) || m == nil {
@@ -169,7 +172,7 @@ func (s *Service) load(ctx context.Context) error {
 		s.data.mu.Lock()
 		defer s.data.mu.Unlock()
 		return s.data.restore(m, unit, i, c, now)
-	})
+	}))
 	s.data.sweep(now)
 	return err
 }
@@ -194,8 +197,9 @@ func (d *data) restore(m *metric, unit uint8, tier int, c *chunk, now int64) err
 	return nil
 }
 
-// scan gives all pairs of a kind, keys without their first two bytes.
-func (s *Service) scan(ctx context.Context, kind byte, each func(key, value []byte) error) error {
+// scan gives all pairs of a kind, keys without their first two bytes. Those that each finds damaged are passed over, and the first
+// error of them is returned at the end.
+func (s *Service) scan(ctx context.Context, kind byte, each func(key, value []byte) error) (damage error) {
 	size := map[byte]int{kindMetric: hashSize, kindChunk: hashSize + 2 + 8}[kind]
 	from, to := []byte{byte(store.FamilyMetric), kind}, []byte{byte(store.FamilyMetric), kind + 1}
 	for {
@@ -208,15 +212,19 @@ func (s *Service) scan(ctx context.Context, kind byte, each func(key, value []by
 			return err
 		}
 		for _, kv := range kvs {
-			if len(kv.Key) != 2+size {
-				return corrupt("key")
+			err := corrupt("key")
+			if len(kv.Key) == 2+size {
+				err = each(kv.Key[2:], kv.Value)
 			}
-			if err := each(kv.Key[2:], kv.Value); err != nil {
+			switch {
+			case errors.Is(err, errCorrupt):
+				damage = cmp.Or(damage, err)
+			case err != nil:
 				return err
 			}
 		}
 		if len(kvs) < pageKeys {
-			return nil
+			return damage
 		}
 		from = append(kvs[len(kvs)-1].Key, 0)
 	}

@@ -1,10 +1,15 @@
 package cloudwatch
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
+
+	"millrace/internal/core/store"
 )
 
 // disk is a store of metrics: what pages of changes have made.
@@ -80,5 +85,30 @@ func TestPlacesWithoutMetricsTakeNoMemory(t *testing.T) {
 	d, _ := forgotten(t)
 	if len(d.places) != 0 || d.bytes != 0 {
 		t.Errorf("without metrics: %d places, %d bytes", len(d.places), d.bytes)
+	}
+}
+
+func TestDamagedValuesHideNoOthers(t *testing.T) {
+	c := start(t)
+	for i := range 3 {
+		c.put("n", c.value(fmt.Sprint("m", i), 1, 0))
+	}
+	if err := c.svc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.store.Update(t.Context(), func(tx store.Tx) error {
+		return errors.Join(tx.Set(metricKey([hashSize]byte{}), []byte("?")), tx.Set(chunkKey([hashSize]byte{}, 0, 1, 7200), []byte("?")))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	again := startOn(t, c.store, noon.Add(time.Minute), func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	for i := range 3 {
+		if got := again.statistics(fmt.Sprint("m", i), 5*time.Minute, 60, "Sum"); len(got) != 1 {
+			t.Errorf("m%d has %d points, want 1", i, len(got))
+		}
+	}
+	if said := log.String(); !strings.Contains(said, errCorrupt.Error()) {
+		t.Errorf("nothing is said of the damage: %s", said)
 	}
 }
