@@ -44,11 +44,15 @@ type Options struct {
 	RootKeyFile     string `help:"File of the root key, which wraps the keys of encrypted records: 64 hexadecimal digits. Without it root.key in the data folder, made at the first start." placeholder:"FILE"`
 	Insecure        bool   `help:"Allow listeners off loopback without credentials or TLS."`
 
-	Region        string `help:"Default region. Without it, that of the first signed request is kept." placeholder:"REGION"`
-	KinesisQuotas string `help:"Quotas of Kinesis streams: aws, off, or N times those of AWS." default:"aws" placeholder:"aws|off|N"`
+	Region        string        `help:"Default region. Without it, that of the first signed request is kept." placeholder:"REGION"`
+	StateDelay    time.Duration `help:"How long streams and tables are CREATING, UPDATING and DELETING." default:"100ms"`
+	KinesisQuotas string        `help:"Quotas of Kinesis streams: aws, off, or N times those of AWS." default:"aws" placeholder:"aws|off|N"`
 
 	DynamoDBThrottle string        `help:"Whether DynamoDB tables are held to their units: off or on." default:"off" enum:"off,on" name:"dynamodb-throttle"`
 	DynamoDBTTLLag   time.Duration `help:"How long after their time expired DynamoDB items are deleted at the earliest." default:"0s" name:"dynamodb-ttl-lag"`
+
+	DynamoDBStreamRotation  time.Duration `help:"How old a shard of a DynamoDB stream gets before it ends and a child goes on; seconds show a consumer what AWS does in hours." default:"4h" name:"dynamodb-stream-rotation"`
+	DynamoDBStreamSplitRate int           `help:"Changes a second, on average, of a shard of a DynamoDB stream that is split into two when it ends." default:"1000" name:"dynamodb-stream-split-rate"`
 
 	MetricsMiB     int64 `help:"Memory of the metrics that CloudWatch's operations keep; the oldest go first." default:"32" name:"metrics-mib"`
 	TailCacheMiB   int64 `help:"Newest groups kept in memory for readers." default:"16" name:"tail-cache-mib"`

@@ -127,7 +127,7 @@ func (s *Server) openStore() (*rootKey, error) {
 // openServices starts AWS's services. CloudWatch asks the others, and so comes last.
 func (s *Server) openServices(quotas kinesis.Quotas, root *rootKey) (err error) {
 	if s.kinesis, err = kinesis.New(kinesis.Options{
-		Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region, RootKey: root.key,
+		Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region, RootKey: root.key, StateDelay: s.opts.StateDelay,
 	}); err != nil {
 		return err
 	}
@@ -135,6 +135,7 @@ func (s *Server) openServices(quotas kinesis.Quotas, root *rootKey) (err error) 
 	if s.tables, err = dynamodb.New(dynamodb.Options{
 		Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Endpoint: s.endpoint, RootKey: root.key,
 		Throttle: s.opts.DynamoDBThrottle == "on", TimeToLiveLag: s.opts.DynamoDBTTLLag,
+		StateDelay: s.opts.StateDelay, StreamRotation: s.opts.DynamoDBStreamRotation, StreamSplitRate: s.opts.DynamoDBStreamSplitRate,
 	}); err != nil {
 		return err
 	}

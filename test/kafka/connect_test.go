@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/test/process"
+	"millrace/test/program"
 )
 
 // connectWorker is the configuration of a distributed worker, with exactly-once sources.
@@ -49,7 +50,7 @@ plugin.discovery=service_load
 type connectCluster struct {
 	url    string
 	server *process.Server
-	worker program
+	worker program.Program
 	log    string
 }
 
@@ -167,7 +168,7 @@ func TestKafkaConnectMovesFilesThroughARestart(t *testing.T) {
 		worker: java(t, "org.apache.kafka.connect.cli.ConnectDistributed", properties),
 	}
 	in, out := filepath.Join(folder, "in.txt"), filepath.Join(folder, "out.txt")
-	worker := c.worker.child(t, c.log)
+	worker := startChild(t, c.worker, c.log)
 	lines := appendLines(t, in, "first", 500)
 	c.create(t, "source", map[string]string{
 		"connector.class": "org.apache.kafka.connect.file.FileStreamSourceConnector", "tasks.max": "1", "file": in, "topic": "lines",
@@ -183,7 +184,7 @@ func TestKafkaConnectMovesFilesThroughARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines = append(lines, appendLines(t, in, "second", 300)...)
-	c.worker.child(t, c.log)
+	startChild(t, c.worker, c.log)
 	awaitFile(t, out, lines)
 	c.awaitRunning(t, "source")
 	c.checkTopic(t, lines)

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"millrace/test/process"
+	"millrace/test/program"
 )
 
 // virtualMachines bounds how many run at once: two, each of which keeps a core busy while it warms up.
@@ -60,9 +61,9 @@ func TestMain(m *testing.M) {
 }
 
 // java is how to run a main class, with room for one virtual machine until t ends.
-func java(t *testing.T, class string, args ...string) program {
+func java(t *testing.T, class string, args ...string) program.Program {
 	t.Helper()
-	jars := part(t, "kafka-java", "lib", "*")
+	jars := program.Part(t, "kafka-java", "lib", "*")
 	dir, err := classes()
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func java(t *testing.T, class string, args ...string) program {
 	select {
 	case virtualMachines <- struct{}{}:
 		t.Cleanup(func() { <-virtualMachines })
-	case <-withDeadline(t).Done():
+	case <-program.Deadline(t).Done():
 		t.Fatal("no virtual machine ended in time")
 	}
 	// The first compiler alone: these programs end before the second would pay.
@@ -78,14 +79,14 @@ func java(t *testing.T, class string, args ...string) program {
 		"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Dlog4j2.configurationFile=clients/log4j2.properties",
 		"-cp", dir + string(filepath.ListSeparator) + jars, class,
 	}
-	return program{name: "java", args: append(options, args...)}
+	return program.Program{Name: "java", Args: append(options, args...)}
 }
 
 func TestJavaClientsPlayTheScenario(t *testing.T) {
 	t.Parallel()
 	s := start(t, process.Options{Args: []string{"--kinesis-quotas", "off"}})
 	want := slices.Concat(steps, []string{"cooperative", "static"})
-	play(t, want, java(t, "Client", s.Ready.Kafka, "by-java"))
+	java(t, "Client", s.Ready.Kafka, "by-java").Play(t, want)
 	t.Run("batches stay as they were compressed", func(t *testing.T) {
 		if got := codecsIn(t, s.Ready.Kafka, "by-java-log"); len(got) != 5 {
 			t.Errorf("got batches of codecs %v, want all five", got)
@@ -113,8 +114,8 @@ type tools struct {
 func startTools(t *testing.T) *tools {
 	t.Helper()
 	p := java(t, "Tools")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), clientTimeout) // it ends below
-	cmd := exec.CommandContext(ctx, p.name, p.args...)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), program.Timeout) // it ends below
+	cmd := exec.CommandContext(ctx, p.Name, p.Args...)
 	log := &strings.Builder{}
 	cmd.Stderr = log
 	calls, err := cmd.StdinPipe()

@@ -3,33 +3,12 @@
 package kafka
 
 import (
-	"context"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"millrace/test/process"
 )
-
-// clientTimeout bounds one client's whole scenario on a busy machine.
-const clientTimeout = 3 * time.Minute
-
-// part returns a path inside a part, and fails the test when it was not prepared.
-func part(t *testing.T, elem ...string) string {
-	t.Helper()
-	root, err := process.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(append([]string{root, "build", "parts"}, elem...)...)
-	if _, err := os.Stat(strings.TrimSuffix(path, "*")); err != nil {
-		t.Fatalf("a part is missing, `go run ./tools/parts` prepares it: %v", err)
-	}
-	return path
-}
 
 // start runs a server for t on a folder of its own, which listens for Kafka clients and ends politely with t.
 func start(t *testing.T, o process.Options) *process.Server {
@@ -73,12 +52,4 @@ func fixedAddress(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprint("127.0.0.1:", port)
-}
-
-// withDeadline bounds a client by clientTimeout and by the test.
-func withDeadline(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), clientTimeout)
-	t.Cleanup(cancel)
-	return ctx
 }

@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"millrace/test/program"
 )
 
 // kcat runs the program of that name with input, and returns its standard output.
 func kcat(t *testing.T, bootstrap, input string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(withDeadline(t), "kcat", append([]string{"-b", bootstrap}, args...)...)
+	cmd := exec.CommandContext(program.Deadline(t), "kcat", append([]string{"-b", bootstrap}, args...)...)
 	var out, log bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &log
 	if err := cmd.Run(); err != nil {

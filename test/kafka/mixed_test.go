@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"millrace/test/process"
+	"millrace/test/program"
 )
 
 // keyed is what both protocols see of a record.
@@ -131,7 +132,7 @@ func putWithBoto3(t *testing.T, s *process.Server, stream string, shards int, re
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(withDeadline(t), part(t, "python", "venv", "bin", "python"), "clients/put.py", s.Endpoint(), stream, fmt.Sprint(shards))
+	cmd := exec.CommandContext(program.Deadline(t), program.Part(t, "python", "venv", "bin", "python"), "clients/put.py", s.Endpoint(), stream, fmt.Sprint(shards))
 	cmd.Stdin = &lines
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "ok put") {
 		t.Fatalf("boto3: %v\n%s", err, out)

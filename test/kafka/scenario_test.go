@@ -18,10 +18,10 @@ func TestUnchangedClientsPlayTheScenario(t *testing.T) {
 		codecs []string // in which the client produced to PREFIX-log
 	}{
 		"kcat":         {playKcat, all},
-		"librdkafka":   {func(t *testing.T, b, p string) { play(t, steps, python(t, "librdkafka.py", b, p)) }, all},
-		"kafka-python": {func(t *testing.T, b, p string) { play(t, steps, python(t, "kafka_python.py", b, p)) }, all},
-		"aiokafka":     {func(t *testing.T, b, p string) { play(t, steps, python(t, "aio.py", b, p)) }, all},
-		"kafkajs":      {func(t *testing.T, b, p string) { play(t, steps, node(t, "client.mjs", b, p)) }, all[:4]},
+		"librdkafka":   {func(t *testing.T, b, p string) { python(t, "librdkafka.py", b, p).Play(t, steps) }, all},
+		"kafka-python": {func(t *testing.T, b, p string) { python(t, "kafka_python.py", b, p).Play(t, steps) }, all},
+		"aiokafka":     {func(t *testing.T, b, p string) { python(t, "aio.py", b, p).Play(t, steps) }, all},
+		"kafkajs":      {func(t *testing.T, b, p string) { node(t, "client.mjs", b, p).Play(t, steps) }, all[:4]},
 		"franz-go":     {playFranz, all},
 		"sarama":       {playSarama, all},
 	} {

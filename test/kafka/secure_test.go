@@ -26,6 +26,7 @@ import (
 	xscram "github.com/xdg-go/scram"
 
 	"millrace/test/process"
+	"millrace/test/program"
 )
 
 const (
@@ -74,12 +75,12 @@ func TestClientsConnectByEachProtocolAndMechanism(t *testing.T) {
 	for _, name := range []string{"librdkafka", "kafka-python", "aiokafka"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			play(t, secureSteps(), python(t, "secure.py", append([]string{name}, args...)...))
+			python(t, "secure.py", append([]string{name}, args...)...).Play(t, secureSteps())
 		})
 	}
 	t.Run("kafkajs", func(t *testing.T) {
 		t.Parallel()
-		play(t, secureSteps(), node(t, "secure.mjs", args...))
+		node(t, "secure.mjs", args...).Play(t, secureSteps())
 	})
 	for name, client := range map[string]struct {
 		roundTrip  func(secureAccess) error
@@ -147,7 +148,7 @@ var errRefused = errors.New("refused")
 func eachAccess(t *testing.T, s *process.Server, client string, mechanisms []string, roundTrip func(secureAccess) error) {
 	t.Helper()
 	for _, protocol := range protocols {
-		a := secureAccess{ctx: withDeadline(t), address: s.Ready.KafkaListeners[protocol], protocol: protocol, password: securePassword, ca: s.Ready.CA}
+		a := secureAccess{ctx: program.Deadline(t), address: s.Ready.KafkaListeners[protocol], protocol: protocol, password: securePassword, ca: s.Ready.CA}
 		if protocol == "SSL" {
 			a.topic = client + "-ssl"
 			if err := roundTrip(a); err != nil {

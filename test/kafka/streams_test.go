@@ -17,12 +17,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/test/process"
+	"millrace/test/program"
 )
 
-// child runs p until it is killed or t ends; its output goes to a file that is named when it fails.
-func (p program) child(t *testing.T, log string) *process.Child {
+// startChild runs p until it is killed or t ends; its output goes to a file that is named when it fails.
+func startChild(t *testing.T, p program.Program, log string) *process.Child {
 	t.Helper()
-	c, err := process.StartChild(log, p.env, p.name, p.args...)
+	c, err := process.StartChild(log, p.Env, p.Name, p.Args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func (p program) child(t *testing.T, log string) *process.Child {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("the end of what %s wrote:\n%s", p.args[len(p.args)-1], c.Tail())
+			t.Logf("the end of what %s wrote:\n%s", p.Args[len(p.Args)-1], c.Tail())
 		}
 	})
 	return c
@@ -111,7 +112,7 @@ func TestKafkaStreamsCountsExactlyOnceThroughKills(t *testing.T) {
 	p := java(t, "StreamsApp", s.Ready.Kafka, "word-count", streamsInput, streamsOutput, filepath.Join(folder, "state"))
 	log := filepath.Join(folder, "streams.log")
 	lines := connect(t, s.Ready.Kafka)
-	app := p.child(t, log)
+	app := startChild(t, p, log)
 	const kills = 3
 	for kill := range kills {
 		before := total(w.want)
@@ -129,14 +130,14 @@ func TestKafkaStreamsCountsExactlyOnceThroughKills(t *testing.T) {
 		}
 		t.Logf("the application was killed after %d of %d records of output", total(w.got), total(w.want))
 		if kill < kills-1 {
-			app = p.child(t, log)
+			app = startChild(t, p, log)
 		}
 	}
 	// What it keeps on disk is lost too: the stores come back from their changelogs.
 	if err := os.RemoveAll(filepath.Join(folder, "state")); err != nil {
 		t.Fatal(err)
 	}
-	p.child(t, log)
+	startChild(t, p, log)
 	w.send(t, lines, 100)
 	w.await(t, total(w.want))
 	for word, n := range w.want {

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"millrace/test/program"
 )
 
 // writer is an idempotent producer of another client, a program of clients/ that lives through all kills.
@@ -21,10 +23,10 @@ type writer struct {
 }
 
 // startWriter starts p, which sends to the partition of idempotentTopic.
-func startWriter(t *testing.T, bootstrap, name string, partition int, p program) *writer {
+func startWriter(t *testing.T, bootstrap, name string, partition int, p program.Program) *writer {
 	t.Helper()
-	args := append(p.args, bootstrap, idempotentTopic, fmt.Sprint(partition), name)
-	w := &writer{name: name, cmd: exec.CommandContext(withDeadline(t), p.name, args...)}
+	args := append(p.Args, bootstrap, idempotentTopic, fmt.Sprint(partition), name)
+	w := &writer{name: name, cmd: exec.CommandContext(program.Deadline(t), p.Name, args...)}
 	w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.log
 	input, err := w.cmd.StdinPipe()
 	if err != nil {

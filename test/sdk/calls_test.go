@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"millrace/test/program"
 )
 
 // object is a JSON object.
@@ -31,10 +33,10 @@ type caller struct {
 
 // startCaller runs calls.py against a server until the test ends. models is a folder with the service model that
 // our own is made from: the clients that are released know a little less.
-func startCaller(t *testing.T, program, endpoint, models string) *caller {
+func startCaller(t *testing.T, client, endpoint, models string) *caller {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), clientTimeout) // the program ends after the test
-	cmd := exec.CommandContext(ctx, part(t, "python", "venv", "bin", "python"), "clients/calls.py", program, endpoint)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), program.Timeout) // the program ends after the test
+	cmd := exec.CommandContext(ctx, program.Part(t, "python", "venv", "bin", "python"), "clients/calls.py", client, endpoint)
 	cmd.Env = environment("AWS_DATA_PATH="+models, "AWS_MAX_ATTEMPTS=1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -53,10 +55,10 @@ func startCaller(t *testing.T, program, endpoint, models string) *caller {
 		defer cancel()
 		_ = in.Close() // ends the program; it may have ended before
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("calls.py %s: %v\n%s", program, err, log.String())
+			t.Errorf("calls.py %s: %v\n%s", client, err, log.String())
 		}
 	})
-	return &caller{program: program, in: in, out: bufio.NewReader(out), answered: map[string]bool{}, refused: map[string]bool{}}
+	return &caller{program: client, in: in, out: bufio.NewReader(out), answered: map[string]bool{}, refused: map[string]bool{}}
 }
 
 // reply is what calls.py says of one call.
@@ -110,7 +112,7 @@ func (c *caller) refuse(t *testing.T, operation string, in object, code, message
 // models unpacks the pinned service model, which is a part, into a folder that botocore can search.
 func models(t *testing.T) string {
 	t.Helper()
-	wheels, err := filepath.Glob(filepath.Join(part(t, "botocore"), "*.whl"))
+	wheels, err := filepath.Glob(filepath.Join(program.Part(t, "botocore"), "*.whl"))
 	if err != nil || len(wheels) != 1 {
 		t.Fatalf("got wheels %v, %v, want one", wheels, err)
 	}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"millrace/test/program"
 )
 
 // cli drives the AWS CLI v1: one process for each call, as in a shell.
@@ -56,7 +58,7 @@ type cliRecord struct{ SequenceNumber, PartitionKey, Data string }
 func playCLI(t *testing.T, endpoint, stream string) {
 	t.Helper()
 	c := &cli{
-		program: part(t, "python", "venv", "bin", "aws"), service: "kinesis", endpoint: endpoint, stream: stream, env: environment(),
+		program: program.Part(t, "python", "venv", "bin", "aws"), service: "kinesis", endpoint: endpoint, stream: stream, env: environment(),
 	}
 	for _, step := range []struct {
 		name string

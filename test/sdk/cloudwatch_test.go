@@ -10,20 +10,21 @@ import (
 	"time"
 
 	"millrace/test/process"
+	"millrace/test/program"
 )
 
-// TestUnchangedClientsPublishMetrics has boto3 and the AWS CLI put metrics and read each other's.
+// TestUnchangedClientsPublishMetrics has clients put metrics and read them, by statistics and by queries.
 func TestUnchangedClientsPublishMetrics(t *testing.T) {
 	endpoint := start(t, process.Options{}).Endpoint()
+	want := []string{"put", "list", "statistics", "data", "errors"}
 	t.Run("boto3", func(t *testing.T) {
-		want := []string{"put", "list", "statistics", "data", "errors"}
-		play(t, want, nil, part(t, "python", "venv", "bin", "python"), "clients/cloudwatch.py", endpoint)
+		play(t, want, nil, program.Part(t, "python", "venv", "bin", "python"), "clients/cloudwatch.py", endpoint)
 	})
 	t.Run("awscli", func(t *testing.T) {
 		aws := func(args ...string) map[string]any {
 			t.Helper()
 			args = append([]string{"--endpoint-url", endpoint, "--output", "json", "cloudwatch"}, args...)
-			cmd := exec.CommandContext(withDeadline(t), part(t, "python", "venv", "bin", "aws"), args...)
+			cmd := exec.CommandContext(program.Deadline(t), program.Part(t, "python", "venv", "bin", "aws"), args...)
 			cmd.Env = environment()
 			out, err := cmd.CombinedOutput()
 			if err != nil {
@@ -48,5 +49,12 @@ func TestUnchangedClientsPublishMetrics(t *testing.T) {
 		if points := got["Datapoints"].([]any); len(points) != 1 || points[0].(map[string]any)["Sum"] != 2.5 {
 			t.Errorf("get-metric-statistics: got %v", got)
 		}
+	})
+	t.Run("java", func(t *testing.T) {
+		classPath := compile(t, program.Part(t, "java-dynamodb", "lib", "*"), "clients/Metrics.java", "clients/Steps.java")
+		play(t, want, nil, "java", "-Xmx256m", "-cp", classPath, "Metrics", endpoint)
+	})
+	t.Run("javascript", func(t *testing.T) {
+		play(t, want, nil, "node", "--no-warnings", "clients/cloudwatch.mjs", program.Part(t, "node"), endpoint)
 	})
 }

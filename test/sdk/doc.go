@@ -43,7 +43,10 @@
 //	delete        DeleteTable, the waiter
 //
 // The Kinesis Producer Library puts records over TLS (kpl_test.go), and an application of the Kinesis Client Library processes
-// them and others with two workers while shards change and one worker is killed (kcl_test.go).
+// them and others with two workers while shards change and one worker is killed (kcl_test.go). The same library follows changes of a table through the
+// adapter of DynamoDB Streams (changes_test.go).
+//
+// Clients of CloudWatch put metrics and read them (cloudwatch_test.go).
 //
 // The Go client and the AWS CLI are driven from here; Python, JavaScript and Java have a program each
 // under clients/, which prints a line for each step. A step without a line fails.

@@ -38,7 +38,7 @@ type sentRecord struct {
 func newGoClient(endpoint, stream string, client aws.HTTPClient, key, secret string) *goClient {
 	return &goClient{
 		Client: kinesis.New(kinesis.Options{
-			BaseEndpoint: &endpoint, Region: region, HTTPClient: client, RetryMaxAttempts: 1,
+			BaseEndpoint: &endpoint, Region: region, HTTPClient: client, Retryer: onConnectionErrors(),
 			Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
 		}),
 		stream: stream, sent: map[string][]sentRecord{}, read: map[string][]types.Record{},

@@ -3,16 +3,13 @@
 package sdk
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -23,12 +20,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"millrace/test/process"
+	"millrace/test/program"
 )
 
 const (
-	// kclTimeout bounds one application: the library looks for its index every 10 s, and waits up to 30 s, by chance, before it
-	// makes the first leases.
-	kclTimeout = 100 * time.Second
 	// produced and producedEach are keys and records for each that the Kinesis Producer Library puts.
 	produced, producedEach = 40, 50
 	// plain is the number of keys that are put one record at a time, while shards come and go and a worker dies.
@@ -37,35 +32,34 @@ const (
 	plainFrom = 1000
 )
 
-// An application is a stream with what is put into it, and two workers of the Kinesis Client Library that share a file.
+// An application is a stream with what is put into it, and two workers.
 type application struct {
 	*goClient
-	endpoint  string
-	retrieval string // polling or fanout
-	name      string // of the application, and so of its table of leases
-	file      string // lines of clients/Consumer.java
-	next      int    // of each plain key
-	workers   map[string]*process.Child
+	workers
+	endpoint string
+	name     string // of the application, and so of its table of leases
+	next     int    // of each plain key
 }
 
 func TestKCLProcessesEveryRecordInOrder(t *testing.T) {
+	t.Parallel() // the library mostly waits for its own intervals
 	data := filepath.Join(t.TempDir(), "data")
 	s := startOn(t, process.Options{Data: data, Args: noQuotas})
 	ca, _ := authority(t, data)
-	classPath := compile(t, part(t, "kcl", "lib", "*"), "clients/Consumer.java", "clients/Producer.java")
+	classPath := compile(t, program.Part(t, "kcl", "lib", "*"), "clients/Consumer.java", "clients/Worker.java", "clients/Producer.java")
 	for _, retrieval := range []string{"polling", "fanout"} {
 		t.Run(retrieval, func(t *testing.T) {
-			t.Parallel() // the library mostly waits for its own intervals
+			t.Parallel()
 			a := &application{
-				goClient: newGoClient(s.Endpoint(), "kcl-"+retrieval, http.DefaultClient, accessKey, secretKey), endpoint: s.Endpoint(),
-				retrieval: retrieval, name: "app-" + retrieval, file: filepath.Join(t.TempDir(), "lines"), workers: map[string]*process.Child{},
+				goClient: newGoClient(s.Endpoint(), "kcl-"+retrieval, http.DefaultClient, accessKey, secretKey), workers: newWorkers(t),
+				endpoint: s.Endpoint(), name: "app-" + retrieval,
 			}
 			must[*kinesis.CreateStreamOutput](t)(a.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: &a.stream, ShardCount: aws.Int32(4)}))
 			a.active(t)
-			a.startWorker(t, "red", classPath)
+			a.start(t, "red", classPath, "Consumer", a.endpoint, a.stream, a.name, retrieval)
 			playProducer(t, classPath, s.Ready.AWS, a.stream, ca, produced, producedEach)
 			a.firstIsThere(t)
-			a.startWorker(t, "blue", classPath)
+			a.start(t, "blue", classPath, "Consumer", a.endpoint, a.stream, a.name, retrieval)
 			a.play(t)
 		})
 	}
@@ -76,30 +70,12 @@ func (a *application) active(t *testing.T) {
 	until(t, "ACTIVE", func() bool { return a.summary(t).StreamStatus == types.StreamStatusActive })
 }
 
-func (a *application) startWorker(t *testing.T, name, classPath string) {
-	t.Helper()
-	c, err := process.StartChild(filepath.Join(t.TempDir(), name+".log"), environment(), "java", "-Xmx256m", "-cp", classPath,
-		"Consumer", a.endpoint, a.stream, a.name, name, a.retrieval, a.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the end of what %s says:\n%s", name, c.Tail())
-		}
-		if err := c.Kill(); err != nil {
-			t.Error(err)
-		}
-	})
-	a.workers[name] = c
-}
-
 // firstIsThere waits for the state that the first worker of a new application writes: when two write it at once, the library fails in
 // the one that loses.
 func (a *application) firstIsThere(t *testing.T) {
 	t.Helper()
 	c := newGoTables(a.endpoint, a.name, http.DefaultClient)
-	a.await(t, "the state of the application", func([]processed) bool {
+	a.await(t, "the state of the application", func() bool {
 		out, err := c.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: c.table, Key: marshal(t, map[string]string{"leaseKey": "Migration3.0"})})
 		return err == nil && out.Item != nil
 	})
@@ -108,7 +84,7 @@ func (a *application) firstIsThere(t *testing.T) {
 // play splits, merges and kills while records are put; then all of them were processed, those of a key in order.
 func (a *application) play(t *testing.T) {
 	a.putPlain(t, 20)
-	a.await(t, "the first record", func(lines []processed) bool { return len(lines) > 0 })
+	a.await(t, "the first record", func() bool { return len(a.processed(t)) > 0 })
 	must[*kinesis.SplitShardOutput](t)(a.SplitShard(t.Context(), &kinesis.SplitShardInput{
 		StreamName: &a.stream, ShardToSplit: aws.String("shardId-000000000000"), NewStartingHashKey: aws.String("42535295865117307932921825928971026432"),
 	}))
@@ -120,20 +96,16 @@ func (a *application) play(t *testing.T) {
 	a.putPlain(t, 10)
 	a.active(t)
 	a.putPlain(t, 10) // some keys of these belong to the merged shard
-	a.await(t, "records of the merged shard", func(lines []processed) bool {
-		return slices.ContainsFunc(lines, func(p processed) bool { return p.shard == "shardId-000000000006" && p.key != "" })
+	a.await(t, "records of the merged shard", func() bool {
+		return slices.ContainsFunc(a.processed(t), func(p processed) bool { return p.shard == "shardId-000000000006" && p.key != "" })
 	})
 	a.putPlain(t, 20)
-	lines := a.lines(t)
-	victim := lines[len(lines)-1].worker
-	if err := a.workers[victim].Kill(); err != nil {
-		t.Fatal(err)
-	}
-	delete(a.workers, victim)
+	lines := a.processed(t)
+	a.kill(t, lines[len(lines)-1].worker)
 	a.putPlain(t, 20)
-	a.await(t, "every record", a.complete)
+	a.await(t, "every record", func() bool { return a.complete(t) })
 	a.inOrder(t)
-	for name, survivor := range a.workers {
+	for name, survivor := range a.running {
 		a.leases(t, name)
 		a.metrics(t)
 		if err := survivor.Stop(); err != nil {
@@ -162,17 +134,11 @@ func (a *application) putPlain(t *testing.T, count int) {
 // processed is a line of clients/Consumer.java: a record, or the end of a shard, which has no key.
 type processed struct{ worker, shard, key, data string }
 
-func (a *application) lines(t *testing.T) []processed {
+func (a *application) processed(t *testing.T) []processed {
 	t.Helper()
-	text, err := os.ReadFile(a.file)
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
 	var all []processed
-	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
-		p := processed{}
-		f := strings.Fields(string(line))
-		p.worker, p.shard = f[0], f[1]
+	for _, f := range a.lines(t) {
+		p := processed{worker: f[0], shard: f[1]}
 		if len(f) == 4 {
 			p.key, p.data = f[2], f[3]
 		}
@@ -181,24 +147,11 @@ func (a *application) lines(t *testing.T) []processed {
 	return all
 }
 
-func (a *application) await(t *testing.T, what string, done func([]processed) bool) {
-	t.Helper()
-	untilWithin(t, kclTimeout, what, func() bool {
-		for name, c := range a.workers {
-			select {
-			case <-c.Done():
-				t.Fatalf("%s ended", name)
-			default:
-			}
-		}
-		return done(a.lines(t))
-	})
-}
-
 // complete says whether each record was processed once at least.
-func (a *application) complete(lines []processed) bool {
+func (a *application) complete(t *testing.T) bool {
+	t.Helper()
 	seen := map[string]bool{}
-	for _, p := range lines {
+	for _, p := range a.processed(t) {
 		if p.key != "" {
 			seen[p.data] = true
 		}
@@ -219,7 +172,7 @@ func (a *application) inOrder(t *testing.T) {
 	}
 	clear(next)
 	again := 0
-	for _, p := range a.lines(t) {
+	for _, p := range a.processed(t) {
 		if p.key == "" {
 			continue
 		}
@@ -256,7 +209,7 @@ func (a *application) leases(t *testing.T, survivor string) {
 			t.Logf("leases: %s", last)
 		}
 	})
-	untilWithin(t, kclTimeout, "leases of the survivor", func() bool {
+	untilWithin(t, workersTimeout, "leases of the survivor", func() bool {
 		held := map[string]bool{}
 		out := must[*dynamodb.ScanOutput](t)(c.Scan(t.Context(), &dynamodb.ScanInput{TableName: c.table, ConsistentRead: aws.Bool(true)}))
 		var found []lease

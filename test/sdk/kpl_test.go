@@ -16,6 +16,7 @@ import (
 
 	"millrace/internal/service/kinesis/kpl"
 	"millrace/test/process"
+	"millrace/test/program"
 )
 
 // place is where the service says that a record is.
@@ -50,7 +51,7 @@ func TestKPLAggregatesRecordsThatArriveOnceWhereItIsTold(t *testing.T) {
 	ca, _ := authority(t, data)
 	c := newGoClient(s.Endpoint(), "produced", http.DefaultClient, accessKey, secretKey)
 	c.create(t)
-	acknowledged := playProducer(t, compile(t, part(t, "kcl", "lib", "*"), "clients/Producer.java"), s.Ready.AWS, c.stream, ca, keys, each)
+	acknowledged := playProducer(t, compile(t, program.Part(t, "kcl", "lib", "*"), "clients/Producer.java"), s.Ready.AWS, c.stream, ca, keys, each)
 	users, records := c.unpacked(t)
 	if len(users) != keys*each || records > len(users)/10 {
 		t.Errorf("got %d user records in %d records, want %d in far fewer", len(users), records, keys*each)
@@ -69,11 +70,10 @@ type userRecord struct{ shard, sequence, key, name string }
 // unpacked reads all shards, each in its order, and takes aggregates apart; records is how many the shards hold.
 func (c *goClient) unpacked(t *testing.T) (users []userRecord, records int) {
 	t.Helper()
-	again := func(o *kinesis.Options) { o.Retryer = onConnectionErrors() }
 	for _, shard := range must[*kinesis.ListShardsOutput](t)(c.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: &c.stream})).Shards {
 		iterator := c.iterator(t, kinesis.GetShardIteratorInput{ShardId: shard.ShardId, ShardIteratorType: "TRIM_HORIZON"})
 		for iterator != nil { // a closed shard ends
-			out := must[*kinesis.GetRecordsOutput](t)(c.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: iterator}, again))
+			out := must[*kinesis.GetRecordsOutput](t)(c.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: iterator}))
 			for _, r := range out.Records {
 				records++
 				inside := []kpl.Record{{PartitionKey: []byte(*r.PartitionKey), Data: r.Data}}

@@ -3,7 +3,6 @@
 package sdk
 
 import (
-	"context"
 	"flag"
 	"net/http"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"millrace/test/process"
 )
@@ -27,9 +25,6 @@ const (
 	region    = "eu-central-1"
 )
 
-// clientTimeout bounds one client's whole scenario on a busy machine.
-const clientTimeout = 3 * time.Minute
-
 // environment is what every client finds: credentials, region, and no AWS setting of the user's own.
 func environment(more ...string) []string {
 	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
@@ -38,20 +33,6 @@ func environment(more ...string) []string {
 		"AWS_DEFAULT_REGION="+region, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull,
 		"AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "PYTHONDONTWRITEBYTECODE=1",
 	), more...)
-}
-
-// part returns a path inside a part, and fails the test when it was not prepared.
-func part(t *testing.T, elem ...string) string {
-	t.Helper()
-	root, err := process.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(append([]string{root, "build", "parts"}, elem...)...)
-	if _, err := os.Stat(strings.TrimSuffix(path, "*")); err != nil {
-		t.Fatalf("a part is missing, `go run ./tools/parts` prepares it: %v", err)
-	}
-	return path
 }
 
 // noQuotas lets a client read the same shard more than five times a second, which the scenario does.
@@ -89,12 +70,4 @@ func TestUnchangedClientsPlayTheScenario(t *testing.T) {
 	t.Run("boto3", func(t *testing.T) { playBoto3(t, endpoint, "stream-boto3") })
 	t.Run("javascript", func(t *testing.T) { playJavaScript(t, endpoint, "stream-javascript") })
 	t.Run("java", func(t *testing.T) { playJava(t, endpoint, "stream-java") })
-}
-
-// withDeadline bounds a client by clientTimeout and by the test.
-func withDeadline(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), clientTimeout)
-	t.Cleanup(cancel)
-	return ctx
 }

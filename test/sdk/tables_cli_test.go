@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"millrace/test/program"
 )
 
 // playTablesCLI is the scenario of tables in a shell: a call costs a third of a second.
 func playTablesCLI(t *testing.T, endpoint, table string) {
 	t.Helper()
 	c := &cli{
-		program: part(t, "python", "venv", "bin", "aws"), service: "dynamodb", endpoint: endpoint, env: environment(),
+		program: program.Part(t, "python", "venv", "bin", "aws"), service: "dynamodb", endpoint: endpoint, env: environment(),
 	}
 	s := &cliTable{cli: c, table: table}
 	for _, step := range []struct {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"millrace/test/process"
+	"millrace/test/program"
 )
 
 // tableSteps are what the programs of tables report in each language; some have more.
@@ -24,11 +25,11 @@ func TestUnchangedClientsUseTables(t *testing.T) {
 	t.Run("boto3", func(t *testing.T) { playTablesBoto3(t, endpoint, "table-boto3") })
 	t.Run("javascript", func(t *testing.T) {
 		want := append([]string{"expressions", "legacy"}, tableSteps...)
-		play(t, want, nil, "node", "--no-warnings", "clients/dynamodb.mjs", part(t, "node"), endpoint, "table-javascript")
+		play(t, want, nil, "node", "--no-warnings", "clients/dynamodb.mjs", program.Part(t, "node"), endpoint, "table-javascript")
 	})
 	t.Run("java", func(t *testing.T) {
 		want := append([]string{"versions", "conditions", "types", "async"}, tableSteps...)
-		classPath := compile(t, part(t, "java-dynamodb", "lib", "*"), "clients/Tables.java")
+		classPath := compile(t, program.Part(t, "java-dynamodb", "lib", "*"), "clients/Tables.java", "clients/Steps.java")
 		play(t, want, nil, "java", "-Xmx256m", "-cp", classPath, "Tables", endpoint, "table-java")
 	})
 }
@@ -43,7 +44,7 @@ func TestClientsUseTablesOverTLS(t *testing.T) {
 func playTablesBoto3(t *testing.T, endpoint, table string, env ...string) {
 	t.Helper()
 	want := append([]string{"expressions", "legacy", "tags"}, tableSteps...)
-	play(t, want, env, part(t, "python", "venv", "bin", "python"), "clients/dynamodb_boto3.py", endpoint, table)
+	play(t, want, env, program.Part(t, "python", "venv", "bin", "python"), "clients/dynamodb_boto3.py", endpoint, table)
 }
 
 // compile compiles Java programs against jars and returns the class path that runs them.
@@ -51,7 +52,7 @@ func compile(t *testing.T, jars string, sources ...string) string {
 	t.Helper()
 	classes := t.TempDir()
 	args := append([]string{"-nowarn", "-d", classes, "-cp", jars}, sources...)
-	if out, err := exec.CommandContext(withDeadline(t), "javac", args...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(program.Deadline(t), "javac", args...).CombinedOutput(); err != nil {
 		t.Fatalf("javac: %v\n%s", err, out)
 	}
 	return classes + string(filepath.ListSeparator) + jars

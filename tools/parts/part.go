@@ -34,6 +34,7 @@ var parts = []part{
 	{"java", "AWS SDK for Java v2", "tools/parts/java", "parts/java", 1, buildJava, false},
 	{"java-dynamodb", "AWS SDK for Java v2 with the enhanced client of DynamoDB", "tools/parts/java-dynamodb", "parts/java-dynamodb", 1, buildJava, false},
 	{"kcl", "Kinesis consumer and producer libraries", "tools/parts/kcl", "parts/kcl", 1, buildJava, false},
+	{"streams-adapter", "Kinesis adapter of DynamoDB Streams with its consumer library", "tools/parts/streams-adapter", "parts/streams-adapter", 1, buildJava, false},
 	{"kafka-definitions", "jar with Kafka's message definitions", "tools/parts/kafka-definitions", "parts/kafka-definitions", 1, buildJar, false},
 	{"kafka-java", "Apache Kafka: clients, Streams, Connect, tools and broker", "tools/parts/kafka-java", "parts/kafka-java", 1, buildJava, false},
 	{"kafka-python", "librdkafka, kafka-python and aiokafka in a virtual environment", "tools/parts/kafka-python", "parts/kafka-python", 2, buildPython, false},

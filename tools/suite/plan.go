@@ -126,9 +126,9 @@ func race(ctx context.Context, r *runner) error {
 	return r.with([]string{"CGO_ENABLED=1"}).goTest(ctx, "-race", "-short", "./internal/...")
 }
 
-// clients runs unchanged AWS clients against the binary.
+// clients runs unchanged AWS clients against the binary, more at once than there may be processors: consumers mostly wait.
 func clients(ctx context.Context, r *runner) error {
-	return r.goTest(ctx, "-count=1", "-tags", "system", "./test/sdk")
+	return r.goTest(ctx, "-count=1", "-parallel", "6", "-tags", "system", "./test/sdk")
 }
 
 // kafka runs unchanged Kafka clients against the binary, and kills it under transactions.

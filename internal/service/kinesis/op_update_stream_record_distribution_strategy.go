@@ -53,7 +53,8 @@ func (s *Service) UpdateStreamRecordDistributionStrategy(ctx context.Context, in
 	return &kinesisapi.UpdateStreamRecordDistributionStrategyOutput{}, nil
 }
 
-// strategy is what descriptions show of a stream: nothing of a provisioned one, which can have only one.
+// strategy is what descriptions show of a stream: nothing of a provisioned one, which can have only one. "This field is only present for
+// streams that use the on-demand capacity mode" (API reference, StreamDescriptionSummary).
 func (c *settings) strategy() *kinesisapi.RecordDistributionStrategy {
 	if c.mode != modeOnDemand {
 		return nil

@@ -98,10 +98,6 @@ public final class Tables {
         public void setChanged(Instant v) { changed = v; }
     }
 
-    private interface Step {
-        void run() throws Exception;
-    }
-
     private final String name;
     private final DynamoDbClient client;
     private final DynamoDbAsyncClient async;
@@ -120,7 +116,7 @@ public final class Tables {
 
     public static void main(String[] args) {
         Tables c = new Tables(URI.create(args[0]), args[1]);
-        Map<String, Step> steps = new LinkedHashMap<>();
+        Map<String, Steps.Step> steps = new LinkedHashMap<>();
         steps.put("create", c::create);
         steps.put("items", c::items);
         steps.put("versions", c::versions);
@@ -133,24 +129,7 @@ public final class Tables {
         steps.put("async", c::async);
         steps.put("errors", c::errors);
         steps.put("delete", c::delete);
-        steps.forEach((step, run) -> {
-            try {
-                run.run();
-            } catch (Throwable e) {
-                e.printStackTrace();
-                String text = e.toString();
-                System.out.println("FAILED " + step + ": " + text.substring(0, Math.min(text.length(), 800)).replace('\n', ' '));
-                System.exit(1);
-            }
-            System.out.println("ok " + step);
-        });
-        System.exit(0); // Netty's threads would keep the process for some seconds
-    }
-
-    private static void check(boolean condition, Object... facts) {
-        if (!condition) {
-            throw new AssertionError(Arrays.toString(facts));
-        }
+        Steps.run(steps);
     }
 
     private static <E extends DynamoDbException> E refused(Class<E> want, String code, Callable<?> call) throws Exception {
@@ -158,8 +137,8 @@ public final class Tables {
         try {
             answer = call.call();
         } catch (DynamoDbException e) {
-            check(want.isInstance(e) && e.awsErrorDetails().errorCode().equals(code), "got", e.toString(), "want", code);
-            check(!e.awsErrorDetails().errorMessage().isEmpty() && e.requestId() != null, "no message or request id", e.toString());
+            Steps.check(want.isInstance(e) && e.awsErrorDetails().errorCode().equals(code), "got", e.toString(), "want", code);
+            Steps.check(!e.awsErrorDetails().errorMessage().isEmpty() && e.requestId() != null, "no message or request id", e.toString());
             return want.cast(e);
         }
         throw new AssertionError("answered " + answer + ", want " + code);
@@ -187,9 +166,9 @@ public final class Tables {
         orders.createTable();
         var found = client.waiter().waitUntilTableExists(r -> r.tableName(name), o -> o.maxAttempts(300)
             .backoffStrategyV2(software.amazon.awssdk.retries.api.BackoffStrategy.fixedDelay(java.time.Duration.ofMillis(50))));
-        check(found.matched().response().orElseThrow().table().tableStatusAsString().equals("ACTIVE"), found);
-        check(orders.describeTable().table().keySchema().size() == 2, "keys");
-        check(client.listTablesPaginator().tableNames().stream().anyMatch(name::equals), "not listed");
+        Steps.check(found.matched().response().orElseThrow().table().tableStatusAsString().equals("ACTIVE"), found);
+        Steps.check(orders.describeTable().table().keySchema().size() == 2, "keys");
+        Steps.check(client.listTablesPaginator().tableNames().stream().anyMatch(name::equals), "not listed");
     }
 
     private void items() {
@@ -204,12 +183,12 @@ public final class Tables {
         o.setScan(new byte[] {0, -1, 127, -128});
         orders.putItem(o);
         Order got = orders.getItem(r -> r.key(key("Müller ✓", -3)).consistentRead(true));
-        check(got.getLines().equals(o.getLines()), got.getLines());
-        check(got.getTotal().equals(o.getTotal()), got.getTotal());
-        check(got.getLabels().equals(o.getLabels()) && got.getCounts().equals(o.getCounts()), got.getLabels(), got.getCounts());
-        check(Arrays.equals(got.getScan(), o.getScan()), Arrays.toString(got.getScan()));
-        check(orders.deleteItem(key("Müller ✓", -3)).getLabels().equals(o.getLabels()), "the deleted item");
-        check(orders.getItem(key("Müller ✓", -3)) == null, "deleted, and there");
+        Steps.check(got.getLines().equals(o.getLines()), got.getLines());
+        Steps.check(got.getTotal().equals(o.getTotal()), got.getTotal());
+        Steps.check(got.getLabels().equals(o.getLabels()) && got.getCounts().equals(o.getCounts()), got.getLabels(), got.getCounts());
+        Steps.check(Arrays.equals(got.getScan(), o.getScan()), Arrays.toString(got.getScan()));
+        Steps.check(orders.deleteItem(key("Müller ✓", -3)).getLabels().equals(o.getLabels()), "the deleted item");
+        Steps.check(orders.getItem(key("Müller ✓", -3)) == null, "deleted, and there");
     }
 
     /** A version stops a writer that read before another wrote; counters and timestamps are kept by the extensions. */
@@ -217,18 +196,18 @@ public final class Tables {
         orders.updateItem(order("versions", 1));
         Order first = orders.getItem(key("versions", 1));
         Order second = orders.getItem(key("versions", 1));
-        check(first.getVersion() == 1 && first.getEdits() == 0 && first.getChanged() != null, first.getVersion(), first.getEdits());
+        Steps.check(first.getVersion() == 1 && first.getEdits() == 0 && first.getChanged() != null, first.getVersion(), first.getEdits());
         first.setTotal(BigDecimal.TEN);
         Order after = orders.updateItem(first);
-        check(after.getVersion() == 2 && after.getEdits() == 1, after.getVersion(), after.getEdits());
-        check(!after.getChanged().isBefore(second.getChanged()), "changed", after.getChanged());
+        Steps.check(after.getVersion() == 2 && after.getEdits() == 1, after.getVersion(), after.getEdits());
+        Steps.check(!after.getChanged().isBefore(second.getChanged()), "changed", after.getChanged());
         second.setTotal(BigDecimal.ONE);
         refused(ConditionalCheckFailedException.class, "ConditionalCheckFailedException", () -> orders.updateItem(second));
         Order part = order("versions", 1);
         part.setTotal(null);
         part.setVersion(2L);
         Order kept = orders.updateItem(r -> r.item(part).ignoreNullsMode(IgnoreNullsMode.SCALAR_ONLY));
-        check(kept.getTotal().equals(BigDecimal.TEN) && kept.getEdits() == 2, kept.getTotal(), kept.getEdits());
+        Steps.check(kept.getTotal().equals(BigDecimal.TEN) && kept.getEdits() == 2, kept.getTotal(), kept.getEdits());
     }
 
     private void conditions() throws Exception {
@@ -240,7 +219,7 @@ public final class Tables {
                 .returnValuesOnConditionCheckFailure(ReturnValuesOnConditionCheckFailure.ALL_OLD).build());
             return null;
         });
-        check(failed.hasItem() && failed.item().get("total").n().equals("1"), failed.item());
+        Steps.check(failed.hasItem() && failed.item().get("total").n().equals("1"), failed.item());
     }
 
     /** Without extensions: a batch takes no conditions, which versions need. */
@@ -251,7 +230,7 @@ public final class Tables {
             WriteBatch.Builder<Order> batch = WriteBatch.builder(Order.class).mappedTableResource(orders);
             IntStream.range(from, from + 25).forEach(i -> batch.addPutItem(order("batch", i)));
             var answer = plain.batchWriteItem(r -> r.addWriteBatch(batch.build()));
-            check(answer.unprocessedPutItemsForTable(orders).isEmpty(), "unprocessed");
+            Steps.check(answer.unprocessedPutItemsForTable(orders).isEmpty(), "unprocessed");
         }
         var read = ReadBatch.builder(Order.class).mappedTableResource(orders);
         for (int number : new int[] {3, 74, 75}) {
@@ -259,7 +238,7 @@ public final class Tables {
         }
         List<Integer> got = new ArrayList<>(numbers(plain.batchGetItem(r -> r.addReadBatch(read.build())).resultsForTable(orders)));
         got.sort(null);
-        check(got.equals(List.of(3, 74)), got);
+        Steps.check(got.equals(List.of(3, 74)), got);
     }
 
     private void pages() {
@@ -270,16 +249,16 @@ public final class Tables {
             sizes.add(page.items().size());
             found.addAll(numbers(page.items()));
         }
-        check(found.equals(IntStream.range(0, 75).boxed().toList()) && sizes.get(0) == 7, found, sizes);
+        Steps.check(found.equals(IntStream.range(0, 75).boxed().toList()) && sizes.get(0) == 7, found, sizes);
         QueryConditional some = QueryConditional.sortBetween(key("batch", 10), key("batch", 19));
         Expression filter = Expression.builder().expression("#t >= :t").putExpressionName("#t", "total")
             .putExpressionValue(":t", AttributeValue.fromN("15")).build();
         var page = orders.query(r -> r.queryConditional(some).filterExpression(filter).scanIndexForward(false)
             .attributesToProject("customer", "number")).stream().toList();
-        check(page.size() == 1 && numbers(page.get(0).items()).equals(List.of(19, 18, 17, 16, 15)), page);
-        check(page.get(0).items().get(0).getTotal() == null, "projected");
-        check(page.get(0).count() == 5 && page.get(0).scannedCount() == 10, page.get(0));
-        check(orders.scan(r -> r.limit(20)).items().stream().count() == 77, "scanned");
+        Steps.check(page.size() == 1 && numbers(page.get(0).items()).equals(List.of(19, 18, 17, 16, 15)), page);
+        Steps.check(page.get(0).items().get(0).getTotal() == null, "projected");
+        Steps.check(page.get(0).count() == 5 && page.get(0).scannedCount() == 10, page.get(0));
+        Steps.check(orders.scan(r -> r.limit(20)).items().stream().count() == 77, "scanned");
     }
 
     private void transactions() throws Exception {
@@ -293,12 +272,12 @@ public final class Tables {
                 TransactDeleteItemEnhancedRequest.builder().key(key("t", 5)).conditionExpression(exists).build()));
             return null;
         });
-        check(cancelled.cancellationReasons().stream().map(r -> r.code()).toList().equals(List.of("None", "ConditionalCheckFailed")),
+        Steps.check(cancelled.cancellationReasons().stream().map(r -> r.code()).toList().equals(List.of("None", "ConditionalCheckFailed")),
             cancelled.cancellationReasons());
         List<Document> got = enhanced.transactGetItems(t -> t.addGetItem(orders, key("t", 1)).addGetItem(orders, key("t", 2))
             .addGetItem(orders, key("t", 4)));
-        check(got.get(0).getItem(orders).getNumber() == 1 && got.get(1).getItem(orders).getVersion() == 1, got);
-        check(got.get(2).getItem(orders) == null, "written by a cancelled transaction");
+        Steps.check(got.get(0).getItem(orders).getNumber() == 1 && got.get(1).getItem(orders).getVersion() == 1, got);
+        Steps.check(got.get(2).getItem(orders) == null, "written by a cancelled transaction");
     }
 
     /** Every type through the client below. */
@@ -312,11 +291,11 @@ public final class Tables {
             AttributeValue.fromL(List.of()), AttributeValue.fromN("1"))))));
         client.putItem(r -> r.tableName(name).item(item));
         var got = client.getItem(r -> r.tableName(name).key(Map.of("customer", item.get("customer"), "number", AttributeValue.fromN("-0.0")))).item();
-        check(got.equals(item), got);
+        Steps.check(got.equals(item), got);
         var updated = client.updateItem(r -> r.tableName(name).key(Map.of("customer", item.get("customer"), "number", item.get("number")))
             .updateExpression("SET deep.l[2] = deep.l[2] + :one REMOVE #e").expressionAttributeNames(Map.of("#e", "empty"))
             .expressionAttributeValues(Map.of(":one", AttributeValue.fromN("1"))).returnValues(ReturnValue.UPDATED_NEW)).attributes();
-        check(updated.equals(Map.of("deep", AttributeValue.fromM(Map.of("l", AttributeValue.fromL(List.of(AttributeValue.fromN("2"))))))), updated);
+        Steps.check(updated.equals(Map.of("deep", AttributeValue.fromM(Map.of("l", AttributeValue.fromL(List.of(AttributeValue.fromN("2"))))))), updated);
     }
 
     private void capacity() {
@@ -324,9 +303,9 @@ public final class Tables {
         o.setScan(new byte[2500]);
         var put = orders.putItemWithResponse(PutItemEnhancedRequest.builder(Order.class).item(o)
             .returnConsumedCapacity(ReturnConsumedCapacity.TOTAL).build()).consumedCapacity();
-        check(put.capacityUnits() == 3 && put.tableName().equals(name), put);
+        Steps.check(put.capacityUnits() == 3 && put.tableName().equals(name), put);
         var got = orders.getItemWithResponse(r -> r.key(key("capacity", 1)).returnConsumedCapacity(ReturnConsumedCapacity.INDEXES)).consumedCapacity();
-        check(got.capacityUnits() == 0.5 && got.table().capacityUnits() == 0.5, got);
+        Steps.check(got.capacityUnits() == 0.5 && got.table().capacityUnits() == 0.5, got);
     }
 
     /** Many calls at once through Netty; a counter adds up. */
@@ -336,7 +315,7 @@ public final class Tables {
             .expressionAttributeValues(Map.of(":one", AttributeValue.fromN("1"))))).toArray(CompletableFuture[]::new);
         CompletableFuture.allOf(calls).join();
         var got = async.getItem(r -> r.tableName(name).key(key).consistentRead(true)).join().item();
-        check(got.get("hits").n().equals("100"), got);
+        Steps.check(got.get("hits").n().equals("100"), got);
     }
 
     private void errors() throws Exception {

@@ -115,6 +115,27 @@ func TestSlicesAndTheirHalvesCoverAllHashes(t *testing.T) {
 	}
 }
 
+func TestShardsDoNotRotateIntoMoreThanTheirBound(t *testing.T) {
+	var s Shards
+	last, now := s.Add(0, 0, ShardID{}, 1000), int64(1000)
+	for at := store.Offset(1); len(s.All) < MaxShards; at++ {
+		now++
+		s.Rotate(last, at, now)
+		last = s.All[len(s.All)-1].ID
+	}
+	s.Rotate(last, MaxShards, now+1000)
+	if sh := s.get(last); len(s.All) != MaxShards || !sh.Open() || sh.Since != now+1000 {
+		t.Errorf("got %d shards, the last %+v; want %d, and the last to go on", len(s.All), *sh, MaxShards)
+	}
+	if size := len(s.AppendTo(nil)); size > 256<<10 {
+		t.Errorf("they are stored in %d bytes", size)
+	}
+	s.Drop(now)
+	if s.Rotate(last, MaxShards, now+2000); len(s.All) != 2 {
+		t.Errorf("got %d shards after the old ones were dropped, want the last and its child", len(s.All))
+	}
+}
+
 func TestShardsFollowEachOtherOverRotationSplitAndEnd(t *testing.T) {
 	var s Shards
 	a := s.Add(0, 0, ShardID{}, 1000)

@@ -43,6 +43,10 @@ func (s *Shard) Open() bool { return s.Ended == 0 }
 // End is one more than the shard's last offset, in a partition whose next offset is next.
 func (s *Shard) End(next store.Offset) store.Offset { return min(s.To, next) }
 
+// MaxShards bounds what a stream rotates into within the day that shards are kept, so that its record has some 200 KB at most: nine times what
+// 64 open shards make of four hours each.
+const MaxShards = 4096
+
 // Shards are those of one stream, in order of ids.
 type Shards struct {
 	All  []Shard
@@ -68,13 +72,14 @@ func (s *Shards) Find(id string) *Shard {
 	return &s.All[at]
 }
 
-// Rotate ends an open shard before an offset and begins a child there. A shard without records goes on, and its age counts anew.
+// Rotate ends an open shard before an offset and begins a child there. A shard without records goes on, and its age counts anew; so does any
+// while there are MaxShards.
 func (s *Shards) Rotate(id ShardID, at store.Offset, now int64) {
 	sh := s.get(id)
 	switch {
 	case sh == nil || !sh.Open():
 		return
-	case at <= sh.From:
+	case at <= sh.From || len(s.All) >= MaxShards:
 		sh.Since = max(now, sh.Since)
 		return
 	}

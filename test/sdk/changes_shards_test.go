@@ -1,0 +1,97 @@
+//go:build system
+
+package sdk
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+)
+
+// describe returns all shards of the stream: the parent of each, and those that are open.
+func (c *changing) describe(t *testing.T) (parents map[string]string, open map[string]bool) {
+	t.Helper()
+	o := c.Options()
+	streams := dynamodbstreams.New(dynamodbstreams.Options{
+		Region: region, BaseEndpoint: o.BaseEndpoint, HTTPClient: http.DefaultClient, Retryer: onConnectionErrors(),
+		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+	})
+	parents, open = map[string]string{}, map[string]bool{}
+	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &c.streamARN}
+	for {
+		d := must[*dynamodbstreams.DescribeStreamOutput](t)(streams.DescribeStream(t.Context(), in)).StreamDescription
+		for _, s := range d.Shards {
+			parents[*s.ShardId] = aws.ToString(s.ParentShardId)
+			if s.SequenceNumberRange.EndingSequenceNumber == nil {
+				open[*s.ShardId] = true
+			}
+		}
+		if in.ExclusiveStartShardId = d.LastEvaluatedShardId; in.ExclusiveStartShardId == nil {
+			return parents, open
+		}
+	}
+}
+
+// shards checks that shards ended while they were read: some with one child, some with two.
+func (c *changing) shards(t *testing.T) {
+	t.Helper()
+	parents, _ := c.describe(t)
+	children := map[string]int{}
+	for _, parent := range parents {
+		if parent != "" {
+			children[parent]++
+		}
+	}
+	count := map[int]int{}
+	for _, n := range children {
+		count[n]++
+	}
+	t.Logf("%d shards, of which %d went on in one and %d in two", len(parents), count[1], count[2])
+	if count[1] == 0 || count[2] == 0 {
+		t.Error("want some that went on in one, and some in two")
+	}
+}
+
+// leases checks the table: shards that are open are held by the survivor, and those that ended are done or forgotten.
+func (c *changing) leases(t *testing.T, endpoint string) {
+	t.Helper()
+	table := newGoTables(endpoint, "app-changes", http.DefaultClient)
+	type lease struct {
+		Key        string `dynamodbav:"leaseKey"`
+		Owner      string `dynamodbav:"leaseOwner"`
+		Checkpoint string `dynamodbav:"checkpoint"`
+	}
+	var last string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("leases: %s", last)
+		}
+	})
+	c.await(t, "leases of the survivor", func() bool {
+		_, open := c.describe(t)
+		out := must[*dynamodb.ScanOutput](t)(table.Scan(t.Context(), &dynamodb.ScanInput{TableName: table.table, ConsistentRead: aws.Bool(true)}))
+		var found []lease
+		if err := attributevalue.UnmarshalListOfMaps(out.Items, &found); err != nil {
+			t.Fatal(err)
+		}
+		last = fmt.Sprintf("%+v, open: %v", found, open)
+		held := 0
+		for _, l := range found {
+			switch {
+			case !strings.HasPrefix(l.Key, "shardId-"): // of other kinds: states and metrics of the workers
+			case open[l.Key] && l.Owner == "red" && (len(l.Checkpoint) == 21 || l.Checkpoint == "TRIM_HORIZON"):
+				held++
+			case open[l.Key] || l.Checkpoint != "SHARD_END":
+				return false
+			}
+		}
+		return held == len(open)
+	})
+}
