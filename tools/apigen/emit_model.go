@@ -93,8 +93,8 @@ func (u *unit) shapeLiteral(t tableShape) (string, error) {
 	if t.s.Pattern != "" {
 		fmt.Fprintf(&b, ", Pattern: %q", t.s.Pattern)
 	}
-	if len(t.s.Enum) > 0 {
-		fmt.Fprintf(&b, ", Enum: %#v", u.enumOrder(t))
+	if values := u.enumOrder(t); len(values) > 0 {
+		fmt.Fprintf(&b, ", Enum: %#v", values)
 	}
 	if t.s.Key != nil {
 		fmt.Fprintf(&b, ", Key: &s[shape%s], Elem: &s[shape%s]", u.id(t.s.Key.Shape), u.id(t.s.Value.Shape))

@@ -23,7 +23,8 @@ type service struct {
 	bodyLimits map[string]int64
 
 	// enumOrder overrides, for some enums, the order in which a validation text lists the values.
-	// AWS prints a Java set, whose order is not the model's; these are recorded answers.
+	// AWS prints a Java set, whose order is not the model's; these are recorded answers. One without values is
+	// left to the service, which words it differently.
 	enumOrder map[string][]string
 
 	// java8 says that the service behind the model runs on a later Java: members are reported in the order of its hash maps, and a
@@ -85,5 +86,6 @@ var dynamodbEnums = map[string][]string{
 	"ReturnItemCollectionMetrics": {"SIZE", "NONE"},
 	"ReturnValue":                 {"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"},
 	"ScalarAttributeType":         {"B", "N", "S"},
+	"TableClass":                  {},
 	"Select":                      {"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"},
 }

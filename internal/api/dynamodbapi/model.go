@@ -1918,7 +1918,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "TableStatus", Shape: &s[shapeTableStatus], Index: 1},
 		{Name: "Replicas", Shape: &s[shapeReplicaAutoScalingDescriptionList], Index: 2},
 	}, Order: []uint8{2, 1, 0}}
-	s[shapeTableClass] = api.Shape{Name: "TableClass", Kind: api.KindString, Enum: []string{"STANDARD", "STANDARD_INFREQUENT_ACCESS"}}
+	s[shapeTableClass] = api.Shape{Name: "TableClass", Kind: api.KindString}
 	s[shapeTableClassSummary] = api.Shape{Name: "TableClassSummary", Kind: api.KindStruct, Type: reflect.TypeFor[TableClassSummary](), Java: java + "TableClassSummary", Open: true, Members: []api.Member{
 		{Name: "TableClass", Shape: &s[shapeTableClass], Index: 0},
 		{Name: "LastUpdateDateTime", Shape: &s[shapeDate], Index: 1},

@@ -69,15 +69,21 @@ func (t *table) describeBilling(d *dynamodbapi.TableDescription) {
 }
 
 func (t *table) warmThroughput() *dynamodbapi.TableWarmThroughputDescription {
-	read, write := max(t.warmRead, t.read), max(t.warmWrite, t.write)
-	if t.billing == onDemand {
-		read, write = max(read, warmReadDefault), max(write, warmWriteDefault)
-	}
+	read, write := t.warm()
 	status := t.status()
 	if status != dynamodbapi.TableStatusUpdating {
 		status = dynamodbapi.TableStatusActive
 	}
 	return &dynamodbapi.TableWarmThroughputDescription{ReadUnitsPerSecond: &read, WriteUnitsPerSecond: &write, Status: &status}
+}
+
+// warm is what the table is ready for.
+func (t *table) warm() (read, write int64) {
+	read, write = max(t.warmRead, t.read), max(t.warmWrite, t.write)
+	if t.billing == onDemand {
+		read, write = max(read, warmReadDefault), max(write, warmWriteDefault)
+	}
+	return read, write
 }
 
 func (t *table) status() dynamodbapi.TableStatus {

@@ -72,8 +72,8 @@ func newTable(in *dynamodbapi.CreateTableInput) (*table, error) {
 	if t.stream, err = newStream(in.StreamSpecification); err != nil {
 		return nil, err
 	}
-	if in.TableClass != nil {
-		t.class = classOf(*in.TableClass)
+	if t.class, err = classOf(in.TableClass); err != nil {
+		return nil, err
 	}
 	if err := t.setOnDemandThroughput(in.OnDemandThroughput, t.billing); err != nil {
 		return nil, err
@@ -179,20 +179,24 @@ func checkServed(in *dynamodbapi.CreateTableInput) error {
 	return checkSSE(in.SSESpecification)
 }
 
-func classOf(c dynamodbapi.TableClass) class {
-	if c == dynamodbapi.TableClassStandardInfrequentAccess {
-		return classInfrequent
+// classOf reads a class; none is standard. Source of the text: findings of AWS Controllers for Kubernetes against AWS, October 2026.
+func classOf(c *dynamodbapi.TableClass) (class, error) {
+	switch {
+	case c == nil:
+		return 0, nil // as never set
+	case *c == dynamodbapi.TableClassStandard:
+		return classStandard, nil
+	case *c == dynamodbapi.TableClassStandardInfrequentAccess:
+		return classInfrequent, nil
 	}
-	return classStandard
+	return 0, errInvalid("Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].")
 }
 
-// setOnDemandThroughput sets the limits of a table that will be billed as b; -1 takes one away. Texts are our own.
+// setOnDemandThroughput sets the limits of a table that will be billed as b; -1 takes one away. Source of texts: findings
+// of AWS Controllers for Kubernetes against AWS, October 2026.
 func (t *table) setOnDemandThroughput(in *dynamodbapi.OnDemandThroughput, b billing) error {
 	if in == nil {
 		return nil
-	}
-	if b != onDemand {
-		return errParameter("OnDemandThroughput can only be specified when BillingMode is PAY_PER_REQUEST")
 	}
 	for _, f := range []struct {
 		name string
@@ -201,10 +205,12 @@ func (t *table) setOnDemandThroughput(in *dynamodbapi.OnDemandThroughput, b bill
 	}{{"MaxReadRequestUnits", in.MaxReadRequestUnits, &t.maxRead}, {"MaxWriteRequestUnits", in.MaxWriteRequestUnits, &t.maxWrite}} {
 		switch {
 		case f.n == nil:
+		case b != onDemand:
+			return errParameter(f.name + " for OnDemandThroughput cannot be specified when the table BillingMode is PROVISIONED")
 		case *f.n == -1:
 			*f.at = 0
 		case *f.n < 1 || *f.n > maxUnits:
-			return errInvalid(fmt.Sprintf("Given value %d for %s is out of bounds", *f.n, f.name))
+			return errParameter("Requested " + f.name + " for OnDemandThroughput for table is outside of valid range")
 		default:
 			*f.at = *f.n
 		}
@@ -212,20 +218,34 @@ func (t *table) setOnDemandThroughput(in *dynamodbapi.OnDemandThroughput, b bill
 	return nil
 }
 
-// setWarmThroughput keeps what a table is asked to be ready for; it always is. Texts are our own.
+// setWarmThroughput keeps what a table is asked to be ready for, which does not go down; it always is. Source of texts: findings of AWS
+// Controllers for Kubernetes against AWS, October 2026.
 func (t *table) setWarmThroughput(in *dynamodbapi.WarmThroughput) error {
 	if in == nil {
 		return nil
 	}
+	read, write := t.warm()
 	for _, f := range []struct {
-		name string
-		n    *int64
-		at   *int64
-	}{{"ReadUnitsPerSecond", in.ReadUnitsPerSecond, &t.warmRead}, {"WriteUnitsPerSecond", in.WriteUnitsPerSecond, &t.warmWrite}} {
+		name, capacity string
+		n              *int64
+		now            int64
+		at             *int64
+	}{
+		{"ReadUnitsPerSecond", "ReadCapacityUnits", in.ReadUnitsPerSecond, read, &t.warmRead},
+		{"WriteUnitsPerSecond", "WriteCapacityUnits", in.WriteUnitsPerSecond, write, &t.warmWrite},
+	} {
+		low := "Requested " + f.name + " for WarmThroughput for table is lower than "
 		switch {
 		case f.n == nil:
-		case *f.n < 1 || *f.n > maxUnits:
-			return errInvalid(fmt.Sprintf("Given value %d for %s is out of bounds", *f.n, f.name))
+		case *f.n < f.now && t.num != 0:
+			return errParameter(low + "current WarmThroughput, decreasing WarmThroughput is not supported")
+		case *f.n < f.now && t.billing == onDemand: // a new one, as below
+			return errParameter(low + "initial throughput for OnDemand. " +
+				"See: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html#on-demand-capacity-mode-initial")
+		case *f.n < f.now:
+			return errParameter(low + f.capacity + " of ProvisionedThroughput")
+		case *f.n > maxUnits:
+			return errInvalid(fmt.Sprintf("Given value %d for %s is out of bounds", *f.n, f.name)) // our own text
 		default:
 			*f.at = *f.n
 		}

@@ -61,13 +61,18 @@ func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableIn
 	return &dynamodbapi.UpdateTableOutput{TableDescription: d}, nil
 }
 
+// errNothing is of a request without a change. Source: findings of AWS Controllers for Kubernetes in us-east-1 and us-west-2, October 2026.
+var errNothing = errInvalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, " +
+	"ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, DeletionProtectionEnabled, OnDemandThroughput, " +
+	"WarmThroughput or TableClass is required")
+
 // checkUpdateTable checks what does not depend on the table.
 func checkUpdateTable(in *dynamodbapi.UpdateTableInput) error {
 	if in.ProvisionedThroughput == nil && in.BillingMode == nil && len(in.GlobalSecondaryIndexUpdates) == 0 && in.StreamSpecification == nil &&
 		in.SSESpecification == nil && in.ReplicaUpdates == nil && in.TableClass == nil && in.DeletionProtectionEnabled == nil &&
 		in.OnDemandThroughput == nil && in.WarmThroughput == nil && in.VectorIndexUpdates == nil && in.MultiRegionConsistency == nil &&
 		in.GlobalTableWitnessUpdates == nil && in.GlobalTableSettingsReplicationMode == nil && in.DisassociationProtectionEnabled == nil {
-		return errInvalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
+		return errNothing
 	}
 	if err := checkOnly(in); err != nil {
 		return err
@@ -122,7 +127,11 @@ func (t *table) update(in *dynamodbapi.UpdateTableInput, p place, now int64) err
 		t.next = &throughput{billing: billed}
 	}
 	if in.TableClass != nil {
-		if err := t.changeClass(classOf(*in.TableClass), now); err != nil {
+		class, err := classOf(in.TableClass)
+		if err == nil {
+			err = t.changeClass(class, now)
+		}
+		if err != nil {
 			return err
 		}
 	}

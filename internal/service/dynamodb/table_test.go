@@ -145,7 +145,7 @@ func TestTableMovesThroughItsStatesAlsoOverRestarts(t *testing.T) {
 		return out.TableDescription, nil
 	}
 	_, err = update(dynamodbapi.UpdateTableInput{})
-	wantError(t, err, "ValidationException", "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
+	wantError(t, err, "ValidationException", "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required")
 	five := &dynamodbapi.ProvisionedThroughput{ReadCapacityUnits: 5, WriteCapacityUnits: 6}
 	_, err = update(dynamodbapi.UpdateTableInput{ProvisionedThroughput: five})
 	wantError(t, err, "ValidationException", "One or more parameter values were invalid: "+textNoUnits)

@@ -201,8 +201,9 @@ func TestBodiesMayBeCompressed(t *testing.T) {
 			want   string
 		}{
 			"whole":      {body, 200, `{}`},
-			"cut":        {body[:len(body)-9], 400, `{"__type":"com.amazon.coral.service#SerializationException"}`},
-			"not gzip":   {[]byte(`{"TableName":"t","Item":{}}`), 400, `{"__type":"com.amazon.coral.service#SerializationException"}`},
+			"cut":        {body[:len(body)-9], 500, `{"__type":"com.amazon.coral.service#InternalFailure"}`},
+			"empty":      {nil, 500, `{"__type":"com.amazon.coral.service#InternalFailure"}`},
+			"not gzip":   {[]byte(`{"TableName":"t","Item":{}}`), 500, `{"__type":"com.amazon.coral.service#InternalFailure"}`},
 			"a bomb":     {packed(t, make([]byte, 16<<20+1)), 413, `{"__type":"com.amazon.coral.service#RequestEntityTooLargeException"}`},
 			"full":       {packed(t, bytes.Repeat([]byte{' '}, 16<<20)), 400, `{"__type":"com.amazon.coral.service#SerializationException"}`},
 			"two pieces": {append(packed(t, []byte(`{"TableName":"t",`)), packed(t, []byte(`"Item":{}}`))...), 200, `{}`},
@@ -213,6 +214,12 @@ func TestBodiesMayBeCompressed(t *testing.T) {
 			}
 			if name == "whole" && string(s.item) != item {
 				t.Errorf("%s: item %.80q, want %.80q", name, s.item, item)
+			}
+		}
+		for encoding, want := range map[string]int{"garbage": 500, "amz-1.0": 200, "Identity": 200} {
+			h := headers(typeJSON10, ddb+"PutItem", "Content-Encoding", encoding)
+			if a, got := raw(t, addr, h, []byte(`{"TableName":"t","Item":{}}`)); a.StatusCode != want {
+				t.Errorf("%s: got %d %.100q, want %d", encoding, a.StatusCode, got, want)
 			}
 		}
 	}

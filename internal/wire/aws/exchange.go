@@ -119,7 +119,11 @@ func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 		}
 	}
 	if err := s.unpack(x, o.limit); err != nil {
-		s.fail(x, err)
+		s.fail(x, undecoded(x, err))
+		return
+	}
+	if x.dynamodb() && !x.encoded() {
+		s.fail(x, api.InternalFailure(nil))
 		return
 	}
 	if x.format == formatQuery {
@@ -162,6 +166,20 @@ func (s *Server) release(x *exchange) {
 // abandon leaves the input's memory to the garbage collector: whoever panicked may have handed it to
 // someone who still reads it.
 func (x *exchange) abandon() { x.data, x.scratch = nil, nil }
+
+// undecoded gives what DynamoDB answers to a body that is not in gzip though it says so, and to any other encoding: that it has failed.
+// Source: ScyllaDB, test/alternator/test_compressed_request.py, which ran against the service (read 2026-11).
+func undecoded(x *exchange, err *api.Error) *api.Error {
+	if x.dynamodb() && err.Code == "SerializationException" {
+		return api.InternalFailure(nil)
+	}
+	return err
+}
+
+// encoded says whether the encoding that a body is said to have is one that AWS knows; amz-1.0, which old clients send, is none.
+func (x *exchange) encoded() bool {
+	return x.encoding == "" || x.packed() || strings.EqualFold(x.encoding, "identity") || strings.EqualFold(x.encoding, "amz-1.0")
+}
 
 // misshapen gives the error that DynamoDB finds before err, as it reads a whole body before it looks at what it means: of values that
 // decode left to the service, which may have stopped before it read them. It costs only those who made another mistake.

@@ -156,9 +156,12 @@ func (s *Server) routeEmpty(x *exchange, svc *service, o *operation) *operation 
 	case x.format != formatJSON || svc != nil && !svc.speaks(x):
 		x.format, x.contentType = formatCBOR, typeCBOR
 	}
-	if o == nil {
+	switch {
+	case o == nil:
 		s.fail(x, api.UnknownOperation())
-	} else {
+	case x.packed():
+		s.fail(x, undecoded(x, api.SerializationError("")))
+	default:
 		s.fail(x, api.SerializationError(""))
 	}
 	return nil
