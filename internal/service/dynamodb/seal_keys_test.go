@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +54,43 @@ func TestDataKeysOfTablesAreReplacedByUse(t *testing.T) {
 	}
 	if _, ok := c.svc.vault.used.Load(c.record(expiring).num); ok {
 		t.Error("the count of a table is left that is not encrypted any more")
+	}
+}
+
+// refusing is a store that takes no writes for a while.
+type refusing struct {
+	store.Store
+	full atomic.Bool
+}
+
+func (s *refusing) Update(ctx context.Context, fn func(store.Tx) error) (store.Commit, error) {
+	if s.full.Load() {
+		return store.Commit{}, store.ErrFull
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+func TestSealedValuesThatCouldNotBeNotedAreNotedLater(t *testing.T) {
+	st := &refusing{Store: storetest.NewModel()}
+	c := startOn(t, st, -1)
+	if _, err := c.svc.CreateTable(c.ctx(), sealedAs(input("table", "pk:S"), "sealed")); err != nil {
+		t.Fatal(err)
+	}
+	c.await("table", dynamodbapi.TableStatusActive)
+	for i := range 3 {
+		put(c, "table", fmt.Sprintf(`{"pk":{"S":"%d"}}`, i))
+	}
+	key := c.record("table").dataKey
+	st.full.Store(true)
+	if err := c.svc.replaceKeys(t.Context(), 3); !errors.Is(err, store.ErrFull) {
+		t.Fatalf("while the store is full: got %v, want %v", err, store.ErrFull)
+	}
+	st.full.Store(false)
+	if err := c.svc.replaceKeys(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	if now := c.record("table").dataKey; now == key {
+		t.Errorf("3 values of at most 3, noted at the second try: the data key is still %d", now)
 	}
 }
 

@@ -82,7 +82,7 @@ func (c *change) capture(tx store.Tx) error {
 	key := c.at[itemKeyAt:]
 	hash, _ := keyenc.HashOf(key)
 	if c.table.dataKey != 0 {
-		c.table.vault.count(c.table.num)
+		c.table.vault.count(c.table.num, 1)
 	}
 	record := capture.Append(make([]byte, 0, capture.MaxOverhead+len(c.old)+len(c.new)), c.old, c.new, c.expired)
 	_, err := tx.Append(store.AppendRequest{

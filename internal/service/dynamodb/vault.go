@@ -86,17 +86,17 @@ func (t *table) put(tx store.Tx, at, plain []byte) error {
 	if err != nil {
 		return err
 	}
-	t.vault.count(t.num)
+	t.vault.count(t.num, 1)
 	return tx.Set(at, sealed)
 }
 
-// count notes that something of a table was sealed. A transaction that runs again counts again: the count is an upper bound.
-func (v *vault) count(table uint64) {
+// count notes that so many values of a table were sealed. A transaction that runs again counts again: the count is an upper bound.
+func (v *vault) count(table, values uint64) {
 	n, ok := v.used.Load(table)
 	if !ok {
 		n, _ = v.used.LoadOrStore(table, new(atomic.Uint64))
 	}
-	n.(*atomic.Uint64).Add(1)
+	n.(*atomic.Uint64).Add(values)
 }
 
 // take is what was counted of a table since the last take.

@@ -38,6 +38,7 @@ func (s *Service) replaceKeys(ctx context.Context, most uint64) (failed error) {
 				continue
 			}
 			if err := s.noteSealed(ctx, n.num, more, most); err != nil { // one table must not hold up the others
+				s.vault.count(n.num, more)
 				failed = errors.Join(failed, fmt.Errorf("table %s: %w", n.place.arn(), err))
 			}
 		}
