@@ -39,7 +39,7 @@
 // follow.go is the one place where an item changes. ttl.go and store_ttl.go keep there the rows by which worker_ttl.go finds items that expire.
 // throttle.go holds tables to their units, if it is asked to; counts.go counts items when somebody asks how many there are.
 // vault.go is where values of encrypted tables are sealed and opened; store_seal.go and worker_keys.go give tables their data keys, and other ones
-// when those are worn.
+// when those are worn; worker_seals.go seals what a table has from before it was encrypted.
 //
 // # Streams
 //

@@ -90,8 +90,8 @@ func workOff(t *testing.T, s *Service) time.Duration {
 		return wait
 	}
 	for {
-		expiry := do(s.stepTTL) // it looks every second, which is left out: expired items may stay for days
-		if wait := min(do(s.step), do(s.stepCount), do(s.stepIndexes), do(s.turnStreams)); wait > 0 && expiry > 0 {
+		seals, expiry := do(s.stepSeals), do(s.stepTTL) // it looks every second, which is left out: expired items may stay for days
+		if wait := min(do(s.step), do(s.stepCount), do(s.stepIndexes), do(s.turnStreams)); wait > 0 && expiry > 0 && seals > 0 {
 			return wait
 		}
 	}

@@ -134,10 +134,12 @@ func TestDataKeysOfTablesAreReplacedEachDayWhenTheyAreUsed(t *testing.T) {
 
 func FuzzSealNote(f *testing.F) {
 	f.Add((&sealNote{place: place{account: "1", region: "r", table: "t"}, made: 5, sealed: 7}).encode())
+	f.Add((&sealNote{place: place{account: "1", region: "r", table: "t"}, next: itemPrefix(3)}).encode())
+	f.Add((&sealNote{place: place{account: "1", region: "r", table: "t"}, next: indexPrefix(3, 1)}).encode())
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, err := decodeSealNote(store.KV{Key: sealNoteKey(3), Value: b})
-		if err == nil && (!bytes.Equal(n.encode(), b) || n.num != 3) {
+		if err == nil && (!bytes.Equal(n.encode(), b) || n.num != 3 || len(n.next) > 0 && bytes.Compare(n.next, n.end()) > 0) {
 			t.Fatalf("%x is read as %+v, which is written %x", b, n, n.encode())
 		}
 	})

@@ -100,6 +100,7 @@ type Service struct {
 	counts *worker.Worker // poked when something is to be counted
 	online *worker.Worker // poked when an index may be filled or deleted
 	turns  *worker.Worker // poked when a stream was given a due time
+	seals  *worker.Worker // poked when a table was encrypted
 	stop   context.CancelFunc
 	work   sync.WaitGroup // the workers
 }
@@ -126,6 +127,7 @@ func New(opts Options) (*Service, error) {
 	s.counts = worker.New(worker.Options{Step: s.stepCount, What: "items could not be counted", Clock: opts.Clock, Logger: s.log})
 	s.turns = worker.New(worker.Options{Step: s.turnStreams, What: "streams of tables could not be moved on", Clock: opts.Clock, Logger: s.log})
 	s.online = worker.New(worker.Options{Step: s.stepIndexes, What: "indexes could not be moved on", Clock: opts.Clock, Logger: s.log})
+	s.seals = worker.New(worker.Options{Step: s.stepSeals, What: "tables could not be sealed", Clock: opts.Clock, Logger: s.log})
 	keys := worker.New(worker.Options{
 		First: keysEvery, Retry: keysEvery, Step: s.stepKeys, What: "data keys of tables could not be replaced", Clock: opts.Clock, Logger: s.log,
 	})
@@ -148,6 +150,7 @@ func New(opts Options) (*Service, error) {
 	s.work.Go(func() { s.counts.Run(ctx) })
 	s.work.Go(func() { s.online.Run(ctx) })
 	s.work.Go(func() { s.turns.Run(ctx) })
+	s.work.Go(func() { s.seals.Run(ctx) })
 	s.work.Go(func() { keys.Run(ctx) })
 	return s, nil
 }

@@ -199,6 +199,9 @@ func (s *Service) changeTable(ctx context.Context, p place, change func(t *table
 		return saveTable(tx, p, old, t)
 	})
 	s.states.Poke()
+	if err == nil && t.sse.changing {
+		s.seals.Poke()
+	}
 	return t, err
 }
 

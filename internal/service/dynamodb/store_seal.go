@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"time"
@@ -19,6 +20,7 @@ type sealNote struct {
 	place  place
 	made   int64  // ms: when the data key was made
 	sealed uint64 // what it has sealed, as far as nodes have noted it
+	next   []byte // key from which plain values are still to be sealed; empty: there are none
 }
 
 func sealNoteKey(num uint64) []byte {
@@ -28,7 +30,8 @@ func sealNoteKey(num uint64) []byte {
 func (n *sealNote) encode() []byte {
 	v := binary.BigEndian.AppendUint64([]byte{sealNoteVersion}, uint64(n.made))
 	v = binary.BigEndian.AppendUint64(v, n.sealed)
-	return append(appendPlace(v, n.place), n.place.table...)
+	v = append(append(appendPlace(v, n.place), n.place.table...), 0)
+	return append(v, n.next...)
 }
 
 // decodeSealNote reads what encode wrote.
@@ -38,19 +41,31 @@ func decodeSealNote(kv store.KV) (n sealNote, err error) {
 	d := field.Reader{B: kv.Value}
 	version := d.Byte()
 	n.made, n.sealed = int64(d.Uint64()), d.Uint64()
-	ok := false
-	if !d.Bad {
-		n.place, ok = placeOf(d.B)
-	}
-	if !ok || version != sealNoteVersion || len(kv.Key) != 11 {
+	parts := bytes.SplitN(d.B, []byte{0}, 4)
+	if d.Bad || len(parts) != 4 || version != sealNoteVersion || len(kv.Key) != 11 {
 		return n, corrupt("note of a data key")
 	}
-	n.num = binary.BigEndian.Uint64(kv.Key[3:])
+	n.place = place{account: string(parts[0]), region: string(parts[1]), table: string(parts[2]), named: string(parts[2])}
+	n.num, n.next = binary.BigEndian.Uint64(kv.Key[3:]), parts[3]
+	if len(n.next) > 0 && !bytes.HasPrefix(n.next, itemPrefix(n.num)) && !bytes.HasPrefix(n.next, indexPrefix(n.num, 0)[:itemPrefixSize]) {
+		return n, corrupt("note of a data key")
+	}
 	return n, nil
 }
 
+// readSealNote reads the note of a table; nil when there is none.
+func readSealNote(tx store.ReadTx, num uint64) (*sealNote, error) {
+	key := sealNoteKey(num)
+	v, ok, err := tx.Get(key)
+	if err != nil || !ok {
+		return nil, err
+	}
+	n, err := decodeSealNote(store.KV{Key: key, Value: v})
+	return &n, err
+}
+
 // followSSE gives a table that is about to replace old, which is nil for a new one, a data key, or takes it away: as its KMS key says, which counts
-// from the request on, not from the end of the change.
+// from the request on, not from the end of the change. What a table has that was plain is sealed in the background.
 //
 // Errors: datakey.ErrNoRoot, those of the store.
 func (s *Service) followSSE(tx store.Tx, p place, old, t *table) error {
@@ -65,15 +80,26 @@ func (s *Service) followSSE(tx store.Tx, p place, old, t *table) error {
 		t.dataKey = 0
 		return tx.Delete(sealNoteKey(t.num))
 	}
-	return s.newDataKey(tx, p, t)
+	n, err := readSealNote(tx, t.num)
+	if err != nil {
+		return err
+	}
+	if n == nil {
+		n = &sealNote{num: t.num, place: p}
+	}
+	if old != nil && was == "" {
+		n.next = itemPrefix(t.num)
+	}
+	return s.newDataKey(tx, n, t)
 }
 
 // newDataKey has what is written of a table from now on sealed under a new data key. The caller saves the table.
-func (s *Service) newDataKey(tx store.Tx, p place, t *table) (err error) {
+func (s *Service) newDataKey(tx store.Tx, n *sealNote, t *table) (err error) {
 	if t.dataKey, err = datakey.Create(tx, s.opts.RootKey); err != nil {
 		return err
 	}
-	return tx.Set(sealNoteKey(t.num), (&sealNote{place: p, made: tx.Now()}).encode())
+	n.made, n.sealed = tx.Now(), 0
+	return tx.Set(sealNoteKey(n.num), n.encode())
 }
 
 // sealNotes are up to sealPage notes after that of a table; the last of them may not be the last of all.
@@ -102,13 +128,8 @@ func (n *sealNote) worn(more, most uint64, now int64) bool {
 // noteSealed adds to the count of a table's data key, and replaces the key if it is worn.
 func (s *Service) noteSealed(ctx context.Context, num, more, most uint64) error {
 	_, err := s.store.Update(ctx, func(tx store.Tx) error {
-		key := sealNoteKey(num)
-		v, ok, err := tx.Get(key)
-		if err != nil || !ok { // the table is gone, or its encryption
-			return err
-		}
-		n, err := decodeSealNote(store.KV{Key: key, Value: v})
-		if err != nil {
+		n, err := readSealNote(tx, num)
+		if err != nil || n == nil { // the table is gone, or its encryption
 			return err
 		}
 		old, err := s.readTable(tx, n.place)
@@ -117,13 +138,13 @@ func (s *Service) noteSealed(ctx context.Context, num, more, most uint64) error 
 		}
 		if n.worn(more, most, tx.Now()) {
 			t := old.clone()
-			if err := s.newDataKey(tx, n.place, t); err != nil {
+			if err := s.newDataKey(tx, n, t); err != nil {
 				return err
 			}
 			return saveTable(tx, n.place, old, t)
 		}
 		n.sealed += more
-		return tx.Set(key, n.encode())
+		return tx.Set(sealNoteKey(num), n.encode())
 	})
 	return err
 }

@@ -12,7 +12,8 @@ import (
 // Items of tables under a KMS key are sealed at rest, each value for itself: items, rows of indexes, and what these were
 // (index_delay.go). Everybody reads and writes them through a vault, and sees plain values: sizes, comparisons and images are of those. A
 // sealed value says under which data key it opens, so what a table has from before it was encrypted, from the data keys before this one, or
-// from before its encryption was ended stays readable beside each other, and is sealed or plain anew when it is written next.
+// from before its encryption was ended is readable beside each other. What is plain of an encrypted table is sealed by worker_seals.go, the rest when
+// it is written next.
 //
 // Keys are not sealed, and with them the values of key attributes, nor are sizes of item collections, counts, and when items expire.
 
