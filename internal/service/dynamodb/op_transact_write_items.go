@@ -118,7 +118,7 @@ func (s *Service) actions(ctx context.Context, in []dynamodbapi.TransactWriteIte
 	actions := make([]*action, len(in))
 	size := 0
 	for i := range in {
-		var r reader
+		r := reader{deep: true}
 		a, err := s.action(ctx, &r, d, &in[i])
 		if err == nil {
 			err = r.err

@@ -19,7 +19,8 @@ import (
 // reader turns what a request says in JSON into values. Its first error is what is wrong with a value or its shape; after
 // it everything it returns is of no use. What it returns lives in memory of its own.
 type reader struct {
-	err error // *api.Error, or *value.Error in need of the operation's wording
+	err  error // *api.Error, or *value.Error in need of the operation's wording
+	deep bool  // values of expressions may nest one level deeper than an item may
 }
 
 // decoders are read with and given back: what was read is copied out of their memory, which is larger than most items.
@@ -133,12 +134,18 @@ func (r *reader) named(body api.JSON) (values value.Item, key string, bad *value
 		r.end(d)
 		return nil, "", nil
 	}
+	deep := r.deep && nesting(body) <= maxDeeper
 	attrs := []value.Attr{}
 	for name, ok := d.Member(); ok; name, ok = d.Member() {
 		raw := value.Raw(bytes.Clone(d.Elem()))
-		if err := d.Invalid(); err != nil {
+		wrong := d.Invalid()
+		if wrong == value.ErrNesting && deep {
+			attrs = append(attrs, value.Attr{Name: strings.Clone(name), Value: tooDeep})
+			continue
+		}
+		if wrong != nil {
 			if bad == nil {
-				bad, key = err, strings.Clone(name)
+				bad, key = wrong, strings.Clone(name)
 			}
 			continue
 		}
@@ -155,6 +162,22 @@ func (r *reader) named(body api.JSON) (values value.Item, key string, bad *value
 	r.end(d)
 	return value.NewItem(attrs), key, bad
 }
+
+// maxDeeper is how deep the JSON of values may nest where they may be one level deeper than an item: each level has two brackets,
+// and around them are the map of the values and what a set has.
+//
+// Source: paritysuite dynamodb-conformance, captures/2026-10-08-transact-write-rollout.json and
+// tests/tier3/validation-ordering/deepRequests.test.ts (read 2026-11): a leaf below 32 maps is taken, one below 40 is not.
+const maxDeeper = 2*value.MaxDepth + 3
+
+// tooDeep stands for a value that is one level too deep for an item. It equals nothing that is stored, and an item that it is written to cannot be.
+var tooDeep = func() value.Value {
+	v := value.Map(nil)
+	for range value.MaxDepth {
+		v = value.Map(value.Item{{Name: "n", Value: v}})
+	}
+	return v
+}()
 
 // names makes ExpressionAttributeNames; nil when they are absent.
 func names(in map[string]string) expr.Names {
