@@ -325,6 +325,7 @@ func (s *Service) finishState(ctx context.Context, p place) error {
 		}
 		return tx.Delete(tableKey(p))
 	})
+	s.cache.Delete(string(tableKey(p))) // it may be gone, and nobody may ask for it again
 	s.online.Poke()
 	return err
 }
