@@ -76,16 +76,19 @@ var dynamodbLimits = map[string]int64{
 }
 
 // dynamodbEnums are orders of enums in the older form of DynamoDB's texts. Source: paritysuite and nubo-db dynamodb-conformance,
-// tests/tier3 (run against AWS, read 2026-11); ComparisonOperator: dynalite.
+// tests/tier3 (run against AWS, read 2026-11); ComparisonOperator and ProjectionType: dynalite; StreamViewType: findings of AWS Controllers for
+// Kubernetes against AWS, October 2026.
 var dynamodbEnums = map[string][]string{
 	"ComparisonOperator": {
 		"IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT", "NOT_NULL", "NE", "LE", "BEGINS_WITH", "GE", "CONTAINS",
 	},
 	"ConditionalOperator":         {"OR", "AND"},
+	"ProjectionType":              {"ALL", "INCLUDE", "KEYS_ONLY"},
 	"ReturnConsumedCapacity":      {"INDEXES", "TOTAL", "NONE"},
 	"ReturnItemCollectionMetrics": {"SIZE", "NONE"},
 	"ReturnValue":                 {"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"},
 	"ScalarAttributeType":         {"B", "N", "S"},
+	"StreamViewType":              {"OLD_IMAGE", "KEYS_ONLY", "NEW_AND_OLD_IMAGES", "NEW_IMAGE"},
 	"TableClass":                  {},
 	"Select":                      {"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"},
 }

@@ -1553,7 +1553,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "NonKeyAttributes", Shape: &s[shapeNonKeyAttributeNameList], Index: 1},
 	}, Order: []uint8{1, 0}}
 	s[shapeProjectionExpression] = api.Shape{Name: "ProjectionExpression", Kind: api.KindString}
-	s[shapeProjectionType] = api.Shape{Name: "ProjectionType", Kind: api.KindString, Enum: []string{"ALL", "KEYS_ONLY", "INCLUDE"}}
+	s[shapeProjectionType] = api.Shape{Name: "ProjectionType", Kind: api.KindString, Enum: []string{"ALL", "INCLUDE", "KEYS_ONLY"}}
 	s[shapeProvisionedThroughput] = api.Shape{Name: "ProvisionedThroughput", Kind: api.KindStruct, Type: reflect.TypeFor[ProvisionedThroughput](), Java: java + "ProvisionedThroughput", Open: true, Members: []api.Member{
 		{Name: "ReadCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 0, Required: true},
 		{Name: "WriteCapacityUnits", Shape: &s[shapePositiveLongObject], Index: 1, Required: true},
@@ -1910,7 +1910,7 @@ var shapes = sync.OnceValue(func() []api.Shape {
 		{Name: "StreamEnabled", Shape: &s[shapeStreamEnabled], Index: 0, Required: true},
 		{Name: "StreamViewType", Shape: &s[shapeStreamViewType], Index: 1},
 	}, Order: []uint8{1, 0}}
-	s[shapeStreamViewType] = api.Shape{Name: "StreamViewType", Kind: api.KindString, Enum: []string{"NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"}}
+	s[shapeStreamViewType] = api.Shape{Name: "StreamViewType", Kind: api.KindString, Enum: []string{"OLD_IMAGE", "KEYS_ONLY", "NEW_AND_OLD_IMAGES", "NEW_IMAGE"}}
 	s[shapeString] = api.Shape{Name: "String", Kind: api.KindString}
 	s[shapeTableArn] = api.Shape{Name: "TableArn", Kind: api.KindString, Min: 1, HasMin: true, Max: 1024, HasMax: true}
 	s[shapeTableAutoScalingDescription] = api.Shape{Name: "TableAutoScalingDescription", Kind: api.KindStruct, Type: reflect.TypeFor[TableAutoScalingDescription](), Java: java + "TableAutoScalingDescription", Open: true, Members: []api.Member{

@@ -67,6 +67,9 @@ func (t *table) checkDefinitions(specs []indexSpec) error {
 		return errParameter("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
 	}
 	for _, spec := range specs {
+		if spec.local && t.sort == "" {
+			return errParameter("Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex")
+		}
 		if err := checkDefined(spec.keys, t.attributes); err != nil {
 			return err
 		}
@@ -99,9 +102,6 @@ func (t *table) createIndexes(specs []indexSpec) error {
 		return err
 	}
 	for i, spec := range specs {
-		if spec.local && t.sort == "" {
-			return errParameter("Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex")
-		}
 		ix, err := t.newIndex(&spec)
 		if err != nil {
 			return err
@@ -268,7 +268,7 @@ func (ix *index) setThroughputs(b billing, spec *indexSpec) error {
 	case b == provisioned && spec.units == nil:
 		return errParameter("ProvisionedThroughput is not specified for index: " + ix.name)
 	case b == provisioned:
-		if err := checkUnits(spec.units); err != nil {
+		if err := checkUnitsOf(spec.units, " for index "+ix.name); err != nil {
 			return err
 		}
 		ix.throughput = throughput{provisioned, spec.units.ReadCapacityUnits, spec.units.WriteCapacityUnits}

@@ -43,11 +43,28 @@ func checkIndexUpdates(in *dynamodbapi.UpdateTableInput) error {
 			return errParameter("Only one global secondary index update per index is allowed simultaneously. Index: " + name)
 		}
 		names = append(names, name)
+		err := checkIndexUpdate(u.Update)
 		if u.Update == nil {
-			if err := checkAlone(in, u.Create != nil); err != nil {
-				return err
-			}
+			err = checkAlone(in, u.Create != nil)
 		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkIndexUpdate checks the numbers of an update, if it is one. Source of the text on WarmThroughput: findings of AWS Controllers for
+// Kubernetes against AWS, October 2026.
+func checkIndexUpdate(u *dynamodbapi.UpdateGlobalSecondaryIndexAction) error {
+	if u == nil {
+		return nil
+	}
+	if w := u.WarmThroughput; w != nil && w.ReadUnitsPerSecond == nil && w.WriteUnitsPerSecond == nil {
+		return errParameter("WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for index: " + u.IndexName)
+	}
+	if u.ProvisionedThroughput != nil {
+		return checkUnitsOf(u.ProvisionedThroughput, " for index "+u.IndexName)
 	}
 	return nil
 }
@@ -257,9 +274,6 @@ func (ix *index) update(u *dynamodbapi.UpdateGlobalSecondaryIndexAction, b billi
 			return errParameter("The only Updates for index: " + ix.name + " when TableThroughputMode is PAY_PER_REQUEST can be to OnDemandThroughput, WarmThroughput")
 		case ix.billing == provisioned && units.ReadCapacityUnits == ix.read && units.WriteCapacityUnits == ix.write:
 			return errIndexUnchanged(ix)
-		}
-		if err := checkUnits(units); err != nil {
-			return err
 		}
 		ix.state, ix.next = stateUpdating, &throughput{provisioned, units.ReadCapacityUnits, units.WriteCapacityUnits}
 	}

@@ -129,12 +129,15 @@ func throughputOf(mode *dynamodbapi.BillingMode, units *dynamodbapi.ProvisionedT
 	return throughput{provisioned, units.ReadCapacityUnits, units.WriteCapacityUnits}, checkUnits(units)
 }
 
-func checkUnits(units *dynamodbapi.ProvisionedThroughput) error {
+func checkUnits(units *dynamodbapi.ProvisionedThroughput) error { return checkUnitsOf(units, "") }
+
+// checkUnitsOf ends its texts with what the units are of. Source: dynalite, test/updateTable.js (read 2026-11).
+func checkUnitsOf(units *dynamodbapi.ProvisionedThroughput, of string) error {
 	if units.ReadCapacityUnits > maxUnits {
-		return errInvalid(fmt.Sprintf("Given value %d for ReadCapacityUnits is out of bounds", units.ReadCapacityUnits))
+		return errInvalid(fmt.Sprintf("Given value %d for ReadCapacityUnits is out of bounds%s", units.ReadCapacityUnits, of))
 	}
 	if units.WriteCapacityUnits > maxUnits {
-		return errInvalid(fmt.Sprintf("Given value %d for WriteCapacityUnits is out of bounds", units.WriteCapacityUnits))
+		return errInvalid(fmt.Sprintf("Given value %d for WriteCapacityUnits is out of bounds%s", units.WriteCapacityUnits, of))
 	}
 	return nil
 }
