@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"slices"
 
 	"millrace/internal/service/dynamodb/value"
@@ -70,6 +71,9 @@ func (l *Legacy) checkOperator() error {
 	case 0:
 		return errOperatorAlone
 	case 1:
+		if len(l.ScanFilter) == 1 && errors.Is(l.ScanFilter[0].Bad, value.ErrNesting) { // in us-east-2 and eu-west-1; in eu-west-2 it comes behind
+			return value.ErrNesting
+		}
 		return errOperatorOne
 	default:
 		return nil
