@@ -17,7 +17,7 @@ import (
 
 func metricsOf(s *Server) *cloudwatch.Client {
 	return cloudwatch.New(cloudwatch.Options{
-		Region: "us-east-2", BaseEndpoint: aws.String("http://" + s.Addresses().AWS), RetryMaxAttempts: 1,
+		Region: "us-east-2", BaseEndpoint: aws.String("http://" + s.Addresses().AWS), Retryer: onConnectionErrors(),
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 	})
 }

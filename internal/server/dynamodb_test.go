@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -15,7 +16,7 @@ import (
 
 func tables(s *Server) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
-		Region: "us-east-2", BaseEndpoint: aws.String("http://" + s.Addresses().AWS), RetryMaxAttempts: 1,
+		Region: "us-east-2", BaseEndpoint: aws.String("http://" + s.Addresses().AWS), Retryer: onConnectionErrors(),
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 	})
 }
@@ -46,6 +47,14 @@ func createTable(t *testing.T, c *dynamodb.Client, name string) {
 	if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &name}, 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// onConnectionErrors tries again what a connection broke, and nothing else: the SDK for Go closes the body of a request as soon as the answer begins,
+// and when its transport has not yet seen the end of that body, it cuts a long answer short (smithy-go 1.28.7).
+func onConnectionErrors() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Retryables = []retry.IsErrorRetryable{retry.RetryableConnectionError{}}
+	})
 }
 
 func TestSDKForGoKeepsItemsOverARestart(t *testing.T) {

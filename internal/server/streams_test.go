@@ -20,7 +20,7 @@ func TestSDKForGoReadsAStreamOverARestart(t *testing.T) {
 	start := func() {
 		s = open(t, Options{Data: dir, KafkaListen: []string{Off}, HTTPListen: Off})
 		c = dynamodbstreams.New(dynamodbstreams.Options{
-			Region: "us-east-2", BaseEndpoint: aws.String("http://" + s.Addresses().AWS), RetryMaxAttempts: 1,
+			Region: "us-east-2", BaseEndpoint: aws.String("http://" + s.Addresses().AWS), Retryer: onConnectionErrors(),
 			Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		})
 	}

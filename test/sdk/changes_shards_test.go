@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
@@ -18,11 +17,7 @@ import (
 // describe returns all shards of the stream: the parent of each, and those that are open.
 func (c *changing) describe(t *testing.T) (parents map[string]string, open map[string]bool) {
 	t.Helper()
-	o := c.Options()
-	streams := dynamodbstreams.New(dynamodbstreams.Options{
-		Region: region, BaseEndpoint: o.BaseEndpoint, HTTPClient: http.DefaultClient, Retryer: onConnectionErrors(),
-		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
-	})
+	streams := newGoStreams(c.Client)
 	parents, open = map[string]string{}, map[string]bool{}
 	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &c.streamARN}
 	for {

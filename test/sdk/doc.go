@@ -42,6 +42,16 @@
 //	errors        the code, a message and a request id
 //	delete        DeleteTable, the waiter
 //
+// Beside it each uses what follows a table, on another one (follow_test.go):
+//
+//	create        CreateTable with a global and a local index and a stream
+//	indexes       Query of each in pages, in order, with what is projected
+//	added         UpdateTable adds a global index to the table in use, until it is ACTIVE
+//	capacity      ConsumedCapacity of each index
+//	follow        ListStreams, DescribeStream, GetShardIterator, GetRecords: INSERT, MODIFY and REMOVE with both images
+//	expiry        UpdateTimeToLive, DescribeTimeToLive: an item goes, by the service's hand
+//	delete        DeleteTable
+//
 // The Kinesis Producer Library puts records over TLS (kpl_test.go), and an application of the Kinesis Client Library processes
 // them and others with two workers while shards change and one worker is killed (kcl_test.go). The same library follows changes of a table through the
 // adapter of DynamoDB Streams (changes_test.go).
