@@ -117,3 +117,39 @@ func leasesOf(t *testing.T, c *dynamodb.Client, index, owner string) (keys []str
 	}
 	return keys
 }
+
+func TestIndexLagIsSeenByReadsOfIndexesAlone(t *testing.T) {
+	s := open(t, Options{Data: t.TempDir(), KafkaListen: []string{Off}, HTTPListen: Off, DynamoDBIndexLag: time.Hour})
+	c := tables(s)
+	_, err := c.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: aws.String("lagging"), BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
+			IndexName: aws.String("late"), Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+			KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dynamodb.NewTableExistsWaiter(c).Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("lagging")}, 30*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("lagging"), Item: map[string]types.AttributeValue{"pk": text("a")}}); err != nil {
+		t.Fatal(err)
+	}
+	for index, want := range map[string]int32{"": 1, "late": 0} {
+		in := &dynamodb.ScanInput{TableName: aws.String("lagging")}
+		if index != "" {
+			in.IndexName = &index
+		}
+		out, err := c.Scan(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.Count != want {
+			t.Errorf("scan of index %q: %d items, want %d", index, out.Count, want)
+		}
+	}
+}

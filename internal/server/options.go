@@ -50,6 +50,7 @@ type Options struct {
 
 	DynamoDBThrottle string        `help:"Whether DynamoDB tables are held to their units: off or on." default:"off" enum:"off,on" name:"dynamodb-throttle"`
 	DynamoDBTTLLag   time.Duration `help:"How long after their time expired DynamoDB items are deleted at the earliest." default:"0s" name:"dynamodb-ttl-lag"`
+	DynamoDBIndexLag time.Duration `help:"How long reads of global indexes of DynamoDB tables lag behind writes, to see in tests what is eventually consistent on AWS." default:"0s" name:"dynamodb-index-lag"`
 
 	DynamoDBStreamRotation  time.Duration `help:"How old a shard of a DynamoDB stream gets before it ends and a child goes on; seconds show a consumer what AWS does in hours." default:"4h" name:"dynamodb-stream-rotation"`
 	DynamoDBStreamSplitRate int           `help:"Changes a second, on average, of a shard of a DynamoDB stream that is split into two when it ends." default:"1000" name:"dynamodb-stream-split-rate"`

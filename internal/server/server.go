@@ -134,7 +134,7 @@ func (s *Server) openServices(quotas kinesis.Quotas, root *rootKey) (err error) 
 	s.metrics.registry.MustRegister(newKinesisCollector(s.kinesis))
 	if s.tables, err = dynamodb.New(dynamodb.Options{
 		Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Endpoint: s.endpoint, RootKey: root.key,
-		Throttle: s.opts.DynamoDBThrottle == "on", TimeToLiveLag: s.opts.DynamoDBTTLLag,
+		Throttle: s.opts.DynamoDBThrottle == "on", TimeToLiveLag: s.opts.DynamoDBTTLLag, IndexDelay: s.opts.DynamoDBIndexLag,
 		StateDelay: s.opts.StateDelay, StreamRotation: s.opts.DynamoDBStreamRotation, StreamSplitRate: s.opts.DynamoDBStreamSplitRate,
 	}); err != nil {
 		return err
