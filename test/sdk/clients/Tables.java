@@ -179,7 +179,7 @@ public final class Tables {
         o.setLines(List.of(line));
         o.setTotal(new BigDecimal("-12345678901234567890123456789012345678"));
         o.setLabels(Set.of("a", "ü"));
-        o.setCounts(Map.of("x", 1, "", 2));
+        o.setCounts(Map.of("x", 1, " ", 2));
         o.setScan(new byte[] {0, -1, 127, -128});
         orders.putItem(o);
         Order got = orders.getItem(r -> r.key(key("Müller ✓", -3)).consistentRead(true));
@@ -323,6 +323,12 @@ public final class Tables {
         refused(DynamoDbException.class, "ResourceNotFoundException", () -> client.describeTable(r -> r.tableName("absent")));
         refused(DynamoDbException.class, "ResourceNotFoundException", () -> client.getItem(r -> r.tableName("absent").key(key)));
         refused(DynamoDbException.class, "ValidationException", () -> client.getItem(r -> r.tableName(name).key(Map.of("customer", key.get("customer")))));
+        Order nameless = order("a", 1);
+        nameless.setCounts(Map.of("", 1));
+        refused(DynamoDbException.class, "ValidationException", () -> {
+            orders.putItem(nameless);
+            return null;
+        });
         refused(DynamoDbException.class, "ResourceInUseException", () -> {
             orders.createTable();
             return null;
