@@ -319,11 +319,12 @@ func (s *Store) write(j *job) {
 	s.hand(j)
 }
 
-// mostLed and mostLedBytes are what the sequencer applies and answers by itself, in about the time of a sync: with more, the
+// mostLed, mostLedBytes and mostLedHeard are what the sequencer applies and answers by itself, in about the time of a sync: with more, the
 // next group is better written meanwhile.
 const (
 	mostLed      = 32 // requests
 	mostLedBytes = 256 << 10
+	mostLedHeard = 256 // watchers of its partitions
 )
 
 // hand gives a group to the applier, or does its work at once when there is little of it: no hop between goroutines, and
@@ -331,7 +332,7 @@ const (
 // applier's, since Pebble may be slow.
 func (s *Store) hand(j *job) {
 	little := len(j.requests) <= mostLed && j.bytes <= mostLedBytes && (j.group == nil || len(j.group.Keys) == 0)
-	if little && s.behind.Load() == 0 {
+	if little && s.behind.Load() == 0 && (j.group == nil || s.watch.heard(j.group.Appends) <= mostLedHeard) {
 		s.settle(j)
 		return
 	}

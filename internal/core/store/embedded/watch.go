@@ -79,3 +79,16 @@ func (w *watchers) tell(events []store.Event) {
 		}
 	}
 }
+
+// heard is how many watchers are told of some appends.
+func (w *watchers) heard(appends []store.Append) (n int) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if len(w.by) == 0 {
+		return 0
+	}
+	for i := range appends {
+		n += len(w.by[appends[i].Partition])
+	}
+	return n
+}
