@@ -32,6 +32,7 @@ type Conn struct {
 	aheadBuf  []byte    // nil when ahead is empty
 	lately    time.Time // when the last request came
 	until     time.Time // to when the first bytes of the next are waited for; zero: that is not set
+	atFrame   bool      // what is read next begins a frame
 	aheadRead aheadRead
 
 	direct directWrite
@@ -178,7 +179,7 @@ func (c *Conn) run() {
 		_ = t.CloseWrite() // says that nothing is missing; waits for the socket, which cut must not
 	}
 	c.awaitAnswers()
-	c.cut()
+	c.end()
 	if c.reason != "" {
 		c.server.opts.Logger.LogAttrs(c.server.ctx, slog.LevelInfo, "kafka: connection ended",
 			slog.String("reason", c.reason), slog.String("listener", c.listener.Name),
@@ -232,16 +233,32 @@ func (c *Conn) stopReading() {
 	_ = c.conn.SetReadDeadline(time.Now()) // a closed one is on its way out
 }
 
-// cut closes the socket, which ends all reading and writing. It does not wait.
+// cut closes the socket, which ends all reading and writing. It does not wait: whoever calls may be in a handler that was
+// called as its request was read, and the socket is used until that has returned.
 func (c *Conn) cut() {
+	if c.die() {
+		go c.closeSocket()
+	}
+}
+
+// end is cut for the reading goroutine, when it is done.
+func (c *Conn) end() {
+	if c.die() {
+		c.closeSocket()
+	}
+}
+
+// die says whether the caller is who has to close the socket.
+func (c *Conn) die() bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	was := c.dead
 	c.dead = true
 	c.turn.Broadcast()
-	c.mu.Unlock()
-	if was {
-		return
-	}
+	return !was
+}
+
+func (c *Conn) closeSocket() {
 	nc := c.conn
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn() // whose own Close waits until its farewell is written

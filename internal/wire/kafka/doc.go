@@ -9,6 +9,10 @@
 //	                                                                                          ▼
 //	socket ◄─ one write for all answers that are complete from the front ◄─ queue of the connection, in order
 //
+// A Produce that has come whole, in one read and alone, goes to its handler in the buffer that it was read into. Linux
+// says with each read whether anything was left in the socket (TCP_INQ): if not, the next request is waited for without
+// asking the socket again. Reads and writes that never wait are not announced to the runtime.
+//
 // A handler is called in the goroutine that reads the connection, and answers once, then or later, from any
 // goroutine. Whoever completes the request at the front of the queue writes it, and those behind it that are
 // complete, without waiting: what does not fit into the socket at once is left to a goroutine that lives as long as

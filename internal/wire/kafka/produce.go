@@ -149,7 +149,8 @@ func (c *Conn) dispatchProduce(f *frame, r *kbin.Reader, p pending) error {
 		c.drop(f)
 		return fmt.Errorf("%w: %w", errMalformed, err)
 	}
-	p.frame, p.held, p.recycle = f.rest, f.held, q.putBack
+	p.frame, p.held, p.recycle = f.buf, f.held, q.putBack
+	f.silent = q.Acks == 0
 	q.p = p
 	if !f.key.Decoded(f.version) {
 		q.Fail(kafkaapi.UnsupportedVersion, "")

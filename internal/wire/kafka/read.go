@@ -20,7 +20,10 @@ type frame struct {
 	version int16
 	size    int    // of all of it
 	rest    []byte // what follows key and version
+	buf     []byte // pooled, rest is in it; nil when rest is left to the garbage collector
 	held    int    // of the bound on frames
+
+	silent bool // acks=0: nothing is answered; set when it is dispatched
 }
 
 // headSize is how many bytes of a frame are read into the Conn: size, key and version.
@@ -40,15 +43,25 @@ func (c *Conn) next() bool {
 	if !c.readHead(headSize) {
 		return false
 	}
-	f := frame{
-		size:    int(int32(binary.BigEndian.Uint32(c.head[:4]))),
-		key:     kafkaapi.Key(binary.BigEndian.Uint16(c.head[4:6])),
-		version: int16(binary.BigEndian.Uint16(c.head[6:8])),
-	}
+	f := frameOf(c.head[:])
 	if !c.admit(&f) || !c.awaitTurn() || !c.readRest(&f) {
 		return false
 	}
-	if err := c.dispatch(&f); err != nil {
+	return c.take(&f)
+}
+
+// frameOf reads what a frame begins with.
+func frameOf(head []byte) frame {
+	return frame{
+		size:    int(int32(binary.BigEndian.Uint32(head))),
+		key:     kafkaapi.Key(binary.BigEndian.Uint16(head[4:])),
+		version: int16(binary.BigEndian.Uint16(head[6:])),
+	}
+}
+
+// take has a request handled; false, with the reason, when it is not what it should be.
+func (c *Conn) take(f *frame) bool {
+	if err := c.dispatch(f); err != nil {
 		c.reason = fmt.Sprintf("%s version %d: %s", f.key, f.version, err)
 		return false
 	}
@@ -67,7 +80,9 @@ func (c *Conn) readHead(n int) bool {
 		if last, _ := c.state(); last {
 			return false
 		}
+		c.atFrame = n == headSize
 		got, err := io.ReadFull(fromClient{c}, c.head[:n])
+		c.atFrame = false
 		switch {
 		case err == nil:
 			return true
@@ -128,7 +143,8 @@ func (c *Conn) readRest(f *frame) bool {
 		return false
 	}
 	if pooled(f.key) {
-		f.rest = getBuffer(n)
+		f.buf = getBuffer(n)
+		f.rest = f.buf
 	} else {
 		f.rest = make([]byte, n)
 	}
@@ -144,11 +160,8 @@ func pooled(key kafkaapi.Key) bool { return key == kafkaapi.KeyProduce || key ==
 
 // drop gives back a frame that nobody will use.
 func (c *Conn) drop(f *frame) {
-	if !pooled(f.key) {
-		f.rest = nil
-	}
-	c.server.freeFrame(f.rest, f.held)
-	f.rest, f.held = nil, 0
+	c.server.freeFrame(f.buf, f.held)
+	f.rest, f.buf, f.held = nil, nil, 0
 }
 
 // readAll fills buf, as long as the client sends a step in its time.
