@@ -30,8 +30,8 @@ func (b *bench) startDynamoDBLocal(ctx context.Context) (*server, error) {
 	}
 	return b.startPeer(ctx, dynamodbLocal, func(port string) []string {
 		return []string{
-			"java", "-Dsqlite4java.library.path=" + lib, "-cp", filepath.Join(lib, "*"),
-			"com.amazonaws.services.dynamodbv2.local.main.ServerRunner", "-inMemory", "-sharedDb", "-port", port,
+			"java", "-Duser.dir=" + b.dir, "-Dsqlite4java.library.path=" + lib, "-cp", filepath.Join(lib, "*"),
+			"com.amazonaws.services.dynamodbv2.local.main.ServerRunner", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port,
 		}
 	})
 }
