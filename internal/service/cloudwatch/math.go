@@ -1,7 +1,6 @@
 package cloudwatch
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -37,7 +36,12 @@ type (
 // maxDepth bounds how deep an expression nests; it has at most 2,048 characters.
 const maxDepth = 100
 
-var errSyntax = errors.New("Unsupported expression or syntax error") //nolint:staticcheck // AWS's text begins with a capital
+// awsError is what is wrong with an expression, in AWS's words.
+type awsError string
+
+func (e awsError) Error() string { return string(e) }
+
+const errSyntax awsError = "Unsupported expression or syntax error"
 
 type parser struct {
 	rest  string
@@ -161,7 +165,7 @@ func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 func (p *parser) call(name string) (expr, error) {
 	f := functions[name]
 	if f == nil {
-		return nil, fmt.Errorf("Unsupported function %s", name) //nolint:staticcheck // as above
+		return nil, awsError("Unsupported function " + name)
 	}
 	c := callExpr{f: f}
 	for {
