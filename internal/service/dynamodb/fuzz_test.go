@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,7 +32,8 @@ func FuzzOperations(f *testing.F) {
 	c := start(f)
 	c.create("tab", "pk:S")
 	c.create("sorted", "h:N", "r:B")
-	operations := Bind(c.svc).Operations
+	operations := maps.Clone(Bind(c.svc).Operations)
+	maps.Copy(operations, BindStreams(c.svc).Operations)
 	f.Fuzz(func(t *testing.T, name string, body []byte) {
 		op := operations[name]
 		if op == nil {
