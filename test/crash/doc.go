@@ -12,6 +12,7 @@
 //	consumer.go   an application on the SDK for Go that follows ChildShards across crashes, polling or pushed
 //	check_keys.go order of a key from parents to children
 //	check_consumed.go what consumers must have got
+//	lives_test.go the lives of a server under load, which ends with kill -9 (build tag system)
 //	kills_test.go the run (build tag system)
 //	reshard_test.go the run with splits and merges (build tag system)
 //	registers.go  calls on single items; check_registers.go: linearizable, by porcupine

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,8 +50,7 @@ type harnessLoad struct {
 
 // harness is one run of many kills on one folder.
 type harness struct {
-	options process.Options
-	random  *rand.Rand
+	lives
 	history *History
 	budget  atomic.Int64
 	writers []*writer
@@ -61,10 +59,7 @@ type harness struct {
 }
 
 func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := newSeed()
 	t.Logf("seed %d, %d kills", seed, *killsFlag)
 	for name, load := range map[string]harnessLoad{
 		"small records": {fill: 600},
@@ -79,17 +74,7 @@ func killAgainAndAgain(t *testing.T, seed uint64, load harnessLoad) {
 	t.Helper()
 	h := newHarness(t, seed, load)
 	h.createStreams(t)
-	early := 0
-	for kill := range *killsFlag {
-		if h.random.IntN(earlyEvery) == 0 {
-			h.killEarly(t)
-			early++
-			continue
-		}
-		if err := h.live(t.Context()); err != nil {
-			t.Fatalf("seed %d, kill %d: %v", seed, kill, err)
-		}
-	}
+	early := h.again(t, seed, h.live)
 	h.readEverything(t)
 	v := Check(h.history)
 	t.Logf("%d kills, %d of them during start: %d records acknowledged, %d unanswered of which %d are there; %d observations; tag %d of %d",
@@ -105,8 +90,10 @@ func killAgainAndAgain(t *testing.T, seed uint64, load harnessLoad) {
 func newHarness(t *testing.T, seed uint64, load harnessLoad) *harness {
 	t.Helper()
 	h := &harness{
-		options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: append([]string{"--kinesis-quotas", "off"}, load.args...)},
-		random:  rand.New(rand.NewPCG(seed, 0)),
+		lives: lives{
+			options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: append([]string{"--kinesis-quotas", "off"}, load.args...)},
+			random:  rand.New(rand.NewPCG(seed, 0)),
+		},
 		history: &History{},
 		tagger:  &tagger{stream: "four"},
 	}
@@ -170,45 +157,8 @@ func awaitActive(t *testing.T, c *client, stream string) {
 	}
 }
 
-// start runs the server and connects to it.
-func (h *harness) start(t *testing.T) (*process.Server, *client) {
-	t.Helper()
-	s, err := process.Start(t.Context(), h.options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Kill(); err != nil {
-			t.Error(err)
-		}
-	})
-	c, err := dial(s.Ready.AWS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.close)
-	return s, c
-}
-
-// killEarly kills the server while it starts and recovers.
-func (h *harness) killEarly(t *testing.T) {
-	t.Helper()
-	s, err := process.Launch(h.options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-time.After(time.Duration(h.random.Int64N(int64(earlyMax)))):
-	case <-s.Done():
-		t.Fatalf("the server ended by itself:\n%s", s.Tail())
-	}
-	if err := s.Kill(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // live is one life of the server: load, then kill -9 at a random moment.
-func (h *harness) live(ctx context.Context) error {
+func (h *harness) live(ctx context.Context, _ int) error {
 	s, err := process.Start(ctx, h.options)
 	if err != nil {
 		return err
@@ -217,32 +167,14 @@ func (h *harness) live(ctx context.Context) error {
 		return errors.Join(err, s.Kill())
 	}
 	h.budget.Store(bytesPerKill)
-	errs := make(chan error, writers+len(h.readers)+1)
-	var wg sync.WaitGroup
-	run := func(f func(addr string) error) {
-		wg.Go(func() { errs <- f(s.Ready.AWS) })
-	}
+	load := []func(addr string) error{h.tagger.run}
 	for _, w := range h.writers {
-		run(w.run)
+		load = append(load, w.run)
 	}
 	for _, r := range h.readers {
-		run(r.run)
+		load = append(load, r.run)
 	}
-	run(h.tagger.run)
-	select {
-	case <-time.After(time.Duration(h.random.Int64N(int64(lifeMax)))):
-	case <-s.Done():
-		err = fmt.Errorf("the server ended by itself:\n%s", s.Tail())
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	err = errors.Join(err, s.Kill())
-	wg.Wait()
-	close(errs)
-	for e := range errs {
-		err = errors.Join(err, e)
-	}
-	return err
+	return h.killUnder(ctx, s, lifeMax, load, nil)
 }
 
 func (h *harness) checkTag(addr string) error {

@@ -4,7 +4,6 @@ package crash
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -46,10 +45,7 @@ type reshardRun struct {
 }
 
 func TestNothingIsLostRepeatedOrOutOfOrderWhileShardsChangeAndTheProcessIsKilled(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := newSeed()
 	kills := min(*killsFlag, reshardKills)
 	t.Logf("seed %d, %d kills", seed, kills)
 	r := newReshardRun(t, seed)
@@ -79,8 +75,10 @@ func TestNothingIsLostRepeatedOrOutOfOrderWhileShardsChangeAndTheProcessIsKilled
 func newReshardRun(t *testing.T, seed uint64) *reshardRun {
 	t.Helper()
 	h := &harness{
-		options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: []string{"--kinesis-quotas", "off"}},
-		random:  rand.New(rand.NewPCG(seed, 0)),
+		lives: lives{
+			options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: []string{"--kinesis-quotas", "off"}},
+			random:  rand.New(rand.NewPCG(seed, 0)),
+		},
 		history: &History{},
 	}
 	h.budget.Store(1 << 40)
@@ -147,33 +145,16 @@ func (r *reshardRun) live(ctx context.Context, changes int) error {
 	if err != nil {
 		return err
 	}
-	errs := make(chan error, reshardWriters+1+len(r.consumers))
-	var wg sync.WaitGroup
-	run := func(f func(addr string) error) {
-		wg.Go(func() { errs <- f(s.Ready.AWS) })
-	}
+	load := []func(addr string) error{r.resharder.run}
 	for _, w := range r.writers {
-		run(w.run)
+		load = append(load, w.run)
 	}
-	run(r.resharder.run)
 	for _, c := range r.consumers {
-		run(func(addr string) error { return c.run(ctx, addr) })
+		load = append(load, func(addr string) error { return c.run(ctx, addr) })
 	}
-	select {
-	case <-time.After(time.Duration(r.random.Int64N(int64(reshardLife)))):
-		err = r.await(s, fmt.Sprintf("%d changes", changes), func() bool { return int(r.resharder.changes.Load()) >= changes })
-	case <-s.Done():
-		err = fmt.Errorf("the server ended by itself:\n%s", s.Tail())
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	err = errors.Join(err, s.Kill())
-	wg.Wait()
-	close(errs)
-	for e := range errs {
-		err = errors.Join(err, e)
-	}
-	return err
+	return r.killUnder(ctx, s, reshardLife, load, func() error {
+		return r.await(s, fmt.Sprintf("%d changes", changes), func() bool { return int(r.resharder.changes.Load()) >= changes })
+	})
 }
 
 // await waits for something to be so while the server runs.

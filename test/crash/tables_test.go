@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,8 +22,7 @@ const workersEach = 3
 
 // tableHarness is one run of many kills on one table.
 type tableHarness struct {
-	options   process.Options
-	random    *rand.Rand
+	lives
 	clock     atomic.Int64
 	registers []*registerWorker
 	lists     []*listWorker
@@ -35,10 +33,7 @@ type tableHarness struct {
 // TestTablesSurviveKills loads one table with reads and writes of single items, appends to several lists at once, and transfers
 // between accounts, kills the server in the middle of it again and again, and looks at everything that was answered.
 func TestTablesSurviveKills(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := newSeed()
 	t.Logf("seed %d, %d kills", seed, *killsFlag)
 	for name, args := range map[string][]string{"usual bounds": nil, "small bounds": smallBounds} {
 		t.Run(name, func(t *testing.T) { killUnderTransactions(t, seed, args) })
@@ -49,23 +44,16 @@ func killUnderTransactions(t *testing.T, seed uint64, args []string) {
 	t.Helper()
 	h := newTableHarness(t, seed, args)
 	h.create(t)
-	early := 0
-	for life := range *killsFlag {
-		if h.random.IntN(earlyEvery) == 0 {
-			h.killEarly(t)
-			early++
-			continue
-		}
-		if err := h.live(t.Context(), life); err != nil {
-			t.Fatalf("seed %d, life %d: %v", seed, life, err)
-		}
-	}
+	early := h.again(t, seed, h.live)
 	h.check(t, seed, *killsFlag-early)
 }
 
 func newTableHarness(t *testing.T, seed uint64, args []string) *tableHarness {
 	t.Helper()
-	h := &tableHarness{options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: args}, random: rand.New(rand.NewPCG(seed, 0)), replay: newReplay()}
+	h := &tableHarness{
+		lives:  lives{options: process.Options{Data: filepath.Join(t.TempDir(), "data"), Args: args}, random: rand.New(rand.NewPCG(seed, 0))},
+		replay: newReplay(),
+	}
 	now := func() int64 { return h.clock.Add(1) }
 	random := func(i int) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(i)+1)) }
 	for i := range workersEach {
@@ -79,7 +67,7 @@ func newTableHarness(t *testing.T, seed uint64, args []string) *tableHarness {
 // create makes the table and the accounts in a first life, which ends with kill -9 too.
 func (h *tableHarness) create(t *testing.T) {
 	t.Helper()
-	s, c := startFor(t, h.options)
+	s, c := h.start(t)
 	if err := c.table("CreateTable", object{
 		"TableName": tableName, "BillingMode": "PAY_PER_REQUEST",
 		"StreamSpecification":  object{"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
@@ -113,18 +101,6 @@ func (h *tableHarness) create(t *testing.T) {
 	}
 }
 
-// startFor runs a server until the test is over and connects to it.
-func startFor(t *testing.T, o process.Options) (*process.Server, *client) {
-	t.Helper()
-	h := &harness{options: o}
-	return h.start(t)
-}
-
-func (h *tableHarness) killEarly(t *testing.T) {
-	t.Helper()
-	(&harness{options: h.options, random: h.random}).killEarly(t)
-}
-
 // live is one life of the server: what the crash before has left is looked at, then load, then kill -9 at a random moment.
 func (h *tableHarness) live(ctx context.Context, life int) error {
 	s, err := process.Start(ctx, h.options)
@@ -134,33 +110,12 @@ func (h *tableHarness) live(ctx context.Context, life int) error {
 	if err := h.lookAtRest(s.Ready.AWS); err != nil {
 		return errors.Join(err, s.Kill())
 	}
-	errs := make(chan error, 3*workersEach+2)
-	var wg sync.WaitGroup
-	run := func(f func(addr string) error) {
-		wg.Go(func() { errs <- f(s.Ready.AWS) })
-	}
+	load := []func(addr string) error{watchSum, h.replay.run}
 	for i := range workersEach {
 		h.lists[i].life = life
-		run(h.registers[i].run)
-		run(h.lists[i].run)
-		run(h.transfers[i].run)
+		load = append(load, h.registers[i].run, h.lists[i].run, h.transfers[i].run)
 	}
-	run(watchSum)
-	run(h.replay.run)
-	select {
-	case <-time.After(time.Duration(h.random.Int64N(int64(lifeMax)))):
-	case <-s.Done():
-		err = fmt.Errorf("the server ended by itself:\n%s", s.Tail())
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	err = errors.Join(err, s.Kill())
-	wg.Wait()
-	close(errs)
-	for e := range errs {
-		err = errors.Join(err, e)
-	}
-	return err
+	return h.killUnder(ctx, s, lifeMax, load, nil)
 }
 
 // watchSum reads the sum of all accounts again and again.
@@ -218,7 +173,7 @@ func (h *tableHarness) lookAtRest(addr string) error {
 // check reads everything at the end and hands it to the checkers.
 func (h *tableHarness) check(t *testing.T, seed uint64, lives int) {
 	t.Helper()
-	s, c := startFor(t, h.options)
+	s, c := h.start(t)
 	if err := h.lookAtRest(s.Ready.AWS); err != nil {
 		t.Error(err)
 	}

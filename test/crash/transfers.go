@@ -66,7 +66,7 @@ func (t *Transfer) request() object {
 	}}
 }
 
-// sum reads all accounts in one transaction.
+// sumOfAccounts reads all accounts in one transaction.
 func sumOfAccounts(c *client) (int, error) {
 	var gets []object
 	for i := range accounts {
