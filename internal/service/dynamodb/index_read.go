@@ -250,14 +250,15 @@ func (p *page) fetched(tx store.ReadTx, rows [][]byte) ([][]byte, error) {
 }
 
 // cost is what reading a page has cost: the table, and the index if it was read.
-func (g target) cost(pg *page, consistent bool) (units float64, arms []arm) {
+func (g target) cost(pg *page, consistent bool) cost {
 	if g.index == nil {
-		return readUnits(pg.size, consistent), nil
+		return cost{units: readUnits(pg.size, consistent)}
 	}
+	c := cost{arms: []arm{{g.index, readUnits(pg.size, consistent)}}}
 	for _, size := range pg.fetches {
-		units += readUnits(size, consistent)
+		c.units += readUnits(size, consistent)
 	}
-	return units, []arm{{g.index, readUnits(pg.size, consistent)}}
+	return c
 }
 
 // within says whether a key is one of those that a page reads.

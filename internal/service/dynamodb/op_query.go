@@ -47,7 +47,22 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 	if in.Limit != nil {
 		pg.limit = int(*in.Limit)
 	}
-	var g target
+	g, used, err := s.readPage(ctx, p, sel, pg, func(g target) error { return g.aim(pg, &sel, &plan, start) })
+	if err != nil {
+		return nil, apiError(err)
+	}
+	out := &dynamodbapi.QueryOutput{
+		Items: pg.items, Count: &pg.matched, ScannedCount: &pg.scanned,
+		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, used.units, used.arms...),
+	}
+	out.LastEvaluatedKey, err = pg.lastKey(g)
+	return out, apiError(err)
+}
+
+// readPage reads a page of what a request selects, to which aim points it, and counts and returns what that has cost.
+//
+// Errors: ResourceNotFoundException, those of aim, of throttle.admit and of page.read.
+func (s *Service) readPage(ctx context.Context, p place, sel selection, pg *page, aim func(g target) error) (g target, used cost, err error) {
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
 		t, err := s.live(tx, p)
 		if err != nil {
@@ -56,7 +71,7 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 		if g, err = sel.target(t); err != nil {
 			return err
 		}
-		if err := g.aim(pg, &sel, &plan, start); err != nil {
+		if err := aim(g); err != nil {
 			return err
 		}
 		if err := s.throttle.admit(t.gauge(p, g.index, false), 0); err != nil {
@@ -68,19 +83,11 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 		return pg.read(tx)
 	})
 	if err != nil {
-		return nil, apiError(err)
+		return g, used, err
 	}
-	units, arms := g.cost(pg, sel.consistent)
-	s.spend(g.table, p, false, units, arms)
-	out := &dynamodbapi.QueryOutput{
-		Items: pg.items, Count: &pg.matched, ScannedCount: &pg.scanned,
-		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, units, arms...),
-	}
-	if out.Items == nil && !pg.count {
-		out.Items = emptyItems
-	}
-	out.LastEvaluatedKey, err = pg.lastKey(g)
-	return out, apiError(err)
+	used = g.cost(pg, sel.consistent)
+	s.spend(g.table, p, false, used.units, used.arms)
+	return g, used, nil
 }
 
 // live reads a table for its items.

@@ -6,16 +6,11 @@ import (
 	"errors"
 	"fmt"
 
-	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
-	"millrace/internal/core/store"
 	"millrace/internal/service/dynamodb/expr"
 	"millrace/internal/service/dynamodb/keyenc"
 	"millrace/internal/service/dynamodb/value"
 )
-
-// emptyItems is a list without items, which is sent, where nil is not.
-var emptyItems = []api.JSON{}
 
 // Scan: the items of a table or index, or of one of its segments.
 //
@@ -54,15 +49,7 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 	if in.Limit != nil {
 		pg.limit = int(*in.Limit)
 	}
-	var g target
-	err = s.store.View(ctx, func(tx store.ReadTx) error {
-		t, err := s.live(tx, p)
-		if err != nil {
-			return err
-		}
-		if g, err = sel.target(t); err != nil {
-			return err
-		}
+	g, used, err := s.readPage(ctx, p, sel, pg, func(g target) error {
 		if g.index != nil && start != nil {
 			if err := g.checkStartWhole(start); err != nil {
 				return err
@@ -74,28 +61,14 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 		if err := g.aimScan(pg, in.Segment, in.TotalSegments, start); err != nil {
 			return err
 		}
-		if err := t.checkScalars(&plan); err != nil {
-			return err
-		}
-		if err := s.throttle.admit(t.gauge(p, g.index, false), 0); err != nil {
-			return err
-		}
-		if err := s.delay(tx, g, pg); err != nil {
-			return err
-		}
-		return pg.read(tx)
+		return g.table.checkScalars(&plan)
 	})
 	if err != nil {
 		return nil, apiError(err)
 	}
-	units, arms := g.cost(pg, sel.consistent)
-	s.spend(g.table, p, false, units, arms)
 	out := &dynamodbapi.ScanOutput{
 		Items: pg.items, Count: &pg.matched, ScannedCount: &pg.scanned,
-		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, units, arms...),
-	}
-	if out.Items == nil && !pg.count {
-		out.Items = emptyItems
+		ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, used.units, used.arms...),
 	}
 	out.LastEvaluatedKey, err = pg.lastKey(g)
 	return out, apiError(err)

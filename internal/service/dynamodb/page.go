@@ -35,7 +35,7 @@ type page struct {
 	past     past   // what rows were, of an index that is shown as it was
 	fetch    *table // the items of the rows are read from this table, of which a local index is; nil: rows are shown as they are
 
-	items   []api.JSON
+	items   []api.JSON // nil when they are only counted; an empty list is sent, where nil is not
 	matched int32
 	scanned int32
 	size    int    // bytes evaluated
@@ -51,6 +51,9 @@ type page struct {
 func (p *page) read(tx store.ReadTx) error {
 	p.items, p.matched, p.scanned, p.size, p.last, p.more = nil, 0, 0, 0, nil, false
 	p.fetches, p.whole = nil, 0
+	if !p.count {
+		p.items = []api.JSON{}
+	}
 	from, to, run := p.from, p.to, firstRun
 	for bytes.Compare(from, to) < 0 {
 		if p.limit > 0 {
