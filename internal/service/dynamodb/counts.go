@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 )
 
@@ -62,19 +63,14 @@ func (c *count) fields() [4]*int64 { return [...]*int64{&c.items, &c.bytes, &c.a
 //
 // Errors: *store.CorruptError.
 func decodeCount(v []byte) (*count, error) {
-	if len(v) == 0 || v[0] != countVersion {
-		return nil, corrupt("count of items")
-	}
-	c := &count{}
-	v = v[1:]
+	d := field.Reader{B: v}
+	version, c := d.Byte(), &count{}
 	for _, at := range c.fields() {
-		u, n := binary.Uvarint(v)
-		if n <= 0 || int64(u) < 0 {
-			return nil, corrupt("count of items")
+		if *at = int64(d.Uvarint()); *at < 0 {
+			d.Fail()
 		}
-		*at, v = int64(u), v[n:]
 	}
-	if len(v) > 0 {
+	if !d.Done() || version != countVersion {
 		return nil, corrupt("count of items")
 	}
 	return c, nil

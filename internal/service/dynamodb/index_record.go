@@ -88,19 +88,7 @@ func encodeIndex(ix *index) []byte {
 // decodeIndex reads what encodeIndex wrote; nil when it is none.
 func decodeIndex(v []byte) *index {
 	ix := &index{}
-	for len(v) > 0 {
-		tag := v[0]
-		size, n := binary.Uvarint(v[1:])
-		if n <= 0 || size > uint64(len(v)-1-n) {
-			return nil
-		}
-		v = v[1+n:]
-		if !ix.field(tag, v[:size]) {
-			return nil
-		}
-		v = v[size:]
-	}
-	if ix.name == "" || ix.num == 0 || ix.state == 0 || ix.project == 0 || len(ix.hash) == 0 ||
+	if !readFields(v, ix.field) || ix.name == "" || ix.num == 0 || ix.state == 0 || ix.project == 0 || len(ix.hash) == 0 ||
 		len(ix.hash) > keyenc.MaxParts || len(ix.sort) > keyenc.MaxParts {
 		return nil
 	}
@@ -149,13 +137,7 @@ func (ix *index) setNumber(tag byte, u uint64) bool {
 		*at = u == 1
 		return u == 1
 	}
-	for _, n := range ix.numbers() {
-		if n.tag == tag {
-			*n.at = int64(u)
-			return int64(u) >= 0
-		}
-	}
-	return false
+	return setNumber(ix.numbers(), tag, u)
 }
 
 // indexesFit says that the key attributes of all indexes have types, and that their numbers were given out.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"millrace/internal/api/dynamodbapi"
+	"millrace/internal/core/field"
 )
 
 // The KMS key of a table is kept and shown; there is no KMS, and every key that is well formed exists. A table that has one is sealed at
@@ -174,17 +175,10 @@ func (e *sse) append(v []byte) []byte {
 
 // decode reads what append wrote; false when it is something else.
 func (e *sse) decode(p []byte) bool {
-	var u [5]uint64
-	for i := range u {
-		var n int
-		if u[i], n = binary.Uvarint(p); n <= 0 || int64(u[i]) < 0 {
-			return false
-		}
-		p = p[n:]
-	}
-	if u[3] > 1 || u[4] > uint64(len(p)) {
-		return false
-	}
-	*e = sse{key: string(p[:u[4]]), next: string(p[u[4]:]), changing: u[3] == 1, began: int64(u[0]), last: int64(u[1]), changes: int64(u[2])}
-	return (e.changing || e.next == "") && *e != sse{}
+	d := field.Reader{B: p}
+	*e = sse{began: int64(d.Uvarint()), last: int64(d.Uvarint()), changes: int64(d.Uvarint())}
+	changing := d.Uvarint()
+	e.key = d.TextVar()
+	e.next, e.changing = string(d.B), changing == 1
+	return !d.Bad && changing <= 1 && min(e.began, e.last, e.changes) >= 0 && (e.changing || e.next == "") && *e != sse{}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math"
 
+	"millrace/internal/core/field"
 	"millrace/internal/core/store"
 	"millrace/internal/service/dynamodb/expr"
 	"millrace/internal/service/dynamodb/value"
@@ -154,23 +155,35 @@ func decodeTable(v []byte) (*table, error) {
 		return nil, corrupt("table")
 	}
 	t := &table{}
-	for v = v[1:]; len(v) > 0; {
-		tag := v[0]
-		size, n := binary.Uvarint(v[1:])
-		if n <= 0 || size > uint64(len(v)-1-n) {
-			return nil, corrupt("table")
-		}
-		v = v[1+n:]
-		if !t.field(tag, v[:size]) {
-			return nil, corrupt("table")
-		}
-		v = v[size:]
-	}
-	if t.num == 0 || t.state < stateActive || t.state > stateDeleting || t.attribute(t.hash).Kind == value.KindNone ||
+	if !readFields(v[1:], t.field) || t.num == 0 || t.state < stateActive || t.state > stateDeleting || t.attribute(t.hash).Kind == value.KindNone ||
 		t.sort != "" && t.attribute(t.sort).Kind == value.KindNone || !t.indexesFit() {
 		return nil, corrupt("table")
 	}
 	return t, nil
+}
+
+// readFields gives the fields of a record one by one; false when it is not made of fields, or one is refused.
+func readFields(v []byte, take func(tag byte, p []byte) bool) bool {
+	d := field.Reader{B: v}
+	for len(d.B) > 0 {
+		tag := d.Byte()
+		p := d.Take(d.Count(len(d.B)))
+		if d.Bad || !take(tag, p) {
+			return false
+		}
+	}
+	return true
+}
+
+// setNumber sets the field with a tag; false when none has it.
+func setNumber(numbers []number, tag byte, u uint64) bool {
+	for _, n := range numbers {
+		if n.tag == tag {
+			*n.at = int64(u)
+			return int64(u) >= 0
+		}
+	}
+	return false
 }
 
 // field reads one field; false when it is none.
@@ -222,18 +235,12 @@ func tag23(p []byte, size int) tag { return tag{string(p[:size]), string(p[size:
 
 // decodeThroughput reads what encodeThroughput wrote; nil when it is none.
 func decodeThroughput(p []byte) *throughput {
-	var u [3]uint64
-	for i := range u {
-		var n int
-		if u[i], n = binary.Uvarint(p); n <= 0 {
-			return nil
-		}
-		p = p[n:]
-	}
-	if len(p) > 0 || u[0] > uint64(onDemand) || int64(u[1]) < 0 || int64(u[2]) < 0 {
+	d := field.Reader{B: p}
+	billed, read, write := d.Uvarint(), int64(d.Uvarint()), int64(d.Uvarint())
+	if !d.Done() || billed > uint64(onDemand) || read < 0 || write < 0 {
 		return nil
 	}
-	return &throughput{billing(u[0]), int64(u[1]), int64(u[2])}
+	return &throughput{billing(billed), read, write}
 }
 
 func (t *table) setNumber(tag byte, u uint64) bool {
@@ -260,11 +267,5 @@ func (t *table) setNumber(tag byte, u uint64) bool {
 		t.protected = u == 1
 		return u == 1
 	}
-	for _, n := range t.numbers() {
-		if n.tag == tag {
-			*n.at = int64(u)
-			return int64(u) >= 0
-		}
-	}
-	return false
+	return setNumber(t.numbers(), tag, u)
 }
