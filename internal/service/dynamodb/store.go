@@ -70,6 +70,18 @@ func placeOf(b []byte) (place, bool) {
 	return place{account: string(account), region: string(region), table: string(name), named: string(name)}, ok && more
 }
 
+// appendNoted appends place and table, each part with a zero byte behind it: what a note of a table says of where that is.
+func appendNoted(v []byte, p place) []byte { return append(append(appendPlace(v, p), p.table...), 0) }
+
+// cutNoted reads what appendNoted wrote off the front of b.
+func cutNoted(b []byte) (p place, rest []byte, ok bool) {
+	parts := bytes.SplitN(b, []byte{0}, 4)
+	if len(parts) != 4 {
+		return place{}, nil, false
+	}
+	return place{account: string(parts[0]), region: string(parts[1]), table: string(parts[2]), named: string(parts[2])}, parts[3], true
+}
+
 // itemPrefix is what the keys of a table's items begin with.
 func itemPrefix(num uint64) []byte {
 	k := make([]byte, 0, 64)

@@ -30,8 +30,7 @@ func sealNoteKey(num uint64) []byte {
 func (n *sealNote) encode() []byte {
 	v := binary.BigEndian.AppendUint64([]byte{sealNoteVersion}, uint64(n.made))
 	v = binary.BigEndian.AppendUint64(v, n.sealed)
-	v = append(append(appendPlace(v, n.place), n.place.table...), 0)
-	return append(v, n.next...)
+	return append(appendNoted(v, n.place), n.next...)
 }
 
 // decodeSealNote reads what encode wrote.
@@ -41,12 +40,11 @@ func decodeSealNote(kv store.KV) (n sealNote, err error) {
 	d := field.Reader{B: kv.Value}
 	version := d.Byte()
 	n.made, n.sealed = int64(d.Uint64()), d.Uint64()
-	parts := bytes.SplitN(d.B, []byte{0}, 4)
-	if d.Bad || len(parts) != 4 || version != sealNoteVersion || len(kv.Key) != 11 {
+	var ok bool
+	if n.place, n.next, ok = cutNoted(d.B); !ok || d.Bad || version != sealNoteVersion || len(kv.Key) != 11 {
 		return n, corrupt("note of a data key")
 	}
-	n.place = place{account: string(parts[0]), region: string(parts[1]), table: string(parts[2]), named: string(parts[2])}
-	n.num, n.next = binary.BigEndian.Uint64(kv.Key[3:]), parts[3]
+	n.num = binary.BigEndian.Uint64(kv.Key[3:])
 	if len(n.next) > 0 && !bytes.HasPrefix(n.next, itemPrefix(n.num)) && !bytes.HasPrefix(n.next, indexPrefix(n.num, 0)[:itemPrefixSize]) {
 		return n, corrupt("note of a data key")
 	}

@@ -51,8 +51,7 @@ type ttlNote struct {
 }
 
 func (n *ttlNote) encode() []byte {
-	v := appendPlace([]byte{ttlNoteVersion}, n.place)
-	return append(append(append(v, n.place.table...), 0), n.next...)
+	return append(appendNoted([]byte{ttlNoteVersion}, n.place), n.next...)
 }
 
 // decodeTTLNote reads a note.
@@ -62,17 +61,9 @@ func decodeTTLNote(kv store.KV) (n ttlNote, err error) {
 	if len(kv.Key) != 11 || len(kv.Value) == 0 || kv.Value[0] != ttlNoteVersion {
 		return n, corrupt("note of time to live")
 	}
-	cut := kv.Value[1:]
-	for range 3 {
-		at := bytes.IndexByte(cut, 0)
-		if at < 0 {
-			return n, corrupt("note of time to live")
-		}
-		cut = cut[at+1:]
-	}
-	n.num, n.next = binary.BigEndian.Uint64(kv.Key[3:]), cut
+	n.num = binary.BigEndian.Uint64(kv.Key[3:])
 	var ok bool
-	if n.place, ok = placeOf(kv.Value[1 : len(kv.Value)-len(cut)-1]); !ok {
+	if n.place, n.next, ok = cutNoted(kv.Value[1:]); !ok {
 		return n, corrupt("note of time to live")
 	}
 	return n, nil
