@@ -27,12 +27,11 @@ const textCollection = "Collection size exceeded."
 //
 // Errors: value.ErrCorrupt.
 func (t *table) collectionKey(at []byte) ([]byte, error) {
-	prefix := len(itemPrefix(t.num))
-	rest, err := keyenc.Skip(at[prefix+keyenc.HashSize:], t.attribute(t.hash).Kind)
+	rest, err := keyenc.Skip(at[itemPrefixSize+keyenc.HashSize:], t.attribute(t.hash).Kind)
 	if err != nil {
 		return nil, err
 	}
-	return append(indexPrefix(t.num, 0), at[prefix:len(at)-len(rest)]...), nil
+	return append(indexPrefix(t.num, 0), at[itemPrefixSize:len(at)-len(rest)]...), nil
 }
 
 // readCollection is the size of a collection in bytes.
@@ -88,7 +87,7 @@ func (w *write) metrics(tx store.ReadTx) error {
 		return err
 	}
 	hash := w.table.attribute(w.table.hash)
-	v, _, err := keyenc.Decode(key[len(indexPrefix(0, 0))+keyenc.HashSize:], hash.Kind)
+	v, _, err := keyenc.Decode(key[indexPrefixSize+keyenc.HashSize:], hash.Kind)
 	if err != nil {
 		return err
 	}

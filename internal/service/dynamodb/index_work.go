@@ -226,13 +226,19 @@ func (s *Service) fillIndex(ctx context.Context, f *fill) (did bool, err error) 
 			at = append(at, kv.Key)
 		}
 	}
-	err = s.writeFill(ctx, f, at, next)
-	for errors.Is(err, store.ErrContention) && len(at) > 1 { // fewer items meet fewer writers
+	return true, inHalves(at, next, func(at [][]byte, next []byte) error { return s.writeFill(ctx, f, at, next) })
+}
+
+// inHalves has keys written, behind which the work goes on at next: all, or while that meets writers of the same items the first half,
+// of which the last decides where it goes on.
+func inHalves(at [][]byte, next []byte, write func(at [][]byte, next []byte) error) error {
+	err := write(at, next)
+	for errors.Is(err, store.ErrContention) && len(at) > 1 {
 		at = at[:len(at)/2]
 		next = append(bytes.Clone(at[len(at)-1]), 0)
-		err = s.writeFill(ctx, f, at, next)
+		err = write(at, next)
 	}
-	return true, err
+	return err
 }
 
 // look reads the next items, and the key to go on from; nil when they are the last.

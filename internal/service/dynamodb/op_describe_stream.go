@@ -18,7 +18,7 @@ import (
 // Errors: ResourceNotFoundException, ValidationException
 // Source: DynamoDB API reference, DescribeStream (read 2026-11)
 func (s *Service) DescribeStream(ctx context.Context, in *dynamodbstreamsapi.DescribeStreamInput) (*dynamodbstreamsapi.DescribeStreamOutput, error) {
-	limit, err := listLimit(in.Limit)
+	limit, err := pageLimit(in.Limit, maxListed)
 	if err != nil {
 		return nil, err
 	}

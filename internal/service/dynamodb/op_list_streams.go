@@ -24,7 +24,7 @@ const maxListed = 100
 // Source: DynamoDB API reference, ListStreams (read 2026-11)
 func (s *Service) ListStreams(ctx context.Context, in *dynamodbstreamsapi.ListStreamsInput) (*dynamodbstreamsapi.ListStreamsOutput, error) {
 	call := api.CallFrom(ctx)
-	limit, err := listLimit(in.Limit)
+	limit, err := pageLimit(in.Limit, maxListed)
 	if err != nil {
 		return nil, err
 	}
@@ -78,13 +78,13 @@ func (s *Service) listStreams(ctx context.Context, from, to []byte, limit int) (
 	return out, err
 }
 
-// listLimit is how many are asked for.
-func listLimit(asked *int32) (int, error) {
+// pageLimit is how many are asked for, of most at most; that bound is not in the model.
+func pageLimit(asked *int32, most int) (int, error) {
 	switch {
 	case asked == nil:
-		return maxListed, nil
-	case *asked > maxListed:
-		return 0, errConstraints([]string{fmt.Sprintf("Value '%d' at 'limit' failed to satisfy constraint: Member must have value less than or equal to %d", *asked, maxListed)})
+		return most, nil
+	case int(*asked) > most:
+		return 0, errConstraints([]string{fmt.Sprintf("Value '%d' at 'limit' failed to satisfy constraint: Member must have value less than or equal to %d", *asked, most)})
 	}
 	return int(*asked), nil
 }

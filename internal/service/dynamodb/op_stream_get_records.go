@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbstreamsapi"
@@ -26,11 +25,9 @@ const (
 // Errors: ExpiredIteratorException, ResourceNotFoundException, TrimmedDataAccessException, ValidationException
 // Source: DynamoDB API reference, GetRecords (read 2026-11)
 func (s *Service) GetRecords(ctx context.Context, in *dynamodbstreamsapi.GetRecordsInput) (*dynamodbstreamsapi.GetRecordsOutput, error) {
-	limit := maxStreamRecords
-	if in.Limit != nil {
-		if limit = int(*in.Limit); limit > maxStreamRecords {
-			return nil, errConstraints([]string{fmt.Sprintf("Value '%d' at 'limit' failed to satisfy constraint: Member must have value less than or equal to %d", limit, maxStreamRecords)})
-		}
+	limit, err := pageLimit(in.Limit, maxStreamRecords)
+	if err != nil {
+		return nil, err
 	}
 	it, err := s.openIterator(api.CallFrom(ctx), in.ShardIterator, s.store.Now())
 	if err != nil {

@@ -30,10 +30,11 @@ const (
 	upkeepSeal  = 0x03
 )
 
-// Bytes of a key before an item's own: itemPrefix, and a second more in an expiry row.
+// Bytes of a key before an item's own: itemPrefix, a second more in an expiry row, and the number of the index in indexPrefix.
 const (
-	itemPrefixSize = 2 + 8
-	expiryRowSize  = itemPrefixSize + 8
+	itemPrefixSize  = 2 + 8
+	expiryRowSize   = itemPrefixSize + 8
+	indexPrefixSize = itemPrefixSize + 4
 )
 
 // counterTable numbers tables.

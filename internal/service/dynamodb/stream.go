@@ -70,16 +70,13 @@ func (c *captured) partition(hash uint16) store.PartitionID {
 	panic("dynamodb: a capture without the last hash was decoded")
 }
 
-// itemKeyAt is where the key of an item begins in its key in the store: behind family, kind and table.
-const itemKeyAt = 10
-
 // capture appends the record of the change, if the table's are captured.
 func (c *change) capture(tx store.Tx) error {
 	to := c.table.capture
 	if to == nil {
 		return nil
 	}
-	key := c.at[itemKeyAt:]
+	key := c.at[itemPrefixSize:]
 	hash, _ := keyenc.HashOf(key)
 	if c.table.dataKey != 0 {
 		c.table.vault.count(c.table.num, 1)

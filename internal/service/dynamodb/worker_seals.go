@@ -70,12 +70,11 @@ func (s *Service) sealOlder(ctx context.Context, n *sealNote) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	did, err := s.sealAt(ctx, n, at, next)
-	for errors.Is(err, store.ErrContention) && len(at) > 1 { // fewer values meet fewer writers
-		at = at[:len(at)/2]
-		next = append(bytes.Clone(at[len(at)-1]), 0)
+	did := false
+	err = inHalves(at, next, func(at [][]byte, next []byte) (err error) {
 		did, err = s.sealAt(ctx, n, at, next)
-	}
+		return err
+	})
 	return did && err == nil, err
 }
 
