@@ -24,7 +24,7 @@ import (
 func TestStreamsAdapterProcessesEveryChangeInOrder(t *testing.T) {
 	t.Parallel() // as the other application
 	s := start(t, process.Options{Args: []string{"--dynamodb-stream-rotation", "4s", "--dynamodb-stream-split-rate", "20", "--state-delay", "1ms"}})
-	classPath := compile(t, program.Part(t, "streams-adapter", "lib", "*"), "clients/StreamConsumer.java", "clients/Worker.java")
+	classPath := compile(t, program.Part(t, "streams-adapter", "lib", "*"), "clients/StreamConsumer.java", "clients/Worker.java", "clients/Processor.java")
 	c := &changing{goTables: newGoTables(s.Endpoint(), "changing", http.DefaultClient), workers: newWorkers(t), items: map[string]*history{}}
 	c.create(t)
 	args := []string{s.Endpoint(), c.streamARN, "app-changes"}

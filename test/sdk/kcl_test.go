@@ -46,7 +46,7 @@ func TestKCLProcessesEveryRecordInOrder(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := startOn(t, process.Options{Data: data, Args: noQuotas})
 	ca, _ := authority(t, data)
-	classPath := compile(t, program.Part(t, "kcl", "lib", "*"), "clients/Consumer.java", "clients/Worker.java", "clients/Producer.java")
+	classPath := compile(t, program.Part(t, "kcl", "lib", "*"), "clients/Consumer.java", "clients/Worker.java", "clients/Processor.java", "clients/Producer.java")
 	for _, retrieval := range []string{"polling", "fanout"} {
 		t.Run(retrieval, func(t *testing.T) {
 			t.Parallel()

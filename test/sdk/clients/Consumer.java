@@ -9,8 +9,7 @@ import software.amazon.kinesis.common.InitialPositionInStreamExtended;
 import software.amazon.kinesis.common.KinesisClientUtil;
 import software.amazon.kinesis.coordinator.Scheduler;
 import software.amazon.kinesis.leases.LeaseManagementConfig;
-import software.amazon.kinesis.lifecycle.events.*;
-import software.amazon.kinesis.processor.ShardRecordProcessor;
+import software.amazon.kinesis.lifecycle.events.ProcessRecordsInput;
 import software.amazon.kinesis.processor.SingleStreamTracker;
 import software.amazon.kinesis.retrieval.KinesisClientRecord;
 import software.amazon.kinesis.retrieval.RetrievalSpecificConfig;
@@ -25,12 +24,9 @@ import software.amazon.kinesis.retrieval.polling.PollingConfig;
  * {@code WORKER SHARD KEY DATA} of the file, data up to its second slash, before its checkpoint; a shard that ended a line {@code
  * WORKER SHARD ended}. Several workers may share the file: lines are in the order in which they were processed.
  */
-public final class Consumer implements ShardRecordProcessor {
-    private final Worker worker;
-    private String shard;
-
+public final class Consumer extends Processor {
     private Consumer(Worker worker) {
-        this.worker = worker;
+        super(worker);
     }
 
     public static void main(String[] args) throws Exception {
@@ -53,36 +49,13 @@ public final class Consumer implements ShardRecordProcessor {
             worker.metrics(configs), configs.processorConfig(), configs.retrievalConfig().retrievalSpecificConfig(specific)));
     }
 
-    @Override
-    public void initialize(InitializationInput in) {
-        shard = in.shardId();
+    private static String text(KinesisClientRecord r) {
+        String[] data = StandardCharsets.UTF_8.decode(r.data()).toString().split("/", 3);
+        return r.partitionKey() + " " + data[0] + "/" + data[1];
     }
 
     @Override
     public void processRecords(ProcessRecordsInput in) {
-        if (in.records().isEmpty()) {
-            return;
-        }
-        StringBuilder lines = new StringBuilder();
-        for (KinesisClientRecord r : in.records()) {
-            String[] data = StandardCharsets.UTF_8.decode(r.data()).toString().split("/", 3);
-            lines.append(worker.name).append(' ').append(shard).append(' ').append(r.partitionKey()).append(' ')
-                .append(data[0]).append('/').append(data[1]).append('\n');
-        }
-        worker.write(lines);
-        worker.checkpoint(in.checkpointer());
-    }
-
-    @Override
-    public void leaseLost(LeaseLostInput in) {}
-
-    @Override
-    public void shardEnded(ShardEndedInput in) {
-        worker.ended(shard, in.checkpointer());
-    }
-
-    @Override
-    public void shutdownRequested(ShutdownRequestedInput in) {
-        worker.checkpoint(in.checkpointer());
+        process(in.records(), Consumer::text, in.checkpointer());
     }
 }

@@ -16,7 +16,6 @@ import software.amazon.awssdk.services.dynamodb.streams.DynamoDbStreamsClient;
 import software.amazon.kinesis.common.ConfigsBuilder;
 import software.amazon.kinesis.common.InitialPositionInStream;
 import software.amazon.kinesis.common.InitialPositionInStreamExtended;
-import software.amazon.kinesis.lifecycle.events.*;
 
 /**
  * A worker of the Kinesis Client Library that reads changes of a table through the adapter of DynamoDB Streams, both unchanged from
@@ -26,12 +25,9 @@ import software.amazon.kinesis.lifecycle.events.*;
  * file before its checkpoint; an image is {@code n:text:blob in hex}, or {@code -} when there is none. A shard that ended is a line {@code WORKER
  * SHARD ended}. Several workers may share the file.
  */
-public final class StreamConsumer implements DynamoDBStreamsShardRecordProcessor {
-    private final Worker worker;
-    private String shard;
-
+public final class StreamConsumer extends Processor implements DynamoDBStreamsShardRecordProcessor {
     private StreamConsumer(Worker worker) {
-        this.worker = worker;
+        super(worker);
     }
 
     public static void main(String[] args) throws Exception {
@@ -56,37 +52,14 @@ public final class StreamConsumer implements DynamoDBStreamsShardRecordProcessor
         return !there ? "-" : item.get("n").n() + ":" + item.get("text").s() + ":" + HexFormat.of().formatHex(item.get("blob").b().asByteArray());
     }
 
-    @Override
-    public void initialize(InitializationInput in) {
-        shard = in.shardId();
+    private static String text(DynamoDBStreamsClientRecord r) {
+        StreamRecord change = r.getRecord().dynamodb();
+        return String.join(" ", r.getRecord().eventNameAsString(), change.keys().get("pk").s(), image(change.hasOldImage(), change.oldImage()),
+            image(change.hasNewImage(), change.newImage()));
     }
 
     @Override
     public void processRecords(DynamoDBStreamsProcessRecordsInput in) {
-        if (in.records().isEmpty()) {
-            return;
-        }
-        StringBuilder lines = new StringBuilder();
-        for (DynamoDBStreamsClientRecord r : in.records()) {
-            StreamRecord change = r.getRecord().dynamodb();
-            lines.append(worker.name).append(' ').append(shard).append(' ').append(r.getRecord().eventNameAsString()).append(' ')
-                .append(change.keys().get("pk").s()).append(' ').append(image(change.hasOldImage(), change.oldImage())).append(' ')
-                .append(image(change.hasNewImage(), change.newImage())).append('\n');
-        }
-        worker.write(lines);
-        worker.checkpoint(in.checkpointer());
-    }
-
-    @Override
-    public void leaseLost(LeaseLostInput in) {}
-
-    @Override
-    public void shardEnded(ShardEndedInput in) {
-        worker.ended(shard, in.checkpointer());
-    }
-
-    @Override
-    public void shutdownRequested(ShutdownRequestedInput in) {
-        worker.checkpoint(in.checkpointer());
+        process(in.records(), StreamConsumer::text, in.checkpointer());
     }
 }
