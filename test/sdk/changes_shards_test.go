@@ -3,14 +3,9 @@
 package sdk
 
 import (
-	"fmt"
-	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 )
 
@@ -52,41 +47,4 @@ func (c *changing) shards(t *testing.T) {
 	if count[1] == 0 || count[2] == 0 {
 		t.Error("want some that went on in one, and some in two")
 	}
-}
-
-// leases checks the table: shards that are open are held by the survivor, and those that ended are done or forgotten.
-func (c *changing) leases(t *testing.T, endpoint string) {
-	t.Helper()
-	table := newGoTables(endpoint, "app-changes", http.DefaultClient)
-	type lease struct {
-		Key        string `dynamodbav:"leaseKey"`
-		Owner      string `dynamodbav:"leaseOwner"`
-		Checkpoint string `dynamodbav:"checkpoint"`
-	}
-	var last string
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("leases: %s", last)
-		}
-	})
-	c.await(t, "leases of the survivor", func() bool {
-		_, open := c.describe(t)
-		out := must[*dynamodb.ScanOutput](t)(table.Scan(t.Context(), &dynamodb.ScanInput{TableName: table.table, ConsistentRead: aws.Bool(true)}))
-		var found []lease
-		if err := attributevalue.UnmarshalListOfMaps(out.Items, &found); err != nil {
-			t.Fatal(err)
-		}
-		last = fmt.Sprintf("%+v, open: %v", found, open)
-		held := 0
-		for _, l := range found {
-			switch {
-			case !strings.HasPrefix(l.Key, "shardId-"): // of other kinds: states and metrics of the workers
-			case open[l.Key] && l.Owner == "red" && (len(l.Checkpoint) == 21 || l.Checkpoint == "TRIM_HORIZON"):
-				held++
-			case open[l.Key] || l.Checkpoint != "SHARD_END":
-				return false
-			}
-		}
-		return held == len(open)
-	})
 }

@@ -39,7 +39,11 @@ func TestStreamsAdapterProcessesEveryChangeInOrder(t *testing.T) {
 	c.await(t, "every change", func() bool { return c.complete(t) })
 	c.inOrder(t)
 	c.shards(t)
-	c.leases(t, s.Endpoint()) // red is killed with the test: this version of the library often takes more than 15 s to end politely
+	c.awaitLeases(t, s.Endpoint(), "app-changes", "red", 21, func() map[string]bool {
+		_, open := c.describe(t)
+		return open
+	})
+	// red is killed with the test: this version of the library often takes more than 15 s to end politely.
 }
 
 // changing is a table whose items change at random, and two workers that follow.

@@ -4,7 +4,6 @@ package sdk
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -106,7 +104,9 @@ func (a *application) play(t *testing.T) {
 	a.await(t, "every record", func() bool { return a.complete(t) })
 	a.inOrder(t)
 	for name, survivor := range a.running {
-		a.leases(t, name)
+		a.awaitLeases(t, a.endpoint, a.name, name, 56, func() map[string]bool {
+			return map[string]bool{"shardId-000000000001": true, "shardId-000000000004": true, "shardId-000000000005": true, "shardId-000000000006": true}
+		})
 		a.metrics(t)
 		if err := survivor.Stop(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -190,44 +190,6 @@ func (a *application) inOrder(t *testing.T) {
 		}
 	}
 	t.Logf("%d records were processed again after a worker died", again)
-}
-
-// leases checks the table: the survivor holds those of open shards, with checkpoints
-// unless no record came, and those of the others have ended.
-func (a *application) leases(t *testing.T, survivor string) {
-	t.Helper()
-	c := newGoTables(a.endpoint, a.name, http.DefaultClient)
-	open := []string{"shardId-000000000001", "shardId-000000000004", "shardId-000000000005", "shardId-000000000006"}
-	type lease struct {
-		Key        string `dynamodbav:"leaseKey"`
-		Owner      string `dynamodbav:"leaseOwner"`
-		Checkpoint string `dynamodbav:"checkpoint"`
-	}
-	var last string
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("leases: %s", last)
-		}
-	})
-	untilWithin(t, workersTimeout, "leases of the survivor", func() bool {
-		held := map[string]bool{}
-		out := must[*dynamodb.ScanOutput](t)(c.Scan(t.Context(), &dynamodb.ScanInput{TableName: c.table, ConsistentRead: aws.Bool(true)}))
-		var found []lease
-		if err := attributevalue.UnmarshalListOfMaps(out.Items, &found); err != nil {
-			t.Fatal(err)
-		}
-		last = fmt.Sprintf("%+v", found)
-		for _, l := range found {
-			switch {
-			case !strings.HasPrefix(l.Key, "shardId-"): // of other kinds: states and metrics of the workers
-			case slices.Contains(open, l.Key):
-				held[l.Key] = l.Owner == survivor && (len(l.Checkpoint) == 56 || l.Checkpoint == "TRIM_HORIZON")
-			case l.Checkpoint != "SHARD_END":
-				return false
-			}
-		}
-		return slices.Equal(slices.Sorted(maps.Keys(held)), open) && !slices.Contains(slices.Collect(maps.Values(held)), false)
-	})
 }
 
 // metrics waits for a metric of the library, which it sends each second.

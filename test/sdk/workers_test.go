@@ -4,11 +4,17 @@ package sdk
 
 import (
 	"bytes"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"millrace/test/process"
 )
@@ -83,5 +89,43 @@ func (w *workers) await(t *testing.T, what string, done func() bool) {
 			}
 		}
 		return done()
+	})
+}
+
+// lease is an item of the application's table.
+type lease struct {
+	Key        string `dynamodbav:"leaseKey"`
+	Owner      string `dynamodbav:"leaseOwner"`
+	Checkpoint string `dynamodbav:"checkpoint"`
+}
+
+// awaitLeases waits until the survivor holds those of all open shards, with checkpoints of so many digits
+// unless no record came; those of other shards have ended or are forgotten.
+func (w *workers) awaitLeases(t *testing.T, endpoint, application, survivor string, digits int, open func() map[string]bool) {
+	t.Helper()
+	c := newGoTables(endpoint, application, http.DefaultClient)
+	var last string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("leases: %s", last)
+		}
+	})
+	w.await(t, "leases of the survivor", func() bool {
+		open := open()
+		out := must[*dynamodb.ScanOutput](t)(c.Scan(t.Context(), &dynamodb.ScanInput{TableName: c.table, ConsistentRead: aws.Bool(true)}))
+		var found []lease
+		noErr(t, attributevalue.UnmarshalListOfMaps(out.Items, &found))
+		last = fmt.Sprintf("%+v, open: %v", found, open)
+		held := 0
+		for _, l := range found {
+			switch {
+			case !strings.HasPrefix(l.Key, "shardId-"): // of other kinds: states and metrics of the workers
+			case open[l.Key] && l.Owner == survivor && (len(l.Checkpoint) == digits || l.Checkpoint == "TRIM_HORIZON"):
+				held++
+			case open[l.Key] || l.Checkpoint != "SHARD_END":
+				return false
+			}
+		}
+		return held == len(open)
 	})
 }
