@@ -38,12 +38,13 @@ func (s *Service) GetMetricStatistics(ctx context.Context, in *cloudwatchapi.Get
 	now := s.now()
 	w := newWindow(in.StartTime, in.EndTime, int64(in.Period), now)
 	out := &cloudwatchapi.GetMetricStatisticsOutput{Label: new(in.MetricName), Datapoints: []cloudwatchapi.Datapoint{}}
+	one := pointMaker(in)
 	for u, points := range s.data.collect(p, newIdentity(in.Namespace, in.MetricName, dims), w, now) {
 		if in.Unit != nil && u != unit {
 			continue
 		}
 		for i := range points {
-			out.Datapoints = append(out.Datapoints, apiPoint(&points[i], u, in))
+			out.Datapoints = append(out.Datapoints, one(&points[i], u))
 		}
 	}
 	slices.SortFunc(out.Datapoints, func(a, b cloudwatchapi.Datapoint) int {
@@ -117,25 +118,44 @@ func newWindow(start, end time.Time, period, now int64) window {
 	return w
 }
 
-func apiPoint(p *point, unit uint8, in *cloudwatchapi.GetMetricStatisticsInput) cloudwatchapi.Datapoint {
-	d := cloudwatchapi.Datapoint{Timestamp: new(time.Unix(p.at, 0).UTC()), Unit: &units[unit]}
-	to := map[string]**float64{
-		"SampleCount": &d.SampleCount, "Average": &d.Average, "Sum": &d.Sum, "Minimum": &d.Minimum, "Maximum": &d.Maximum,
+// pointMaker gives what makes a point's answer. The names of statistics are read once, not for each point.
+func pointMaker(in *cloudwatchapi.GetMetricStatisticsInput) func(p *point, unit uint8) cloudwatchapi.Datapoint {
+	more := make([]statistic, len(in.ExtendedStatistics))
+	for i, name := range in.ExtendedStatistics {
+		more[i] = extended(name)
 	}
-	for _, name := range in.Statistics {
-		if v, ok := basic[string(name)](&p.summary); ok {
-			*to[string(name)] = &v
-		}
-	}
-	for _, name := range in.ExtendedStatistics {
-		if v, ok := extended(name)(&p.summary); ok {
-			if d.ExtendedStatistics == nil {
-				d.ExtendedStatistics = map[string]float64{}
+	return func(p *point, unit uint8) cloudwatchapi.Datapoint {
+		d := cloudwatchapi.Datapoint{Timestamp: new(time.Unix(p.at, 0).UTC()), Unit: &units[unit]}
+		for _, name := range in.Statistics {
+			if v, ok := basic[string(name)](&p.summary); ok {
+				*placeOf(&d, name) = &v
 			}
-			d.ExtendedStatistics[name] = v
 		}
+		for i, name := range in.ExtendedStatistics {
+			if v, ok := more[i](&p.summary); ok {
+				if d.ExtendedStatistics == nil {
+					d.ExtendedStatistics = map[string]float64{}
+				}
+				d.ExtendedStatistics[name] = v
+			}
+		}
+		return d
 	}
-	return d
+}
+
+// placeOf is where a statistic stands in an answer.
+func placeOf(d *cloudwatchapi.Datapoint, name cloudwatchapi.Statistic) **float64 {
+	switch name {
+	case cloudwatchapi.StatisticSampleCount:
+		return &d.SampleCount
+	case cloudwatchapi.StatisticAverage:
+		return &d.Average
+	case cloudwatchapi.StatisticSum:
+		return &d.Sum
+	case cloudwatchapi.StatisticMinimum:
+		return &d.Minimum
+	}
+	return &d.Maximum
 }
 
 // member names a parameter inside a list.
