@@ -154,6 +154,7 @@ func placeOf(d *cloudwatchapi.Datapoint, name cloudwatchapi.Statistic) **float64
 		return &d.Sum
 	case cloudwatchapi.StatisticMinimum:
 		return &d.Minimum
+	case cloudwatchapi.StatisticMaximum:
 	}
 	return &d.Maximum
 }
