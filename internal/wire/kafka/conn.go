@@ -164,7 +164,8 @@ func (c *Conn) Attached() any { return c.attached.Load() }
 // Close cuts the connection: answers that have not gone are lost.
 func (c *Conn) Close() { c.cut() }
 
-// run serves the connection until it ends.
+// run serves the connection until it ends. Its frame, and those of dispatch and below, are kept small: a Fetch that waits is to
+// leave a stack of 4 KiB behind and not of 8.
 func (c *Conn) run() {
 	c.lately = time.Now()
 	defer c.dropAhead()
@@ -172,6 +173,11 @@ func (c *Conn) run() {
 		for c.next() {
 		}
 	}
+	c.conclude()
+}
+
+// conclude ends the connection after its last request.
+func (c *Conn) conclude() {
 	if c.wasRefused() && c.awaitAnswers() {
 		c.awaitLeave()
 	}

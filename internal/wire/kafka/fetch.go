@@ -87,11 +87,11 @@ func (f *FetchCall) Version() int16 { return f.p.version }
 
 // dispatchFetch decodes the request and gives it to the handler. The frame goes back before the answer: one that
 // waits holds no buffer.
-func (c *Conn) dispatchFetch(f *frame, r *kbin.Reader, p pending) error {
+func (c *Conn) dispatchFetch(f *frame, r *kbin.Reader, p *pending) error {
 	q := newFetchRequest()
 	err := q.decode(r, f.version)
 	if err == nil {
-		q.Call = &FetchCall{p: p}
+		q.Call = &FetchCall{p: *p}
 		c.enqueue(&q.Call.p)
 		c.handleFetch(q)
 	}

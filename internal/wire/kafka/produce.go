@@ -142,16 +142,16 @@ func (r *ProduceRequest) answerSize() int {
 
 // dispatchProduce decodes the request and gives it to the handler. Versions that clients are told of and nobody
 // uses are answered with UnsupportedVersion.
-func (c *Conn) dispatchProduce(f *frame, r *kbin.Reader, p pending) error {
+func (c *Conn) dispatchProduce(f *frame, r *kbin.Reader, p *pending) error {
 	q := newProduceRequest()
 	if err := q.decode(r, f.version); err != nil {
 		q.putBack()
 		c.drop(f)
 		return fmt.Errorf("%w: %w", errMalformed, err)
 	}
-	p.frame, p.held, p.recycle = f.buf, f.held, q.putBack
+	q.p = *p
+	q.p.frame, q.p.held, q.p.recycle = f.buf, f.held, q.putBack
 	f.silent = q.Acks == 0
-	q.p = p
 	if !f.key.Decoded(f.version) {
 		q.Fail(kafkaapi.UnsupportedVersion, "")
 		c.call(&q.p, q.Done)

@@ -212,7 +212,7 @@ func (c *Conn) dispatch(f *frame) error {
 		return net.ErrClosed
 	}
 	c.lately = time.Now()
-	p := pending{conn: c, key: f.key, version: f.version, correlation: correlation, start: c.lately, inBytes: f.size}
+	p := &pending{conn: c, key: f.key, version: f.version, correlation: correlation, start: c.lately, inBytes: f.size}
 	switch {
 	case f.key == kafkaapi.KeyProduce:
 		return c.dispatchProduce(f, &r, p)

@@ -76,7 +76,7 @@ func (r *Request) replyBare(m kafkaapi.Message) {
 }
 
 // dispatchOther decodes a message of package kafkaapi and gives it to the handler.
-func (c *Conn) dispatchOther(f *frame, r *kbin.Reader, p pending) error {
+func (c *Conn) dispatchOther(f *frame, r *kbin.Reader, p *pending) error {
 	body := f.key.NewRequest()
 	in := *r // so that only this one is on the heap, and not that of Produce and Fetch
 	if err := body.Decode(&in, f.version); err != nil {
@@ -86,8 +86,8 @@ func (c *Conn) dispatchOther(f *frame, r *kbin.Reader, p pending) error {
 	if v, ok := body.(*kafkaapi.APIVersionsRequest); ok && v.ClientSoftwareName != "" {
 		c.software.Store(&software{v.ClientSoftwareName, v.ClientSoftwareVersion})
 	}
-	p.held = f.held
-	q := &Request{Body: body, p: p}
+	q := &Request{Body: body, p: *p}
+	q.p.held = f.held
 	// From now on tokens come bare, unless the handler refuses the mechanism: then the client gives up.
 	c.bareSASL = f.key == kafkaapi.KeySaslHandshake && f.version == 0 || c.bareSASL && f.key != kafkaapi.KeySaslHandshake
 	c.call(&q.p, func() { c.server.handler.Handle(q) })
@@ -118,10 +118,10 @@ func (c *Conn) nextToken() bool {
 
 // answerTooNew tells a client that asks for a version of ApiVersions that is not served which are: with an error,
 // in the form of version 0, which every client reads (KIP-511).
-func (c *Conn) answerTooNew(f *frame, p pending) error {
+func (c *Conn) answerTooNew(f *frame, p *pending) error {
 	c.drop(f)
-	p.version = 0
-	q := &Request{p: p}
+	q := &Request{p: *p}
+	q.p.version = 0
 	answer := kafkaapi.NewAPIVersionsResponse()
 	answer.ErrorCode = kafkaapi.UnsupportedVersion
 	for _, api := range kafkaapi.Served() {
