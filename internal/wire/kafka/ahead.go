@@ -2,9 +2,12 @@ package kafka
 
 import "time"
 
-// aheadBytes is how much is read at once where a request may begin: all of most requests, so that they cost one system call
-// and not two.
-const aheadBytes = 4 << 10
+// How much is read at once where a request may begin: all of most requests, so that they cost one system call and not two.
+// Requests of clients that produce are longer than those of clients that do not, of which there may be many at a time.
+const (
+	aheadBytes        = 1 << 10
+	aheadProduceBytes = 4 << 10
+)
 
 // fromClient reads what the client sends, for the reading goroutine. Nothing is read ahead while a request that may wait for
 // long is outstanding: the connection holds no buffer then.
@@ -20,10 +23,18 @@ func (r fromClient) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	if c.raw == nil || len(p) >= aheadBytes {
+	if c.raw == nil || len(p) >= aheadProduceBytes {
 		return c.conn.Read(p)
 	}
 	return c.aheadRead.read(c, p)
+}
+
+// aheadSize is how much is read at once from this client.
+func (c *Conn) aheadSize() int {
+	if c.produces {
+		return aheadProduceBytes
+	}
+	return aheadBytes
 }
 
 // dropAhead gives back what was read ahead.

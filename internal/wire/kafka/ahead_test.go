@@ -23,7 +23,7 @@ func TestRequestsAreReadHoweverTheyArrive(t *testing.T) {
 	c := s.dial(t)
 	var stream []byte
 	for i := range sent {
-		sent[i] = bytes.Repeat([]byte{byte(i)}, random.IntN(3*aheadBytes))
+		sent[i] = bytes.Repeat([]byte{byte(i)}, random.IntN(3*aheadProduceBytes))
 		stream = append(stream, framed(produceOf(0, 1, sent[i]), int32(i))...)
 	}
 	go func() {

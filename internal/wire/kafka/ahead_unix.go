@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// aheadRead reads from a socket as much as there is, up to aheadBytes. It is used by one goroutine at a time.
+// aheadRead reads from a socket as much as there is, up to aheadSize. It is used by one goroutine at a time.
 type aheadRead struct {
 	c   *Conn
 	p   []byte
@@ -60,7 +60,7 @@ func (r *aheadRead) once(fd int) (n int, drained bool, err error) {
 		n, err = syscall.Read(fd, r.p)
 		return n, false, endOf(n, err)
 	}
-	buf := getBuffer(aheadBytes)
+	buf := getBuffer(c.aheadSize())
 	n, drained, err = r.receiver.read(fd, buf)
 	if err = endOf(n, err); err != nil {
 		putBuffer(buf)

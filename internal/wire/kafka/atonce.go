@@ -6,7 +6,7 @@ import (
 	"millrace/internal/api/kafkaapi"
 )
 
-// atOnce gives the request in b, which is in a pooled buffer of aheadBytes, where it can be handled as it is: one Produce
+// atOnce gives the request in b, which is in a pooled buffer, where it can be handled as it is: one Produce
 // and all of it, from who may, within the bounds. The buffer is the request's then. Else the frame is empty, and what
 // is in b goes the way of all.
 func (c *Conn) atOnce(b []byte) frame {
@@ -14,11 +14,12 @@ func (c *Conn) atOnce(b []byte) frame {
 		return frame{}
 	}
 	f := frameOf(b)
+	c.produces = c.produces || f.key == kafkaapi.KeyProduce
 	if f.key != kafkaapi.KeyProduce || f.size != len(b)-4 || f.size > c.server.opts.MaxFrameBytes || !f.key.Told(f.version) ||
-		!c.Authenticated() || !c.mayTake() || !c.server.inFlight.TryAcquire(aheadBytes) {
+		!c.Authenticated() || !c.mayTake() || !c.server.inFlight.TryAcquire(int64(cap(b))) {
 		return frame{}
 	}
-	f.rest, f.buf, f.held = b[headSize:], b, aheadBytes
+	f.rest, f.buf, f.held = b[headSize:], b, cap(b)
 	return f
 }
 

@@ -122,7 +122,7 @@ func TestRequestsBehindOneAnotherAreAllTaken(t *testing.T) {
 	const rounds = 400
 	go func() {
 		for i := range int32(rounds) {
-			first, second := framed(produceOf(0, 1, []byte("x")), 3*i), framed(produceOf(0, 1, make([]byte, aheadBytes-100)), 3*i+1)
+			first, second := framed(produceOf(0, 1, []byte("x")), 3*i), framed(produceOf(0, 1, make([]byte, aheadProduceBytes-100)), 3*i+1)
 			if i%2 == 0 {
 				first, second = append(first, second...), nil
 			}

@@ -33,6 +33,7 @@ type Conn struct {
 	lately    time.Time // when the last request came
 	until     time.Time // to when the first bytes of the next are waited for; zero: that is not set
 	atFrame   bool      // what is read next begins a frame
+	produces  bool      // a Produce has come
 	aheadRead aheadRead
 
 	direct directWrite
