@@ -19,10 +19,23 @@ func (s *Server) authenticate(x *exchange, o *operation) (*sigv4.Signature, *api
 	}
 	sig, err := s.verifier.Begin(&x.Request, o.service.Name)
 	if err != nil {
-		return nil, err
+		return nil, unsigned(x, err)
 	}
 	x.identify(sig.AccessKeyID, sig.Region)
 	return sig, nil
+}
+
+// unsigned gives the words of DynamoDB for a request that is not signed, as which it also counts one with a header of any other scheme.
+// Source: dynalite, test/connection.js, recorded against AWS (read 2026-11).
+func unsigned(x *exchange, err *api.Error) *api.Error {
+	const missing = "MissingAuthenticationTokenException"
+	auth := x.Header("authorization")
+	switch {
+	case !x.dynamodb():
+	case err.Code == missing, err.Code == "IncompleteSignatureException" && len(auth) > 0 && !strings.HasPrefix(strings.TrimSpace(auth[0]), "AWS4-"):
+		return api.ClientError(missing, "Request is missing Authentication Token")
+	}
+	return err
 }
 
 func (x *exchange) identify(accessKeyID, region string) {

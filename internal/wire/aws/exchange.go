@@ -71,7 +71,9 @@ type head struct {
 func (s *Server) serve(x *exchange) {
 	start := time.Now()
 	prefix, _, _ := strings.Cut(x.target, ".")
-	x.service = s.targets[prefix]
+	if x.service = s.targets[prefix]; x.service == nil {
+		x.service = s.untargeted(x)
+	}
 	if x.dynamodb() {
 		x.call.RequestID = s.ids.long()
 	} else {

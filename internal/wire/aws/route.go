@@ -109,22 +109,24 @@ const (
 // none was recorded by kinesalite (index.js and test/connection.js of 3.3).
 func (s *Server) route(x *exchange) *operation {
 	if x.Method != http.MethodPost {
-		s.fail(x, undetermined())
+		s.unposted(x)
 		return nil
 	}
 	if o, is := s.routeRPC(x); is {
 		return o
 	}
 	x.setFormat()
-	if x.contentType == typeForm && x.target == "" && x.length != 0 && len(s.forms) > 0 {
+	if x.contentType == typeForm && x.target == "" && x.length != 0 && len(s.forms) > 0 && x.service == nil {
 		return s.routeForm(x)
 	}
 	prefix, name, _ := strings.Cut(x.target, ".")
 	svc := x.service
 	var o *operation
 	if svc != nil {
-		o = svc.operations[name]
 		x.call.Service = svc.Name
+		if svc.TargetPrefix == prefix {
+			o = svc.operations[name]
+		}
 	}
 	switch {
 	case x.length == 0:
@@ -133,7 +135,7 @@ func (s *Server) route(x *exchange) *operation {
 		x.format = formatXML
 	}
 	switch {
-	case x.format == formatXML && (prefix == "" || name == ""):
+	case x.format == formatXML && (prefix == "" || name == "") && !x.dynamodb():
 		s.fail(x, undetermined())
 		return nil
 	case x.format == formatXML, x.format == formatDeprecated:
@@ -147,7 +149,7 @@ func (s *Server) route(x *exchange) *operation {
 	return o
 }
 
-// routeEmpty answers a request without a body: no operation takes one.
+// routeEmpty answers a request without a body: no operation takes one. DynamoDB asks first who sent it.
 func (s *Server) routeEmpty(x *exchange, svc *service, o *operation) *operation {
 	switch {
 	case x.dynamodb() && x.format != formatJSON:
@@ -161,6 +163,9 @@ func (s *Server) routeEmpty(x *exchange, svc *service, o *operation) *operation 
 		s.fail(x, api.UnknownOperation())
 	case x.packed():
 		s.fail(x, undecoded(x, api.SerializationError("")))
+	case x.dynamodb():
+		x.call.Operation = o.Name
+		return o // which finds no object in its body
 	default:
 		s.fail(x, api.SerializationError(""))
 	}

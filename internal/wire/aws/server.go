@@ -26,6 +26,7 @@ type Server struct {
 	inFlight *semaphore.Weighted // bytes of bodies
 	targets  map[string]*service // by target prefix; written before Serve
 	forms    []*service          // those that speak the query protocol; written before Serve
+	tables   *service            // the first in the dialect of DynamoDB, nil without one; written before Serve
 	ids      ids
 
 	ctx         context.Context // of requests outside net/http; ends with Shutdown
@@ -82,6 +83,9 @@ func (s *Server) Handle(b *api.Binding) {
 	}
 	svc := newService(b)
 	s.targets[b.TargetPrefix] = svc
+	if b.Dialect == api.DialectDynamoDB && s.tables == nil {
+		s.tables = svc
+	}
 	if slices.Contains(b.Protocols, api.ProtocolQuery) {
 		svc.form = newForm(svc)
 		s.forms = append(s.forms, svc)
