@@ -66,8 +66,41 @@ func check(shape *api.Shape, in any) error {
 		if err := checkTableName(in.TableName); err != nil {
 			return err
 		}
+		failed = slices.DeleteFunc(append(failed, badLists(in)...), ofTag)
+		failed = failed[:min(len(failed), maxFailed)]
+	case *dynamodbapi.TagResourceInput, *dynamodbapi.UntagResourceInput:
+		failed = slices.DeleteFunc(failed, ofTag)
+	case *dynamodbapi.DescribeTableInput:
+		failed = badName(in.TableName, failed)
+	case *dynamodbapi.UpdateTableInput:
+		failed = badName(in.TableName, failed)
+	case *dynamodbapi.DeleteTableInput:
+		failed = badName(in.TableName, failed)
+	case *dynamodbapi.DescribeTimeToLiveInput:
+		failed = badName(in.TableName, failed)
+	case *dynamodbapi.UpdateTimeToLiveInput:
+		failed = badName(in.TableName, failed)
 	}
 	return errConstraints(failed)
+}
+
+// maxFailed is how many violations are listed at most.
+const maxFailed = 10
+
+// badName has the words for a table's name that is empty where an ARN may stand too.
+//
+// Source: findings of AWS Controllers for Kubernetes against AWS, October 2026.
+func badName(name string, failed []string) []string {
+	const model = "Value '' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 1"
+	if at := slices.Index(failed, model); name == "" && at >= 0 {
+		return slices.Replace(failed, at, at+1, badTableName(name)...)
+	}
+	return failed
+}
+
+// ofTag says whether a violation is of a tag: what is wrong with those is worded by addTags and checkTagKeys.
+func ofTag(failed string) bool {
+	return strings.Contains(failed, " at 'tags.") || strings.Contains(failed, " at 'tagKeys' failed") && !strings.HasPrefix(failed, "Value null ")
 }
 
 // amongReturns are violations of the older form with ReturnValues in the current one: PutItem and DeleteItem list it among those of

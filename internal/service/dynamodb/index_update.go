@@ -54,7 +54,7 @@ func checkIndexUpdates(in *dynamodbapi.UpdateTableInput) error {
 	return nil
 }
 
-// checkIndexUpdate checks the numbers of an update, if it is one. Source of the text on WarmThroughput: findings of AWS Controllers for
+// checkIndexUpdate checks what an update is about, if it is one, before the table is looked for. Source of the text on WarmThroughput: findings of AWS Controllers for
 // Kubernetes against AWS, October 2026.
 func checkIndexUpdate(u *dynamodbapi.UpdateGlobalSecondaryIndexAction) error {
 	if u == nil {
@@ -62,9 +62,6 @@ func checkIndexUpdate(u *dynamodbapi.UpdateGlobalSecondaryIndexAction) error {
 	}
 	if w := u.WarmThroughput; w != nil && w.ReadUnitsPerSecond == nil && w.WriteUnitsPerSecond == nil {
 		return errParameter("WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified for index: " + u.IndexName)
-	}
-	if u.ProvisionedThroughput != nil {
-		return checkUnitsOf(u.ProvisionedThroughput, " for index "+u.IndexName)
 	}
 	return nil
 }
@@ -149,11 +146,20 @@ func (ix *index) admit(u *dynamodbapi.GlobalSecondaryIndexUpdate, p place) error
 	}
 	const inUse = "Attempt to change a resource which is still in use: "
 	of := " Table: " + p.table + " Index: " + name
+	var units error
+	if u.Update != nil && u.Update.ProvisionedThroughput != nil {
+		units = checkUnitsOf(u.Update.ProvisionedThroughput, " for index "+name)
+	}
 	switch {
+	case ix == nil && units != nil: // dynalite, test/updateTable.js
+		return errInvalid("This operation cannot be performed with given input values. Please contact DynamoDB service team for more info: " +
+			"Action Blocked: IndexUpdate")
 	case ix == nil:
 		return dynamodbapi.ResourceNotFoundException("Requested resource not found: Index " + name + " for table " + p.table)
 	case ix.local:
 		return errInvalid("Cannot " + word + " an index that is not a GlobalSecondaryIndex: " + name)
+	case units != nil:
+		return units
 	case ix.state == stateDeleting:
 		return dynamodbapi.ResourceInUseException(inUse + "Index is being deleted." + of)
 	case ix.state == stateUpdating:
@@ -267,8 +273,15 @@ func (t *table) createIndex(in *dynamodbapi.UpdateTableInput, c *dynamodbapi.Cre
 }
 
 // update changes the throughput of an index of a table that will be billed as b.
+//
+// Source of the text for no change on demand: findings of AWS Controllers for Kubernetes against AWS, October 2026.
 func (ix *index) update(u *dynamodbapi.UpdateGlobalSecondaryIndexAction, b billing) error {
-	if units := u.ProvisionedThroughput; units != nil {
+	o := u.OnDemandThroughput
+	nothing := u.ProvisionedThroughput == nil && u.WarmThroughput == nil && (o == nil || o.MaxReadRequestUnits == nil && o.MaxWriteRequestUnits == nil)
+	if nothing && b == provisioned {
+		return errParameter("Both ReadCapacityUnits and WriteCapacityUnits must be specified for index: " + ix.name)
+	}
+	if units := u.ProvisionedThroughput; units != nil || nothing {
 		switch {
 		case b == onDemand:
 			return errParameter("The only Updates for index: " + ix.name + " when TableThroughputMode is PAY_PER_REQUEST can be to OnDemandThroughput, WarmThroughput")

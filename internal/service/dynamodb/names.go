@@ -68,14 +68,14 @@ func tableARN(arn string) (place, bool) {
 	return place{account: parts[4], region: parts[3], table: table, named: arn}, ok && checkTableName(table) == nil
 }
 
-// checkTableName words its errors as constraints of a model, which knows the longer ARN as well.
-func checkTableName(name string) error {
+// checkTableName is badTableName as an error.
+func checkTableName(name string) error { return errConstraints(badTableName(name)) }
+
+// badTableName words what is wrong with a name as violations of a model, which knows the longer ARN as well.
+func badTableName(name string) []string {
 	var failed []string
 	note := func(constraint string) {
 		failed = append(failed, fmt.Sprintf("Value '%s' at 'tableName' failed to satisfy constraint: %s", api.Clip(name), constraint))
-	}
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !nameRune(r) }) {
-		note("Member must satisfy regular expression pattern: " + tableNamePattern)
 	}
 	if len(name) < minTableName {
 		note(fmt.Sprintf("Member must have length greater than or equal to %d", minTableName))
@@ -83,7 +83,10 @@ func checkTableName(name string) error {
 	if len(name) > maxTableName {
 		note(fmt.Sprintf("Member must have length less than or equal to %d", maxTableName))
 	}
-	return errConstraints(failed)
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !nameRune(r) }) {
+		note("Member must satisfy regular expression pattern: " + tableNamePattern)
+	}
+	return failed
 }
 
 func nameRune(r rune) bool {

@@ -113,7 +113,7 @@ func checkStreamChange(in *dynamodbapi.UpdateTableInput) error {
 		return errParameter("If stream is being enabled then UpdateViewType is required")
 	case !spec.StreamEnabled && spec.StreamViewType != nil:
 		return errParameter("If stream is being disabled, then UpdateViewType must not be specified")
-	case in.ProvisionedThroughput != nil:
+	case in.ProvisionedThroughput != nil, in.BillingMode != nil && *in.BillingMode == dynamodbapi.BillingModeProvisioned:
 		return errParameter("You cannot modify stream status while updating table IOPS")
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"millrace/internal/api/dynamodbapi"
 )
@@ -16,21 +17,24 @@ type tag struct{ key, value string }
 
 // addTags returns tags with those of more added or replaced, in order of keys; tags is kept as it is.
 //
-// Errors: ValidationException. Source of texts: AWS controllers for Kubernetes, findings about DynamoDB, recorded 2026-10.
+// Errors: ValidationException. Source of texts: AWS Controllers for Kubernetes, findings about DynamoDB, recorded 2026-10.
 func addTags(tags []tag, more []dynamodbapi.Tag) ([]tag, error) {
 	merged := slices.Clone(tags)
 	for i, m := range more {
 		if slices.ContainsFunc(more[:i], func(o dynamodbapi.Tag) bool { return o.Key == m.Key }) {
 			return nil, errInvalid("Duplicate Tag Keys provided as input: Duplicate Tag Key found " + m.Key)
 		}
-		if strings.HasPrefix(strings.ToLower(m.Key), "aws:") {
-			return nil, errInvalid("Tag Key cannot be prefixed with aws:, Key: " + m.Key)
+		if m.MissingMembers().Has(tagKeyMember) {
+			return nil, errTagKey("null")
 		}
-		if !isTagText(m.Key) {
-			return nil, errTagKey(m.Key)
+		if err := checkTagKey(m.Key); err != nil {
+			return nil, err
 		}
-		if !isTagText(m.Value) {
-			return nil, errInvalid("The Tag Value provided is invalid, Value: " + m.Value)
+		if m.MissingMembers().Has(tagValueMember) {
+			return nil, errTagValue("null")
+		}
+		if !isTagText(m.Value, maxTagValue) {
+			return nil, errTagValue(m.Value)
 		}
 		at, found := slices.BinarySearchFunc(merged, m.Key, func(t tag, key string) int { return strings.Compare(t.key, key) })
 		if found {
@@ -45,10 +49,34 @@ func addTags(tags []tag, more []dynamodbapi.Tag) ([]tag, error) {
 	return merged, nil
 }
 
+// Members of a Tag in its model, and how long they are at most, in characters. Source: API reference, Tag (read 2026-11).
+const (
+	tagKeyMember   = 0
+	tagValueMember = 1
+	maxTagKey      = 128
+	maxTagValue    = 256
+)
+
 func errTagKey(key string) error { return errInvalid("The Tag Key provided is invalid, Key: " + key) }
 
-// isTagText says whether a key or value has only characters that tags may have: letters, digits and spaces of any script, and some signs.
-func isTagText(s string) bool {
+func errTagValue(v string) error { return errInvalid("The Tag Value provided is invalid, Value: " + v) }
+
+func checkTagKey(key string) error {
+	if strings.HasPrefix(strings.ToLower(key), "aws:") {
+		return errInvalid("Tag Key cannot be prefixed with aws:, Key: " + key)
+	}
+	if key == "" || !isTagText(key, maxTagKey) {
+		return errTagKey(key)
+	}
+	return nil
+}
+
+// isTagText says whether a key or value is not too long and has only characters that tags may have: letters, digits and spaces of any
+// script, and some signs.
+func isTagText(s string, most int) bool {
+	if utf8.RuneCountInString(s) > most {
+		return false
+	}
 	for _, c := range s {
 		if !unicode.In(c, unicode.L, unicode.N, unicode.Z) && !strings.ContainsRune("+-=._:/@", c) {
 			return false
@@ -75,8 +103,8 @@ func checkTagKeys(keys []string) error {
 		return errInvalid("Number of Tags exceed the current limit for the provided ResourceArn")
 	}
 	for _, k := range keys {
-		if !isTagText(k) {
-			return errTagKey(k)
+		if err := checkTagKey(k); err != nil {
+			return err
 		}
 	}
 	return nil
