@@ -46,6 +46,9 @@ func (s *Service) CreateTable(ctx context.Context, in *dynamodbapi.CreateTableIn
 // newTable makes a table of a request.
 func newTable(in *dynamodbapi.CreateTableInput) (*table, error) {
 	t := &table{protected: in.DeletionProtectionEnabled != nil && *in.DeletionProtectionEnabled}
+	if err := errConstraints(badLists(in)); err != nil { // a call that no front has checked
+		return nil, err
+	}
 	var err error
 	if t.throughput, err = throughputOf(in.BillingMode, in.ProvisionedThroughput); err != nil {
 		return nil, err
