@@ -107,11 +107,11 @@ func (c *checks) unit(unit *cloudwatchapi.StandardUnit, name string) uint8 {
 }
 
 func unitNames() []string {
-	names := make([]string, len(units))
-	for i, u := range units {
-		names[i] = string(u)
+	names := make([]string, 0, len(units))
+	for _, u := range units[1:] {
+		names = append(names, string(u))
 	}
-	return names
+	return append(names, string(units[0])) // None, which AWS names last
 }
 
 func (c *checks) number(v float64, name string) {

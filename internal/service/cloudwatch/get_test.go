@@ -172,6 +172,7 @@ func TestQuestionsThatCannotBeAnsweredAreRefused(t *testing.T) {
 		code, want string
 	}{
 		{one(func(in *input) { in.StartTime = in.EndTime }), "InvalidParameterValue", "The parameter StartTime must be less than the parameter EndTime."},
+		{one(func(in *input) { in.StartTime, in.EndTime = noon, noon.Add(time.Second-1) }), "InvalidParameterValue", "The parameter StartTime must be less than the parameter EndTime."},
 		{one(func(in *input) { in.Statistics = nil }), "InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics"},
 		{one(func(in *input) { in.StartTime = noon.Add(-1441 * time.Minute) }), "InvalidParameterCombination", "You have requested up to 1441 datapoints, which exceeds the limit of 1440. You may reduce the datapoints requested by increasing Period, or decreasing the time range."},
 		{one(func(in *input) { in.Period = 0 }), "InvalidParameterValue", "The parameter Period must not equal 0."},
@@ -308,4 +309,77 @@ func FuzzExpression(f *testing.F) {
 			t.Fatalf("%q: got %v, %v", text, e, err)
 		}
 	})
+}
+
+func TestLabelsTellMetricsApart(t *testing.T) {
+	c := start(t)
+	query := func(id, stat string, period int32) cloudwatchapi.MetricDataQuery {
+		q := sumQuery(id, "metric")
+		q.MetricStat.Stat, q.MetricStat.Period = stat, period
+		return q
+	}
+	named := query("c", "Sum", 60)
+	named.Label = new("mine")
+	for _, x := range []struct {
+		a, b cloudwatchapi.MetricDataQuery
+		want [2]string
+	}{
+		{query("a", "Sum", 60), query("b", "Sum", 60), [2]string{"metric", "metric"}},
+		{query("a", "Sum", 60), query("b", "Minimum", 60), [2]string{"metric Sum", "metric Minimum"}},
+		{query("a", "Sum", 60), query("b", "Sum", 30), [2]string{"metric 60", "metric 30"}},
+		{query("a", "Sum", 60), query("b", "Minimum", 30), [2]string{"metric Sum 60", "metric Minimum 30"}},
+		{query("a", "Sum", 60), named, [2]string{"metric", "mine"}},
+		{query("a", "Average", 60), named, [2]string{"metric Average", "mine"}},
+		{query("a", "Sum", 60), cloudwatchapi.MetricDataQuery{Id: "e", Expression: new("a+1")}, [2]string{"metric", "e"}},
+	} {
+		out, err := c.ask(nil, x.a, x.b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]string{*out.MetricDataResults[0].Label, *out.MetricDataResults[1].Label}; got != x.want {
+			t.Errorf("%s %s %d and %s: got %q, want %q", x.a.Id, x.a.MetricStat.Stat, x.a.MetricStat.Period, x.b.Id, got, x.want)
+		}
+	}
+}
+
+func TestOneOfSeveralUnitsIsAnswered(t *testing.T) {
+	c := start(t)
+	for unit, v := range map[cloudwatchapi.StandardUnit]float64{"Seconds": 60, "Milliseconds": 60000, "Count": 5} {
+		d := c.value("m", v, time.Minute)
+		d.Unit = &unit
+		c.put("n", d, d)
+	}
+	out, err := c.ask(nil, sumQuery("a", "m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := out.MetricDataResults[0]
+	if !slices.Equal(r.Values, []float64{10}) || len(r.Messages) != 1 || *r.Messages[0].Code != "MultipleUnits" ||
+		*r.Messages[0].Value != "Multiple units returned: '[Count, Milliseconds, Seconds]'" {
+		t.Errorf("got %v with %+v, want the counts and a message", r.Values, r.Messages)
+	}
+	one := sumQuery("a", "m")
+	one.MetricStat.Unit = new(cloudwatchapi.StandardUnit("Seconds"))
+	if out, err = c.ask(nil, one); err != nil || !slices.Equal(out.MetricDataResults[0].Values, []float64{120}) || len(out.MetricDataResults[0].Messages) > 0 {
+		t.Errorf("with a unit: got %+v, %v, want its values and no message", out, err)
+	}
+}
+
+func TestTimesOfDataAreComparedBySeconds(t *testing.T) {
+	c := start(t)
+	for _, x := range []struct {
+		start, end time.Duration
+		want       string
+	}{
+		{0, 0, "The parameter StartTime must not equal parameter EndTime.\n"},
+		{20 * time.Millisecond, 987 * time.Millisecond, "The parameter StartTime must not equal parameter EndTime.\n"},
+		{time.Second, 0, "The parameter EndTime must be greater than StartTime.\n"},
+	} {
+		_, err := c.ask(func(in *cloudwatchapi.GetMetricDataInput) {
+			in.StartTime, in.EndTime = noon.Add(x.start), noon.Add(x.end)
+		}, sumQuery("a", "a"))
+		if e := api.AsError(err); e == nil || e.QueryName() != "ValidationError" || e.Message != x.want {
+			t.Errorf("%v to %v: got %v, want %q", x.start, x.end, err, x.want)
+		}
+	}
 }

@@ -53,6 +53,11 @@ func (id *identity) key() string {
 	return b.String()
 }
 
+// isKey tells whether a text can be what key gives: it ends one of its parts, and has two of them at least.
+func isKey(s string) bool {
+	return strings.HasSuffix(s, "\x00\x00") && strings.Count(s, "\x00\x00") >= 2
+}
+
 // hash stands for a metric in keys of the store.
 func hash(p place, key string) (h [hashSize]byte) {
 	sum := sha256.Sum256([]byte(p.account + "\x00" + p.region + "\x00" + key))

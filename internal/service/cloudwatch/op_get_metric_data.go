@@ -20,6 +20,9 @@ import (
 //   - a result that goes on with the next page has the status PartialData; its rest comes under the same id
 //   - queries with ReturnData false are there for expressions alone
 //   - an expression has points at the times that any of its series has; where another has none, so has the expression
+//   - without Label a metric is labelled with its name, and its statistic and period where those of the call's metrics differ
+//   - a metric that has points in several units, and a query without one, is answered in the first by name, with a message
+//   - start and end are compared by whole seconds
 //
 // Errors: ValidationError, InvalidNextToken
 // Source: CloudWatch API reference, GetMetricData; user guide, "Using metric math" (read 2026-11)
@@ -71,6 +74,7 @@ type query struct {
 	unit     *uint8
 	math     expr // of those that are expressions
 	period   int64
+	label    string // of a metric
 
 	done bool
 	line line // once done
@@ -93,6 +97,7 @@ type queries struct {
 // line is a series of values in rising order of time.
 type line struct {
 	label  string
+	units  []string // in which a metric had points, by name; the points are of the first
 	times  []int64
 	values []float64
 }
@@ -116,8 +121,10 @@ func (q *queries) check() error {
 		return errValidation("The parameter StartTime is required.\n")
 	case missed.Has(2):
 		return errValidation("The parameter EndTime is required.\n")
-	case !in.StartTime.Before(in.EndTime):
-		return errValidation("The parameter StartTime must be less than the parameter EndTime.")
+	case in.EndTime.Unix() == in.StartTime.Unix():
+		return errValidation("The parameter StartTime must not equal parameter EndTime.\n")
+	case in.EndTime.Unix() < in.StartTime.Unix():
+		return errValidation("The parameter EndTime must be greater than StartTime.\n")
 	case in.ScanBy != nil && *in.ScanBy != cloudwatchapi.ScanByTimestampAscending && *in.ScanBy != cloudwatchapi.ScanByTimestampDescending:
 		return errValidation("The parameter ScanBy must be a value in the set [ TimestampDescending, TimestampAscending ].")
 	}
@@ -135,6 +142,7 @@ func (q *queries) check() error {
 		q.byID[one.in.Id] = one
 		q.all = append(q.all, one)
 	}
+	q.label()
 	return q.resolve()
 }
 
@@ -203,6 +211,33 @@ func (c *checks) asValidation() error {
 	return errValidation("%s\n", strings.Join(c.lines, "\n"))
 }
 
+// label names the lines of metrics: by metric, and by what tells them apart, the statistic before the period.
+func (q *queries) label() {
+	var first *query
+	stats, periods := false, false
+	for _, one := range q.all {
+		if one.in.MetricStat == nil {
+			continue
+		}
+		if first == nil {
+			first = one
+		}
+		stats = stats || one.in.MetricStat.Stat != first.in.MetricStat.Stat
+		periods = periods || one.period != first.period
+	}
+	for _, one := range q.all {
+		if one.in.MetricStat == nil {
+			continue
+		}
+		if one.label = one.id.name; stats {
+			one.label += " " + one.in.MetricStat.Stat
+		}
+		if periods {
+			one.label += fmt.Sprintf(" %d", one.period)
+		}
+	}
+}
+
 // series gives the line of a query.
 func (q *queries) series(one *query) line {
 	if !one.done {
@@ -223,24 +258,25 @@ func (q *queries) measure(one *query) line {
 	}
 	w := newWindow(q.in.StartTime, q.in.EndTime, one.period, q.now)
 	byUnit := q.service.data.collect(q.place, one.id, w, q.now)
-	var all []point
+	l := line{label: one.label}
 	for u, points := range byUnit {
-		if one.unit == nil || *one.unit == u {
-			all = append(all, points...)
+		if len(points) > 0 && (one.unit == nil || *one.unit == u) {
+			l.units = append(l.units, string(units[u]))
 		}
 	}
-	slices.SortStableFunc(all, func(a, b point) int { return int(a.at - b.at) })
-	l := line{label: one.id.name}
-	for i := range all {
-		if i+1 < len(all) && all[i+1].at == all[i].at { // two units: their samples count together
-			all[i+1].add(&all[i].summary)
-			continue
-		}
-		if v, ok := one.stat(&all[i].summary); ok {
-			l.times, l.values = append(l.times, all[i].at), append(l.values, v)
+	if len(l.units) == 0 {
+		return l
+	}
+	slices.Sort(l.units)
+	u := cloudwatchapi.StandardUnit(l.units[0]) // no two units are added up: the first one answers
+	n, _ := unitNumber(&u)
+	for i := range byUnit[n] {
+		p := &byUnit[n][i]
+		if v, ok := one.stat(&p.summary); ok {
+			l.times, l.values = append(l.times, p.at), append(l.values, v)
 		}
 	}
-	q.work += len(all)
+	q.work += len(byUnit[n])
 	return l
 }
 
@@ -252,6 +288,10 @@ func (q *queries) result(one *query, l *line, skip, limit int) cloudwatchapi.Met
 	}
 	if one.in.Label != nil {
 		r.Label = one.in.Label
+	}
+	if len(l.units) > 1 {
+		text := "Multiple units returned: '[" + strings.Join(l.units, ", ") + "]'"
+		r.Messages = []cloudwatchapi.MessageData{{Code: new("MultipleUnits"), Value: &text}}
 	}
 	n := len(l.times)
 	for i := skip; i < n; i++ {

@@ -65,7 +65,7 @@ func (c *checks) times(in *cloudwatchapi.GetMetricStatisticsInput) {
 		return
 	}
 	c.period(in.Period, "Period")
-	if !in.StartTime.Before(in.EndTime) {
+	if in.StartTime.Unix() >= in.EndTime.Unix() {
 		c.add(invalid, "The parameter StartTime must be less than the parameter EndTime.")
 	}
 	if c.kind != 0 {

@@ -39,10 +39,10 @@ func (s *Service) ListMetrics(ctx context.Context, in *cloudwatchapi.ListMetrics
 	var after string
 	if in.NextToken != nil {
 		b, err := base64.RawURLEncoding.DecodeString(*in.NextToken)
-		if err != nil {
-			c.add(invalid, "Invalid nextToken")
-		}
 		after = string(b)
+		if err != nil || !isKey(after) {
+			c.add(invalid, "Request parameter NextToken is invalid")
+		}
 	}
 	if err := c.err(); err != nil {
 		return nil, err

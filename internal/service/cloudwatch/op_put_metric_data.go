@@ -14,6 +14,7 @@ import (
 // Behaviour
 //   - nothing is kept of a call in which anything is wrong; all errors of the first kind are told
 //   - a datum without a timestamp is of now; StorageResolution 1 keeps seconds, else data fall into minutes
+//   - a set of statistics wins over values beside it, which AWS lets pass too
 //   - metrics of entities are kept like others; the entities themselves are not
 //
 // Errors: InvalidParameterValue, InvalidParameterCombination, MissingParameter
@@ -97,8 +98,6 @@ func (c *checks) exclusive(at string, in *cloudwatchapi.MetricDatum) {
 		c.add(combination, text, at, "Value", at, "StatisticValues")
 	case in.Value != nil && values:
 		c.add(combination, text, at, "Value", at, "Values")
-	case in.StatisticValues != nil && values:
-		c.add(combination, text, at, "StatisticValues", at, "Values")
 	case in.Value == nil && in.StatisticValues == nil && !values:
 		c.add(combination, "At least one of the parameters must be specified.")
 	}

@@ -41,6 +41,7 @@ func TestWhatIsWrongWithDataIsToldInAWSsWords(t *testing.T) {
 		{one(func(d *datum) { d.StatisticValues = &cloudwatchapi.StatisticSet{SampleCount: 1} }), "InvalidParameterCombination", "The parameters MetricData.member.1.Value and MetricData.member.1.StatisticValues are mutually exclusive and you have specified both."},
 		{one(func(d *datum) { d.Value, d.Values, d.Counts = nil, []float64{1, 2}, []float64{1} }), "InvalidParameterValue", "The parameters MetricData.member.1.Values and MetricData.member.1.Counts must be of the same size."},
 		{one(func(d *datum) { d.Value, d.Values = nil, make([]float64, 151) }), "InvalidParameterValue", "The collection MetricData.member.1.Values must not have a size greater than 150."},
+		{one(func(d *datum) { d.Unit = new(cloudwatchapi.StandardUnit("Hours")) }), "InvalidParameterValue", "The parameter MetricData.member.1.Unit must be a value in the set [ Seconds, Microseconds, Milliseconds, Bytes, Kilobytes, Megabytes, Gigabytes, Terabytes, Bits, Kilobits, Megabits, Gigabits, Terabits, Percent, Count, Bytes/Second, Kilobytes/Second, Megabytes/Second, Gigabytes/Second, Terabytes/Second, Bits/Second, Kilobits/Second, Megabits/Second, Gigabits/Second, Terabits/Second, Count/Second, None ]."},
 		{one(func(d *datum) { d.Dimensions = make([]cloudwatchapi.Dimension, 31) }), "InvalidParameterValue", "The collection MetricData.member.1.Dimensions must not have a size greater than 30."},
 		{one(func(d *datum) { d.Dimensions = dimensionsOf("d", "") }), "MissingParameter", "The parameter MetricData.member.1.Dimensions.member.1.Value is required."},
 		{one(func(d *datum) { d.StorageResolution = new(int32(5)) }), "InvalidParameterValue", "The parameter MetricData.member.1.StorageResolution must be a value in the set [ 1, 60 ]."},
@@ -55,6 +56,16 @@ func TestWhatIsWrongWithDataIsToldInAWSsWords(t *testing.T) {
 	}
 	if out := c.list(&cloudwatchapi.ListMetricsInput{}); len(out.Metrics) > 0 {
 		t.Errorf("of refused calls %d metrics were kept", len(out.Metrics))
+	}
+}
+
+func TestStatisticsMayStandBesideValues(t *testing.T) {
+	c := start(t)
+	c.put("n", cloudwatchapi.MetricDatum{
+		MetricName: "m", Values: []float64{1, 10}, StatisticValues: &cloudwatchapi.StatisticSet{SampleCount: 10, Sum: 55, Minimum: 1, Maximum: 10},
+	})
+	if got := c.statistics("m", time.Minute, 60, "Sum", "SampleCount"); len(got) != 1 || *got[0].Sum != 55 || *got[0].SampleCount != 10 {
+		t.Errorf("got %+v, want one point of 10 samples", got)
 	}
 }
 
@@ -96,9 +107,11 @@ func TestMetricsAreListedPageByPage(t *testing.T) {
 	if len(seen) != 1400 || pages != 3 {
 		t.Errorf("got %d metrics on %d pages, want 1400 on 3", len(seen), pages)
 	}
-	_, err := c.svc.ListMetrics(c.ctx(), &cloudwatchapi.ListMetricsInput{NextToken: new("?")})
-	if e := api.AsError(err); e == nil || e.QueryName() != "InvalidParameterValue" {
-		t.Errorf("a token that is none: got %v", err)
+	for _, token := range []string{"?", "7d2bb7f4-5a6f-4b0e-9e4b-3f8d0c1a2b3c", "AAAA"} {
+		_, err := c.svc.ListMetrics(c.ctx(), &cloudwatchapi.ListMetricsInput{NextToken: &token})
+		if e := api.AsError(err); e == nil || e.QueryName() != "InvalidParameterValue" || e.Message != "Request parameter NextToken is invalid" {
+			t.Errorf("%s, a token that is none: got %v", token, err)
+		}
 	}
 }
 
