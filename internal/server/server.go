@@ -126,8 +126,12 @@ func (s *Server) openStore() (*rootKey, error) {
 
 // openServices starts AWS's services. CloudWatch asks the others, and so comes last.
 func (s *Server) openServices(quotas kinesis.Quotas, root *rootKey) (err error) {
+	delay := s.opts.StateDelay
+	if delay == 0 {
+		delay = -1 // the services' way to say none; their zero is their default
+	}
 	if s.kinesis, err = kinesis.New(kinesis.Options{
-		Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region, RootKey: root.key, StateDelay: s.opts.StateDelay,
+		Store: s.store, Logger: s.log, Quotas: quotas, DefaultRegion: s.opts.Region, RootKey: root.key, StateDelay: delay,
 	}); err != nil {
 		return err
 	}
@@ -135,7 +139,7 @@ func (s *Server) openServices(quotas kinesis.Quotas, root *rootKey) (err error) 
 	if s.tables, err = dynamodb.New(dynamodb.Options{
 		Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Endpoint: s.endpoint, RootKey: root.key,
 		Throttle: s.opts.DynamoDBThrottle == "on", TimeToLiveLag: s.opts.DynamoDBTTLLag, IndexDelay: s.opts.DynamoDBIndexLag,
-		StateDelay: s.opts.StateDelay, StreamRotation: s.opts.DynamoDBStreamRotation, StreamSplitRate: s.opts.DynamoDBStreamSplitRate,
+		StateDelay: delay, StreamRotation: s.opts.DynamoDBStreamRotation, StreamSplitRate: s.opts.DynamoDBStreamSplitRate,
 	}); err != nil {
 		return err
 	}

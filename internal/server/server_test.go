@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -330,5 +331,30 @@ func TestCredentialsFileIsRead(t *testing.T) {
 		if got, ok := keys.Secret(id); !ok || got != want {
 			t.Errorf("secret of %s: got %q, %v; want %q", id, got, ok, want)
 		}
+	}
+}
+
+func TestStatesMayTakeNoTime(t *testing.T) {
+	c := client(open(t, Options{KafkaListen: []string{Off}, HTTPListen: Off}))
+	least := time.Hour
+	for i := range 10 {
+		name := aws.String("s" + strconv.Itoa(i))
+		begun := time.Now()
+		if _, err := c.CreateStream(t.Context(), &awskinesis.CreateStreamInput{StreamName: name, ShardCount: aws.Int32(1)}); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			out, err := c.DescribeStreamSummary(t.Context(), &awskinesis.DescribeStreamSummaryInput{StreamName: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out.StreamDescriptionSummary.StreamStatus == types.StreamStatusActive {
+				break
+			}
+		}
+		least = min(least, time.Since(begun))
+	}
+	if least >= 100*time.Millisecond {
+		t.Errorf("without a state delay the quickest of ten streams was made in %v, want less than the default delay, 100ms", least)
 	}
 }
