@@ -16,13 +16,9 @@ func (s *Server) readBody(x *exchange, o *operation) *api.Error {
 		return tooLarge()
 	}
 	held := x.share(o.limit)
-	if !s.hold(x.ctx, held) {
-		return &api.Error{
-			Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Fault: api.FaultServer,
-			Message: "Service is unable to handle request.", MessageKey: "message",
-		}
+	if err := s.holdMore(x, held); err != nil {
+		return err
 	}
-	x.held = held
 	var err error
 	if x.length >= 0 {
 		x.data = bufpool.Get(int(x.length))
@@ -50,6 +46,18 @@ func (s *Server) releaseBody(x *exchange) {
 		s.inFlight.Release(x.held)
 		x.held = 0
 	}
+}
+
+// holdMore takes n bytes of the memory bound for the request until it is released.
+func (s *Server) holdMore(x *exchange, n int64) *api.Error {
+	if !s.hold(x.ctx, n) {
+		return &api.Error{
+			Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Fault: api.FaultServer,
+			Message: "Service is unable to handle request.", MessageKey: "message",
+		}
+	}
+	x.held += n
+	return nil
 }
 
 // hold takes n bytes of the memory bound, waiting at most bodyWait.

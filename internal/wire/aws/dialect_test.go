@@ -12,10 +12,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/api/dynamodbstreamsapi"
+	"millrace/internal/api/kinesisapi"
 )
 
 // table answers GetItem with the item of the last PutItem.
@@ -248,4 +251,27 @@ func TestUnpackedBodiesCountAgainstTheMemoryBound(t *testing.T) {
 		}
 		s.inFlight.Release(bound)
 	}
+}
+
+// What a body becomes when it is decoded takes its share of the bound too.
+func TestDecodedBodiesCountAgainstTheMemoryBound(t *testing.T) {
+	o := newService(kinesisapi.Bind(kinesisapi.Unimplemented{})).operations["AddTagsToStream"]
+	body := []byte(`{"StreamName":"s","Tags":{"b":""` + strings.Repeat(`,"a":""`, 50_000) + "}}")
+	synctest.Test(t, func(t *testing.T) {
+		const bound = 16 << 20
+		s := NewServer(Options{MaxInFlightBytes: bound})
+		x := &exchange{ctx: t.Context(), service: o.service, data: body}
+		if _, err := s.decode(x, o); err != nil || x.held < int64(len(body)) {
+			t.Errorf("%d bytes: %d held, %v", len(body), x.held, err)
+		}
+		if !s.inFlight.TryAcquire(bound - x.held) {
+			t.Error("more is taken than is noted")
+		}
+		began := time.Now()
+		y := &exchange{ctx: t.Context(), service: o.service, data: body}
+		if _, err := s.decode(y, o); err == nil || err.Status != http.StatusServiceUnavailable || time.Since(began) != bodyWait {
+			t.Errorf("without memory: got %v after %v", err, time.Since(began))
+		}
+		s.cancel()
+	})
 }

@@ -134,7 +134,7 @@ func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 			return
 		}
 	}
-	in, err := decode(x, o)
+	in, err := s.decode(x, o)
 	if err != nil {
 		s.fail(x, misshapen(x, o, err))
 		return
@@ -199,26 +199,26 @@ func misshapen(x *exchange, o *operation, err *api.Error) *api.Error {
 }
 
 // decode reads and checks the input.
-func decode(x *exchange, o *operation) (any, *api.Error) {
+func (s *Server) decode(x *exchange, o *operation) (any, *api.Error) {
 	if o.hot != nil && x.format == formatJSON {
 		x.scratch = hot.Get()
 		if in := o.hot.Decode(x.data, x.scratch); in != nil {
 			return in, nil
 		}
 	}
-	in := o.New()
+	in, memory := o.New(), codec.Memory(func(n int) *api.Error { return s.holdMore(x, int64(n)) })
 	var err *api.Error
 	switch {
 	case x.format == formatCBOR:
-		err = codec.DecodeCBOR(x.data, o.Input, in)
+		err = memory.DecodeCBOR(x.data, o.Input, in)
 	case x.format == formatRPC:
-		err = codec.DecodeRPC(x.data, o.Input, in)
+		err = memory.DecodeRPC(x.data, o.Input, in)
 	case x.format == formatQuery:
-		err = codec.DecodeQuery(x.data, o.Input, in)
+		err = memory.DecodeQuery(x.data, o.Input, in)
 	case x.dynamodb():
-		err = codec.DecodeDynamoDB(x.data, o.Input, in)
+		err = memory.DecodeDynamoDB(x.data, o.Input, in)
 	default:
-		err = codec.DecodeJSON(x.data, o.Input, in)
+		err = memory.DecodeJSON(x.data, o.Input, in)
 	}
 	if err == nil && !o.service.OwnChecks {
 		err = api.Validate(o.Input, in)

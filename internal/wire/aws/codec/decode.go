@@ -10,36 +10,44 @@ import (
 // ten; recursion past this would let a small body use a large stack.
 const maxDepth = 64
 
-// Allocation allowed for each byte of a body, and for any body. A list element of 2 bytes ("{}")
-// becomes a struct of up to some hundred; real requests stay below 4 times their size.
-const (
-	budgetFactor = 16
-	budgetBase   = 64 << 10
-)
-
 // DecodeJSON reads an awsJson body into the struct that in points to. The error is a
 // SerializationException as AWS words it; what the model forbids is left to api.Validate.
 func DecodeJSON(body []byte, shape *api.Shape, in any) *api.Error {
-	return decode(decoder{r: &jsonReader{data: body}}, len(body), shape, in)
+	return Memory(nil).DecodeJSON(body, shape, in)
+}
+
+// DecodeJSON is the function of that name, within m.
+func (m Memory) DecodeJSON(body []byte, shape *api.Shape, in any) *api.Error {
+	return m.decode(decoder{r: &jsonReader{data: body}}, len(body), shape, in)
 }
 
 // DecodeCBOR reads an application/x-amz-cbor-1.1 body into the struct that in points to, like
 // DecodeJSON. Blobs may be pieces of the body.
 func DecodeCBOR(body []byte, shape *api.Shape, in any) *api.Error {
-	return decode(decoder{r: &cborReader{data: body}}, len(body), shape, in)
+	return Memory(nil).DecodeCBOR(body, shape, in)
+}
+
+// DecodeCBOR is the function of that name, within m.
+func (m Memory) DecodeCBOR(body []byte, shape *api.Shape, in any) *api.Error {
+	return m.decode(decoder{r: &cborReader{data: body}}, len(body), shape, in)
 }
 
 // DecodeRPC reads a body of Smithy RPC v2 CBOR, which differs in its times: seconds, with a fraction. Operations without
 // input may have an empty body.
 func DecodeRPC(body []byte, shape *api.Shape, in any) *api.Error {
+	return Memory(nil).DecodeRPC(body, shape, in)
+}
+
+// DecodeRPC is the function of that name, within m.
+func (m Memory) DecodeRPC(body []byte, shape *api.Shape, in any) *api.Error {
 	if len(body) == 0 {
 		body = []byte{majorMap << 5}
 	}
-	return decode(decoder{r: &cborReader{data: body, rpc: true}}, len(body), shape, in)
+	return m.decode(decoder{r: &cborReader{data: body, rpc: true}}, len(body), shape, in)
 }
 
-func decode(d decoder, size int, shape *api.Shape, in any) *api.Error {
-	d.budget = size*budgetFactor + budgetBase
+func (m Memory) decode(d decoder, size int, shape *api.Shape, in any) *api.Error {
+	d.budget = newBudget(size, m)
 	k, err := d.r.peek()
 	if err != nil || k != kindMap {
 		return api.SerializationError("")
@@ -58,18 +66,13 @@ type decoder struct {
 	dynamo *jsonReader // r, when the texts are DynamoDB's
 	elem   bool        // the next value is in a list or map
 	depth  int
-	budget int
+	budget budget
 }
 
 func syntax() *api.Error { return api.SerializationError("") }
 
 // spend takes n bytes from the allocation budget.
-func (d *decoder) spend(n int) *api.Error {
-	if d.budget -= n; d.budget < 0 {
-		return syntax()
-	}
-	return nil
-}
+func (d *decoder) spend(n int) *api.Error { return d.budget.spend(n, syntax) }
 
 func (d *decoder) enter() *api.Error {
 	if d.depth++; d.depth > maxDepth {

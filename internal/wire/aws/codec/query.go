@@ -36,7 +36,12 @@ func Action(body []byte) (action, version string) {
 //
 // Source: Smithy, "AWS query protocol" (read 2026-11).
 func DecodeQuery(body []byte, shape *api.Shape, in any) *api.Error {
-	d := queryDecoder{budget: len(body)*budgetFactor + budgetBase}
+	return Memory(nil).DecodeQuery(body, shape, in)
+}
+
+// DecodeQuery is the function of that name, within m.
+func (m Memory) DecodeQuery(body []byte, shape *api.Shape, in any) *api.Error {
+	d := queryDecoder{budget: newBudget(len(body), m)}
 	n := countParams(body)
 	if err := d.spend(n * paramSize); err != nil {
 		return err
@@ -56,14 +61,11 @@ func malformed(text string) *api.Error { return api.ClientError("MalformedInput"
 // to at, which is where the part of the path begins that the method looks at.
 type queryDecoder struct {
 	depth  int
-	budget int
+	budget budget
 }
 
 func (d *queryDecoder) spend(n int) *api.Error {
-	if d.budget -= n; d.budget < 0 {
-		return malformed("")
-	}
-	return nil
+	return d.budget.spend(n, func() *api.Error { return malformed("") })
 }
 
 func (d *queryDecoder) structure(s *api.Shape, params []param, at int, val reflect.Value) *api.Error {

@@ -24,8 +24,13 @@ const (
 
 // DecodeDynamoDB is DecodeJSON with DynamoDB's texts.
 func DecodeDynamoDB(body []byte, shape *api.Shape, in any) *api.Error {
+	return Memory(nil).DecodeDynamoDB(body, shape, in)
+}
+
+// DecodeDynamoDB is the function of that name, within m.
+func (m Memory) DecodeDynamoDB(body []byte, shape *api.Shape, in any) *api.Error {
 	r := &jsonReader{data: body}
-	return decode(decoder{r: r, dynamo: r}, len(body), shape, in)
+	return m.decode(decoder{r: r, dynamo: r}, len(body), shape, in)
 }
 
 // dynamoMismatch is the error of a value of kind k that is no s.
