@@ -62,10 +62,11 @@ func (x *exchange) namespace(code string) string {
 
 // sendDynamoDB is send in the dialect of DynamoDB.
 func (x *exchange) sendDynamoDB(h head, body []byte) {
-	if len(body) >= compressFrom && x.accepts("gzip") {
-		if packed := compress(body); packed != nil {
+	if len(body) >= compressFrom {
+		encoding := x.answerEncoding()
+		if packed := compress(body, encoding); packed != nil {
 			defer bufpool.Put(packed)
-			body, h.encoding = packed, "gzip"
+			body, h.encoding = packed, encoding
 		}
 	}
 	h.errorType, h.id2 = "", ""

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"hash/crc32"
-	"io"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -135,60 +134,6 @@ func packed(t *testing.T, b []byte) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
-}
-
-func TestAnswersAreCompressedForWhoAsksWhenThatIsShorter(t *testing.T) {
-	for _, netHTTPOnly := range []bool{false, true} {
-		addr := serve(t, Options{netHTTPOnly: netHTTPOnly}, dynamodbapi.Bind(&table{}))
-		for _, c := range []struct {
-			name, accept, text string
-			want               bool
-		}{
-			{"gzip", "gzip", strings.Repeat("ab", 4000), true},
-			{"several", "deflate, gzip;q=0.5", strings.Repeat("ab", 4000), true},
-			{"nothing", "", strings.Repeat("ab", 4000), false},
-			{"identity", "identity", strings.Repeat("ab", 4000), false},
-			{"refused", "gzip;q=0", strings.Repeat("ab", 4000), false},
-			{"short", "gzip", "ab", false},
-			{"noise", "gzip", noise(4000), false},
-		} {
-			item := `{"a":{"S":"` + c.text + `"}}`
-			raw(t, addr, headers(typeJSON10, ddb+"PutItem"), []byte(`{"TableName":"t","Item":`+item+`}`))
-			h := headers(typeJSON10, ddb+"GetItem")
-			if c.accept != "" {
-				h["Accept-Encoding"] = c.accept
-			}
-			a, got := raw(t, addr, h, []byte(`{"TableName":"t","Key":{}}`))
-			wantSum(t, c.name, a, got)
-			if is := a.Header.Get("Content-Encoding") == "gzip"; is != c.want {
-				t.Errorf("%s: compressed %v, want %v", c.name, is, c.want)
-			} else if is {
-				z, err := gzip.NewReader(strings.NewReader(got))
-				if err != nil {
-					t.Fatal(err)
-				}
-				plain, err := io.ReadAll(z)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got = string(plain)
-			}
-			if want := `{"Item":` + item + `}`; got != want {
-				t.Errorf("%s: got %.80q, want %.80q", c.name, got, want)
-			}
-		}
-	}
-}
-
-// noise is n letters that gzip makes longer, of all that JSON takes unescaped.
-func noise(n int) string {
-	var b strings.Builder
-	x := uint64(1)
-	for b.Len() < n {
-		x = x*6364136223846793005 + 1442695040888963407
-		b.WriteRune(rune(0x4e00 + x>>40%0x5000))
-	}
-	return b.String()
 }
 
 func TestBodiesMayBeCompressed(t *testing.T) {
