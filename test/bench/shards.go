@@ -21,9 +21,10 @@ const (
 	spreadBar = 1.5
 
 	// spreadWarmBytes are put before it is measured: the store begins to move its journal into segments when there are
-	// 256 MiB, and uses files again from then on, as in the long run. They are put for spreadWarmTime at most.
-	spreadWarmBytes = 400 << 20
-	spreadWarmTime  = 15 * time.Second
+	// 512 MiB, has up to a gigabyte when it is done with these, and uses files again from then on, as in the long run. They are
+	// put for spreadWarmTime at most.
+	spreadWarmBytes = 1200 << 20
+	spreadWarmTime  = 20 * time.Second
 
 	listedShards  = 10_000 // as many open ones as a stream may have
 	listingCalls  = 40

@@ -65,28 +65,37 @@ func (d *decoder) entries(g *Group) {
 	g.Stored = make([]Stored, h.Appends)
 	at := int64(HeaderSize + h.Meta)
 	for i := range h.Appends {
-		v := d.take(EntrySize)
 		a, s := &g.Data.Appends[i], &g.Stored[i]
-		*a = store.Append{
-			Partition: store.PartitionID(le.Uint64(v[0:])), Base: store.Offset(le.Uint64(v[8:])),
-			AppendTime: int64(le.Uint64(v[16:])), MaxTimestamp: int64(le.Uint64(v[24:])),
-			Producer: store.ProducerID(le.Uint64(v[32:])),
-			Count:    int32(le.Uint32(v[48:])), LeaderEpoch: int32(le.Uint32(v[52:])), Sequence: int32(le.Uint32(v[56:])),
-			Attributes: int16(le.Uint16(v[72:])), ProducerEpoch: int16(le.Uint16(v[74:])), Marker: store.Marker(v[76]),
-		}
-		*s = Stored{
-			Pos: g.Pos + at, KeyID: le.Uint64(v[40:]), Len: le.Uint32(v[60:]), PlainLen: le.Uint32(v[64:]), CRC: le.Uint32(v[68:]),
-			Encoding: Encoding(v[77]), Nonce: [12]byte(v[84:96]),
-		}
-		a.Size, a.Key = int(s.Len), s.KeyID
+		decodeEntry(d.take(EntrySize), a, s)
+		s.Pos = g.Pos + at
 		at += int64(s.Len)
-		if a.Count < 1 || a.Base < 0 || a.Base > store.OffsetMax-store.Offset(a.Count) {
-			d.bad = true
-		}
+		d.bad = d.bad || !offsetsFit(a)
 	}
 	if at != int64(h.Length) {
 		d.bad = true
 	}
+}
+
+// decodeEntry reads one batch of the directory, but for its place.
+func decodeEntry(v []byte, a *store.Append, s *Stored) {
+	_ = v[EntrySize-1]
+	*a = store.Append{
+		Partition: store.PartitionID(le.Uint64(v[0:])), Base: store.Offset(le.Uint64(v[8:])),
+		AppendTime: int64(le.Uint64(v[16:])), MaxTimestamp: int64(le.Uint64(v[24:])),
+		Producer: store.ProducerID(le.Uint64(v[32:])),
+		Count:    int32(le.Uint32(v[48:])), LeaderEpoch: int32(le.Uint32(v[52:])), Sequence: int32(le.Uint32(v[56:])),
+		Attributes: int16(le.Uint16(v[72:])), ProducerEpoch: int16(le.Uint16(v[74:])), Marker: store.Marker(v[76]),
+	}
+	*s = Stored{
+		KeyID: le.Uint64(v[40:]), Len: le.Uint32(v[60:]), PlainLen: le.Uint32(v[64:]), CRC: le.Uint32(v[68:]),
+		Encoding: Encoding(v[77]), Nonce: [12]byte(v[84:96]),
+	}
+	a.Size, a.Key = int(s.Len), s.KeyID
+}
+
+// offsetsFit tells whether a batch takes offsets that there are.
+func offsetsFit(a *store.Append) bool {
+	return a.Count >= 1 && a.Base >= 0 && a.Base <= store.OffsetMax-store.Offset(a.Count)
 }
 
 func (d *decoder) part() store.PartitionChange {

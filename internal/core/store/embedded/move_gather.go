@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"millrace/internal/core/batch"
 	"millrace/internal/core/journal"
 	"millrace/internal/core/segment"
 	"millrace/internal/core/store"
@@ -23,20 +24,35 @@ const (
 // copied to its place in a buffer: so often as the buffer goes into the round, instead of one read for each batch.
 type gathering struct {
 	files   []*journalFile
-	ends    []int // of each file's batches in batches
-	batches []gathered
-	parts   []partRound // in order of id, once sorted
+	ends    []int           // of each file's batches in batches
+	batches []gathered      // in the order of the journal
+	others  []segment.Entry // of batches that are not like most
+	parts   []partRound     // in order of id, once sorted
 	byID    map[store.PartitionID]int32
-	order   []int32 // batches by partition and offset
-	buf     []byte  // of the passes
+	buf     []byte // of the passes
 	read    pageReader
+	pass    gatherPass
 }
 
-// gathered is one batch, in the order of the journal.
+// gathered is one batch: 48 bytes, of which a round has half a million.
 type gathered struct {
-	segment.Entry
-	part int32
-	at   int32 // in the buffer; -1: not in this pass
+	base       int64
+	appendTime int64
+	pos        uint32 // in the file; files are at most 1 GiB
+	length     uint32
+	crc        uint32
+	count      int32
+	epoch      int32
+	rank       int32 // in the order of partitions and offsets; before that is known, the place in parts
+	other      int32 // in others; -1: loose records, plain, with nothing of their own
+}
+
+// gatherPass is what goes into the buffer at once: batches whose ranks follow each other.
+type gatherPass struct {
+	from    int32
+	batches []gathered // by rank
+	at      []int32    // of each in the buffer
+	files   []int32    // of each
 }
 
 // partRound is what a round has of one partition.
@@ -49,35 +65,66 @@ type partRound struct {
 
 // take reads the directories of a file; what no partition needs is left out.
 func (g *gathering) take(s *Store, f *journalFile) error {
-	_, err := journal.Walk(f.file, f.name, f.header, f.used.Load(), 0, func(group *journal.Group) error {
-		s.mu.RLock()
-		defer s.mu.RUnlock()
-		for i := range group.Data.Appends {
-			a, st := &group.Data.Appends[i], &group.Stored[i]
-			part, ok := g.byID[a.Partition]
-			if !ok {
-				part = int32(len(g.parts))
-				g.byID[a.Partition] = part
-				start := store.OffsetMax
-				if h, ok := s.applied.Head(a.Partition); ok {
-					start = h.Start
-				}
-				g.parts = append(g.parts, partRound{id: a.Partition, start: start})
-			}
-			if a.Next() <= g.parts[part].start {
-				continue
-			}
-			g.parts[part].bytes += int64(st.Len)
-			g.parts[part].batches++
-			g.batches = append(g.batches, gathered{segmentEntry(a, st), part, -1})
+	err := f.eachBatch(func(a *store.Append, st *journal.Stored) {
+		at := g.part(s, a.Partition)
+		part := &g.parts[at]
+		if a.Next() <= part.start {
+			return
 		}
-		return nil
+		part.bytes += int64(st.Len)
+		part.batches++
+		b := gathered{
+			base: int64(a.Base), appendTime: a.AppendTime, pos: uint32(st.Pos), length: st.Len, crc: st.CRC,
+			count: a.Count, epoch: a.LeaderEpoch, rank: at, other: -1,
+		}
+		if !usual(a, st) {
+			b.other = int32(len(g.others))
+			g.others = append(g.others, segmentEntry(a, st))
+		}
+		g.batches = append(g.batches, b)
 	})
 	g.files, g.ends = append(g.files, f), append(g.ends, len(g.batches))
 	return err
 }
 
-// sort makes parts and order.
+// part finds a partition's place in parts, and makes one.
+func (g *gathering) part(s *Store, id store.PartitionID) int32 {
+	if at, ok := g.byID[id]; ok {
+		return at
+	}
+	at := int32(len(g.parts))
+	g.byID[id] = at
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	start := store.OffsetMax
+	if h, ok := s.applied.Head(id); ok {
+		start = h.Start
+	}
+	g.parts = append(g.parts, partRound{id: id, start: start})
+	return at
+}
+
+// usual tells whether a batch is of loose records and plain: what gathered says of it is all there is.
+func usual(a *store.Append, st *journal.Stored) bool {
+	return a.Attributes == batch.AttrLogAppendTime && a.MaxTimestamp == a.AppendTime && a.Marker == store.MarkerNone &&
+		a.Producer == store.NoProducer && a.ProducerEpoch == -1 && a.Sequence == -1 &&
+		st.Encoding == journal.Plain && st.KeyID == 0 && st.PlainLen == st.Len
+}
+
+// entry is a batch as segments know it.
+func (g *gathering) entry(b *gathered, e *segment.Entry) {
+	if b.other >= 0 {
+		*e = g.others[b.other]
+		return
+	}
+	*e = segment.Entry{
+		Base: b.base, Count: b.count, AppendTime: b.appendTime, MaxTimestamp: b.appendTime,
+		Attributes: batch.AttrLogAppendTime, LeaderEpoch: b.epoch, ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1,
+		StoredLen: b.length, PlainLen: b.length, CRC: b.crc, Pos: int64(b.pos),
+	}
+}
+
+// sort brings parts into their order, and gives each batch its rank.
 func (g *gathering) sort() {
 	slices.SortFunc(g.parts, func(a, b partRound) int {
 		if a.id < b.id {
@@ -85,20 +132,17 @@ func (g *gathering) sort() {
 		}
 		return 1
 	})
-	ranks := make([]int32, len(g.parts)) // by the number that a partition was first seen under
-	next := make([]int, len(g.parts))    // where the next batch of each goes
-	at := 0
+	next := make([]int32, len(g.parts)) // the rank of the next batch of each, by the number that it was first seen under
+	at := int32(0)
 	for i := range g.parts {
-		ranks[g.byID[g.parts[i].id]] = int32(i)
-		next[i] = at
-		at += g.parts[i].batches
+		next[g.byID[g.parts[i].id]] = at
+		at += int32(g.parts[i].batches)
 	}
-	g.order = make([]int32, len(g.batches))
 	for i := range g.batches {
 		b := &g.batches[i]
-		b.part = ranks[b.part]
-		g.order[next[b.part]] = int32(i)
-		next[b.part]++
+		seen := b.rank
+		b.rank = next[seen]
+		next[seen]++
 	}
 }
 
@@ -108,38 +152,56 @@ func (g *gathering) passes(most int64, fn func(part *partRound, e *segment.Entry
 	if err := g.grow(most); err != nil {
 		return err
 	}
-	for from := 0; from < len(g.order); {
-		to, size := from, int64(0)
-		for to < len(g.order) {
-			b := &g.batches[g.order[to]]
-			if n := int64(b.StoredLen); to > from && size+n > most {
-				break
-			}
-			b.at = int32(size)
-			size += int64(b.StoredLen)
-			to++
-		}
+	lengths := make([]uint32, len(g.batches)) // by rank
+	for i := range g.batches {
+		lengths[g.batches[i].rank] = g.batches[i].length
+	}
+	part, left := -1, 0
+	var e segment.Entry
+	for from := 0; from < len(lengths); {
+		n := g.pass.begin(from, lengths[from:], int64(len(g.buf)))
 		if err := g.load(); err != nil {
 			return err
 		}
-		for _, i := range g.order[from:to] {
-			b := &g.batches[i]
-			stored := g.buf[b.at:][:b.StoredLen]
-			b.at = -1
-			if err := fn(&g.parts[b.part], &b.Entry, stored, g.fileOf(int(i))); err != nil {
+		for i := range n {
+			for left == 0 {
+				part++
+				left = g.parts[part].batches
+			}
+			left--
+			b := &g.pass.batches[i]
+			g.entry(b, &e)
+			if err := fn(&g.parts[part], &e, g.buf[g.pass.at[i]:][:b.length], g.files[g.pass.files[i]].name); err != nil {
 				return err
 			}
 		}
-		from = to
+		from += n
 	}
 	return nil
 }
+
+// begin makes a pass of the first batches that go into room bytes, from a rank on, and returns how many these are.
+func (p *gatherPass) begin(from int, lengths []uint32, room int64) (n int) {
+	p.from, p.at = int32(from), p.at[:0]
+	size := int64(0)
+	for n < len(lengths) && (n == 0 || size+int64(lengths[n]) <= room) {
+		p.at = append(p.at, int32(size))
+		size += int64(lengths[n])
+		n++
+	}
+	p.batches = slices.Grow(p.batches[:0], n)[:n]
+	p.files = slices.Grow(p.files[:0], n)[:n]
+	return n
+}
+
+// has tells whether a batch is in the pass.
+func (p *gatherPass) has(b *gathered) bool { return uint32(b.rank-p.from) < uint32(len(p.at)) }
 
 // grow takes a buffer for the passes: most, less when all goes into it, more when a batch does not.
 func (g *gathering) grow(most int64) (err error) {
 	var all, largest int64
 	for i := range g.batches {
-		n := int64(g.batches[i].StoredLen)
+		n := int64(g.batches[i].length)
 		all, largest = all+n, max(largest, n)
 	}
 	if all == 0 {
@@ -161,23 +223,14 @@ func (g *gathering) end() error {
 	return givePages(b)
 }
 
-func (g *gathering) fileOf(batch int) string {
-	for i, end := range g.ends {
-		if batch < end {
-			return g.files[i].name
-		}
-	}
-	return ""
-}
-
 // load copies the batches of a pass into the buffer.
 func (g *gathering) load() error {
 	from := 0
-	for i, f := range g.files {
+	for i := range g.files {
 		batches := g.batches[from:g.ends[i]]
 		from = g.ends[i]
 		for len(batches) > 0 {
-			n, err := g.loadPiece(f, batches)
+			n, err := g.loadPiece(int32(i), batches)
 			if err != nil {
 				return err
 			}
@@ -188,40 +241,49 @@ func (g *gathering) load() error {
 }
 
 // loadPiece reads a piece of a file with the first of its batches that are wanted, and returns how many it is done with.
-func (g *gathering) loadPiece(f *journalFile, batches []gathered) (n int, err error) {
-	for n < len(batches) && batches[n].at < 0 {
+func (g *gathering) loadPiece(file int32, batches []gathered) (n int, err error) {
+	p := &g.pass
+	for n < len(batches) && !p.has(&batches[n]) {
 		n++
 	}
 	batches = batches[n:]
 	if len(batches) == 0 {
 		return n, nil
 	}
-	start := batches[0].Pos
+	start := int64(batches[0].pos)
 	end, last := start, 0
 	for i := range batches {
 		b := &batches[i]
-		if b.at < 0 {
-			continue
-		}
-		if i > 0 && (b.Pos-end > gatherGap || b.Pos+int64(b.StoredLen)-start > gatherRead) {
+		pos, stop := int64(b.pos), int64(b.pos)+int64(b.length)
+		if i > 0 && (pos-end > gatherGap || stop-start > gatherRead) {
 			break
 		}
-		end, last = b.Pos+int64(b.StoredLen), i+1
+		if p.has(b) {
+			end, last = stop, i+1
+		}
 	}
-	var file io.ReaderAt = f.file
-	if f.direct != nil {
-		file = f.direct // it is read once or twice and then written anew
-	}
-	piece, err := g.read.read(file, f.name, start, end)
+	f := g.files[file]
+	piece, err := g.read.read(f.once(), f.name, start, end)
 	if err != nil {
 		return n, err
 	}
 	for i := range batches[:last] {
-		if b := &batches[i]; b.at >= 0 {
-			copy(g.buf[b.at:][:b.StoredLen], piece[b.Pos-start:])
+		b := &batches[i]
+		if p.has(b) {
+			at := b.rank - p.from
+			p.batches[at], p.files[at] = *b, file
+			copy(g.buf[p.at[at]:][:b.length], piece[int64(b.pos)-start:])
 		}
 	}
 	return n + last, nil
+}
+
+// once is how a file is read that is read once or twice and then written anew: past the page cache where that is possible.
+func (f *journalFile) once() io.ReaderAt {
+	if f.direct != nil {
+		return f.direct
+	}
+	return f.file
 }
 
 // pageReader reads whole pages, so that files can be read past the page cache.

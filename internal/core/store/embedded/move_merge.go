@@ -10,25 +10,27 @@ import (
 
 // How runs and files stay few, and how often a byte is written for it.
 //
-// A round over thousands of partitions makes a run of some KiB for each, in shared files. When a partition has mergeRuns
+// A round over thousands of partitions makes a run of some KiB to 128 KiB for each, in shared files. When a partition has mergeRuns
 // runs of a size class, the last ones, they are written again as one together with what a round brings: each class is
 // four times the one before, so a byte is written at most once more for each class from its first to smallRun (within the
-// class under 4 KiB once for each three runs: there is next to nothing to write), and a partition has at most
-// mergeRuns-1 small runs of a class in a row: 12 in all.
+// class under 6 KiB once for each three runs: there is next to nothing to write), and a partition has at most
+// mergeRuns-1 small runs of a class in a row: 9 in all.
 //
 // What is written again leaves a dead piece behind in its old shared file. A file goes with its last run. One that is more
 // dead than alive is written again without the dead part, which is at most as much as died; and so are files that
 // stayed small, thinFiles at once. So the dead are never much more than the living, a byte is written at most twice for
 // each time that it would be otherwise, and most files are of full size.
 const (
-	// smallRun: runs from here on stay as they are. Each run is some 100 bytes of memory, so that a terabyte of them stays
-	// under 500 MB.
-	smallRun = 256 << 10
+	// smallRun: runs from here on stay as they are, less than a round of the mover has of each of 4,000 partitions under an even
+	// load: to merge these would cost several times what it costs to write them. Each run is some 100 bytes of memory, so that a
+	// terabyte of them stays under 1.1 GB.
+	smallRun   = 96 << 10
+	firstClass = smallRun / 16 // where class 1 begins
 	// mergeRuns is how many runs of a size class become one.
 	mergeRuns = 4
 	// maxSharedFile ends a shared file: retention frees whole files, and one that is half dead is read and written at once.
 	maxSharedFile = 64 << 20
-	// maxOwnRun: a run from here on gets a file of its own, at most 64 in a round of 256 MiB.
+	// maxOwnRun: a run from here on gets a file of its own, at most 128 in a round of 512 MiB.
 	maxOwnRun = 4 << 20
 	// thinFiles is how many shared files that are small or mostly dead are written again together.
 	thinFiles = 8
@@ -37,8 +39,8 @@ const (
 func (m *mover) sharedFile() int64 { return min(maxSharedFile, m.s.opts.JournalFileBytes) }
 func (m *mover) ownRun() int64     { return min(maxOwnRun, m.s.opts.JournalFileBytes/16) }
 
-// sizeClass of a run: 0 under 4 KiB, then each is four times as large; smallRun begins class 4.
-func sizeClass(bytes int64) int { return (bits.Len64(uint64(bytes)>>12) + 1) / 2 }
+// sizeClass of a run: 0 under 6 KiB, then each is four times as large; smallRun begins class 3.
+func sizeClass(bytes int64) int { return (bits.Len64(uint64(bytes)/firstClass) + 1) / 2 }
 
 // merged are the last runs of a partition that are written again together with added bytes, and the bytes of all that. What
 // compaction has written is left to it.

@@ -28,17 +28,27 @@ type movePlan struct {
 // entries reads the directories of a file, by partition; what no partition needs is left out.
 func (p *movePlan) entries(f *journalFile, into map[store.PartitionID][]segment.Entry) error {
 	s := p.m.s
-	_, err := journal.Walk(f.file, f.name, f.header, f.used.Load(), 0, func(g *journal.Group) error {
+	return f.eachBatch(func(a *store.Append, st *journal.Stored) {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
-		for i := range g.Data.Appends {
-			a, st := &g.Data.Appends[i], &g.Stored[i]
-			if h, ok := s.applied.Head(a.Partition); ok && a.Next() > h.Start {
-				into[a.Partition] = append(into[a.Partition], segmentEntry(a, st))
-			}
+		if h, ok := s.applied.Head(a.Partition); ok && a.Next() > h.Start {
+			into[a.Partition] = append(into[a.Partition], segmentEntry(a, st))
 		}
+	})
+}
+
+// eachBatch calls fn for each batch of a file that is not written any more.
+//
+// Errors: *store.CorruptError; those of reading.
+func (f *journalFile) eachBatch(fn func(*store.Append, *journal.Stored)) error {
+	used := f.used.Load()
+	end, err := journal.WalkBatches(f.once(), f.name, f.header, used, func(a *store.Append, st *journal.Stored) error {
+		fn(a, st)
 		return nil
 	})
+	if err == nil && end.Pos != used {
+		err = &store.CorruptError{File: f.name, Offset: end.Pos, Reason: "a group that was written is not whole"}
+	}
 	return err
 }
 

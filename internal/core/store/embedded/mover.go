@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// moveAtOnce and moveBatches bound what one round takes out of the journal, and so the memory for its entries: 112 bytes
-	// each, 32 MiB.
-	moveAtOnce  = 256 << 20
-	moveBatches = 256 << 10
+	// moveAtOnce and moveBatches bound what one round takes out of the journal, and so the memory for its entries: 48 bytes
+	// each, 24 MiB. The more a round takes, the longer are the runs that it makes of many partitions, and the less often they are merged.
+	moveAtOnce  = 512 << 20
+	moveBatches = 512 << 10
 	// retryMove is how long the mover waits after an error.
 	retryMove = time.Second
 	// adoptRunBytes is the mean size of a partition's part from which on a file is adopted: each part is a run,

@@ -228,8 +228,8 @@ func TestRunsAreWrittenAgainOnceForEachClass(t *testing.T) {
 		}
 		classes := sizeClass(smallRun) - sizeClass(piece)
 		bar := float64(1 + classes)
-		if piece < 4<<10 {
-			bar += float64(4<<10/piece) / (mergeRuns - 1) // the first class is not four times anything
+		if piece < firstClass {
+			bar += float64(firstClass/piece) / (mergeRuns - 1) // the first class is not four times anything
 		}
 		if times := float64(written) / float64(rounds*piece); times > bar {
 			t.Errorf("%d pieces of %d bytes: each was written %.1f times, want %.1f at most", rounds, piece, times, bar)

@@ -26,7 +26,7 @@ type Options struct {
 	JournalFileBytes int64 // size of a journal file; 1 MiB … 1 GiB, default 64 MiB
 	FirstFileBytes   int64 // size of the very first one, small so that start is instant; default 4 MiB
 	MaxUnmovedBytes  int64 // journal not yet in segments, beyond which writers wait; default 1 GiB
-	MoveAfterBytes   int64 // journal not yet in segments, beyond which the mover works; default 256 MiB, at most half of MaxUnmovedBytes
+	MoveAfterBytes   int64 // journal not yet in segments, beyond which the mover works; default 512 MiB, at most half of MaxUnmovedBytes
 
 	// MaxUnmovedEntries bounds the batches in the unmoved journal, each 64 bytes of memory; default 1,000,000.
 	MaxUnmovedEntries int64
@@ -80,7 +80,7 @@ func (o Options) withDefaults() Options {
 		{&o.JournalFileBytes, 64 << 20},
 		{&o.FirstFileBytes, 4 << 20},
 		{&o.MaxUnmovedBytes, 1 << 30},
-		{&o.MoveAfterBytes, 256 << 20},
+		{&o.MoveAfterBytes, 512 << 20},
 		{&o.MaxUnmovedEntries, 1_000_000},
 		{&o.MoveBufferBytes, 64 << 20},
 		{&o.TailCacheBytes, 16 << 20},

@@ -32,9 +32,9 @@ type space struct {
 }
 
 const (
-	// keepFree is how many files wait to be used again; more are deleted. A round of the mover gives five free at the default
+	// keepFree is how many files wait to be used again; more are deleted. A round of the mover gives nine free at the default
 	// sizes, and a file that was used need not be written ahead.
-	keepFree = 5
+	keepFree = 9
 	// retryAfter is how often a full disk is asked again.
 	retryAfter = 250 * time.Millisecond
 	// zeroStep is how much is written at once when a file is written ahead.
