@@ -76,8 +76,6 @@ func newSettings(in *kinesisapi.CreateStreamInput) (*settings, int, error) {
 		return nil, 0, errWarmProvisioned()
 	case in.ShardCount == nil:
 		return nil, 0, kinesisapi.ValidationException("1 validation error detected: Value null at 'shardCount' failed to satisfy constraint: Member must not be null")
-	case *in.ShardCount > catalog.MaxPartitions:
-		return nil, 0, kinesisapi.LimitExceededException("A stream cannot have more than 10000 shards.")
 	}
 	return c, int(*in.ShardCount), nil
 }

@@ -182,7 +182,7 @@ func TestTopicMadeByKafkaGetsMoreShardsAndNoLineage(t *testing.T) {
 	wantError(t, err, "InvalidArgumentException", "Stream topic under account 000000000000 was made by Kafka: it cannot have fewer shards than now.")
 }
 
-func TestAccountsShardLimitHoldsForSplitsAndScaling(t *testing.T) {
+func TestAccountsShardLimitHoldsForNewStreamsSplitsAndScaling(t *testing.T) {
 	c := startOn(t, storetest.NewModel(), func(o *Options) { o.Quotas = 1 })
 	c.region = "eu-north-1"
 	c.create("s", 5999)
@@ -192,6 +192,8 @@ func TestAccountsShardLimitHoldsForSplitsAndScaling(t *testing.T) {
 		"(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and how to request higher limits."
 	_, err := c.svc.SplitShard(c.ctx(), &kinesisapi.SplitShardInput{StreamName: new("t"), ShardToSplit: shardID(0), NewStartingHashKey: "7"})
 	wantError(t, err, "LimitExceededException", fmt.Sprintf(limit, 1))
+	_, err = c.svc.CreateStream(c.ctx(), &kinesisapi.CreateStreamInput{StreamName: "u", ShardCount: new(int32(100_000))})
+	wantError(t, err, "LimitExceededException", fmt.Sprintf(limit, 100_000))
 	_, err = c.svc.UpdateShardCount(c.ctx(), &kinesisapi.UpdateShardCountInput{
 		StreamName: new("s"), TargetShardCount: 6010, ScalingType: kinesisapi.ScalingTypeUniformScaling,
 	})

@@ -1,6 +1,7 @@
 package kinesis
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -106,7 +107,7 @@ func (s *Service) readSettings(tx store.ReadTx, t *catalog.Topic, parts []catalo
 
 // createStream adds a stream in CREATING.
 //
-// Errors: errExists, errShardLimit, errStreamLimit, those of the store.
+// Errors: errExists, errShardLimit, errStreamLimit, errTooManyNew, those of the store.
 func (s *Service) createStream(ctx context.Context, p place, c *settings, shardCount int, tags []tag) error {
 	var id catalog.ID
 	_, _ = rand.Read(id[:]) // never fails
@@ -115,6 +116,9 @@ func (s *Service) createStream(ctx context.Context, p place, c *settings, shardC
 		u, err := readUsage(tx, p)
 		if err != nil {
 			return err
+		}
+		if shardCount > catalog.MaxPartitions {
+			return cmp.Or(s.checkUsage(p, u, c, shardCount), errTooManyNew()) // AWS has the account's limit alone
 		}
 		shards := newShards(shardCount, now)
 		parts := make([]catalog.Partition, len(shards))

@@ -374,6 +374,11 @@ func errTooManyOpen(p place) error {
 		" cannot have more than 10000 open shards.")
 }
 
+// errTooManyNew has a text of our own, for accounts whose limit of shards is higher.
+func errTooManyNew() error {
+	return kinesisapi.LimitExceededException("A stream cannot have more than 10000 shards.")
+}
+
 // errTooManyShards has a text of our own: of AWS no such limit is known.
 func errTooManyShards(p place) error {
 	return kinesisapi.LimitExceededException("Stream " + p.stream + " under account " + p.account +
