@@ -54,6 +54,20 @@ func (ix *index) row(t *table, stored []byte) (row, error) {
 	return row{key, image}, err
 }
 
+// touched says whether a change of an item changes what the index has of it.
+//
+// Errors: value.ErrCorrupt.
+func (ix *index) touched(t *table, old, item []byte) (bool, error) {
+	was, err := ix.row(t, old)
+	if err != nil {
+		return false, err
+	}
+	is, err := ix.row(t, item)
+	return !was.same(is), err
+}
+
+func (r row) same(o row) bool { return bytes.Equal(r.key, o.key) && bytes.Equal(r.image, o.image) }
+
 // appendKeys appends the components of key attributes which together have up to most bytes; false when they are no key.
 func (t *table) appendKeys(key []byte, view *value.View, names []string, most int) ([]byte, bool) {
 	size := 0
@@ -120,10 +134,10 @@ func (c *change) indexRows(tx store.Tx) error {
 // replaceRow puts a row in the place of another and returns what AWS bills: nothing when both are the same, a delete and a put
 // when the key moves.
 func replaceRow(tx store.Tx, t *table, old, next row) (units float64, err error) {
-	same := bytes.Equal(old.key, next.key)
-	if same && bytes.Equal(old.image, next.image) {
+	if old.same(next) {
 		return 0, nil
 	}
+	same := bytes.Equal(old.key, next.key)
 	if old.key != nil && !same {
 		if err := tx.Delete(old.key); err != nil {
 			return 0, err

@@ -100,10 +100,20 @@ func (s *Service) writeAll(tx store.Tx, writes []*write) error {
 	if err := s.readAll(tx, writes); err != nil {
 		return err
 	}
+	over, done := error(nil), 0
 	for _, w := range writes {
-		if err := w.perform(tx); err != nil {
+		err := w.perform(s, tx)
+		if w.over = throttled(err) != ""; w.over {
+			over = err
+			continue
+		}
+		if err != nil {
 			return err
 		}
+		done++
+	}
+	if done == 0 {
+		return over
 	}
 	return nil
 }

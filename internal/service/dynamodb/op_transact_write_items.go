@@ -253,7 +253,7 @@ func (s *Service) performAll(tx store.Tx, actions []*action) error {
 	}
 	r := newReasons(len(actions))
 	for i, a := range actions {
-		err := a.perform(tx)
+		err := a.perform(s, tx)
 		switch {
 		case err == nil:
 		case errors.Is(err, errCondition):

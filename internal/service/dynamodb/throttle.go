@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"cmp"
 	"math"
 	"sync"
 	"time"
@@ -69,21 +70,31 @@ func (t *table) gauge(p place, ix *index, write bool) gauge {
 	return g
 }
 
-// admitWrite is admit for a write that was located: of its table, and of all global indexes, since it is not known yet which of them it
-// will change.
+// admitWrite is admit for a write that was located.
 func (s *Service) admitWrite(w *write, pending float64) error {
 	if !s.throttle.on {
 		return nil
 	}
-	if err := s.throttle.admit(w.table.gauge(w.place, nil, true), pending); err != nil {
-		return err
+	return s.throttle.admit(w.table.gauge(w.place, nil, true), pending)
+}
+
+// admitRows is admit for the global indexes that a write will change, once it is known what it makes of its item.
+//
+// Errors: those of admit, value.ErrCorrupt.
+func (s *Service) admitRows(w *write) error {
+	if !s.throttle.on {
+		return nil
 	}
 	for _, ix := range w.table.indexes {
 		if ix.local || !ix.written() {
 			continue
 		}
-		if err := s.throttle.admit(w.table.gauge(w.place, ix, true), 0); err != nil {
-			return err
+		over := s.throttle.admit(w.table.gauge(w.place, ix, true), 0)
+		if over == nil {
+			continue
+		}
+		if touched, err := ix.touched(w.table, w.old, w.new); touched || err != nil {
+			return cmp.Or(err, over)
 		}
 	}
 	return nil

@@ -266,6 +266,59 @@ func TestIndexWithoutUnitsHoldsUpWritesAndReadsOfItself(t *testing.T) {
 	})
 }
 
+func TestAWriteWaitsForUnitsOfTheIndexesThatItChangesAlone(t *testing.T) {
+	throttling(t, func(t *testing.T, c *caller) {
+		in := input("units", "pk:S", "by:S")
+		in.KeySchema = in.KeySchema[:1]
+		in.GlobalSecondaryIndexes = []dynamodbapi.GlobalSecondaryIndex{{
+			IndexName: "by", KeySchema: []dynamodbapi.KeySchemaElement{{AttributeName: "by", KeyType: dynamodbapi.KeyTypeHash}},
+			Projection:         &dynamodbapi.Projection{ProjectionType: new(dynamodbapi.ProjectionTypeKeysOnly)},
+			OnDemandThroughput: &dynamodbapi.OnDemandThroughput{MaxWriteRequestUnits: new(int64(5))},
+		}}
+		if _, err := c.svc.CreateTable(c.ctx(), in); err != nil {
+			t.Fatal(err)
+		}
+		c.await("units", dynamodbapi.TableStatusActive)
+		put := func(item string) error {
+			_, err := c.svc.PutItem(c.ctx(), &dynamodbapi.PutItemInput{TableName: "units", Item: api.JSON(item)})
+			return err
+		}
+		n, err := takes(t, func(i int) error { return put(fmt.Sprintf(`{"pk":{"S":"%d"},"by":{"S":"a"}}`, i)) })
+		if n != 5 {
+			t.Errorf("%d writes, want the 5 of the index", n)
+		}
+		wantError(t, err, "ThrottlingException", textMaxOnDemand)
+		for _, item := range []string{`{"pk":{"S":"free"}}`, `{"pk":{"S":"0"},"by":{"S":"a"},"other":{"N":"1"}}`} {
+			if err := put(item); err != nil {
+				t.Errorf("%s does not change the index: %v", item, err)
+			}
+		}
+		for _, item := range []string{`{"pk":{"S":"0"}}`, `{"pk":{"S":"0"},"by":{"S":"b"}}`, `{"pk":{"S":"new"},"by":{"S":"b"}}`} {
+			wantError(t, put(item), "ThrottlingException", textMaxOnDemand)
+		}
+		write := func(item string) dynamodbapi.WriteRequest {
+			return dynamodbapi.WriteRequest{PutRequest: &dynamodbapi.PutRequest{Item: api.JSON(item)}}
+		}
+		batch := func(items ...dynamodbapi.WriteRequest) (*dynamodbapi.BatchWriteItemOutput, error) {
+			return c.svc.BatchWriteItem(c.ctx(), &dynamodbapi.BatchWriteItemInput{RequestItems: map[string][]dynamodbapi.WriteRequest{"units": items}})
+		}
+		out, err := batch(write(`{"pk":{"S":"b"},"by":{"S":"b"}}`), write(`{"pk":{"S":"c"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := out.UnprocessedItems["units"]; len(left) != 1 || !strings.Contains(string(left[0].PutRequest.Item), `"b"`) {
+			t.Errorf("left of the batch: %v, want the item of the index", left)
+		}
+		_, err = batch(write(`{"pk":{"S":"d"},"by":{"S":"b"}}`))
+		wantError(t, err, "ThrottlingException", textMaxOnDemand)
+		_, err = c.svc.TransactWriteItems(c.ctx(), &dynamodbapi.TransactWriteItemsInput{TransactItems: []dynamodbapi.TransactWriteItem{
+			{Put: &dynamodbapi.Put{TableName: "units", Item: api.JSON(`{"pk":{"S":"e"}}`)}},
+			{Put: &dynamodbapi.Put{TableName: "units", Item: api.JSON(`{"pk":{"S":"f"},"by":{"S":"b"}}`)}},
+		}})
+		wantError(t, err, "TransactionCanceledException", "Transaction cancelled, please refer cancellation reasons for specific reasons [None, ThrottlingError]")
+	})
+}
+
 func TestFailedConditionsUseUnitsAndWithoutThrottlingNothingIsRefused(t *testing.T) {
 	throttling(t, func(t *testing.T, c *caller) {
 		c.provision(1)

@@ -60,7 +60,7 @@ func (w *write) run(s *Service, tx store.Tx) error {
 	if w.old, err = s.vault.get(tx, w.at); err != nil {
 		return err
 	}
-	return w.perform(tx)
+	return w.perform(s, tx)
 }
 
 // locate finds where the item is.
@@ -74,8 +74,8 @@ func (w *write) locate(s *Service, tx store.Tx) error {
 	return err
 }
 
-// perform makes the change of an item that was located and read.
-func (w *write) perform(tx store.Tx) error {
+// perform makes the change of an item that was located and read. It writes nothing when an index that it changes has no units.
+func (w *write) perform(s *Service, tx store.Tx) error {
 	if err := w.check(); err != nil {
 		return err
 	}
@@ -84,6 +84,9 @@ func (w *write) perform(tx store.Tx) error {
 	}
 	if w.arms = nil; !bytes.Equal(w.old, w.new) { // also equal: no item before and after
 		if err := w.table.checkIndexKeys(w.old, w.new, w.verb == verbUpdate); err != nil {
+			return err
+		}
+		if err := s.admitRows(w); err != nil {
 			return err
 		}
 		c := change{table: w.table, at: w.at, old: w.old, new: w.new}
