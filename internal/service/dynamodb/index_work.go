@@ -34,6 +34,9 @@ const (
 
 const fillVersion = 1
 
+// choreKeySize is the length of a choreKey.
+const choreKeySize = 15
+
 func choreKey(kind byte, table uint64, num uint32) []byte {
 	k := binary.BigEndian.AppendUint64([]byte{byte(store.FamilyTable), kindChore, kind}, table)
 	return binary.BigEndian.AppendUint32(k, num)
@@ -57,7 +60,7 @@ func decodeFill(key, v []byte) (*fill, error) {
 	r := field.Reader{B: v}
 	version := r.Byte()
 	p, ok := placeOf(r.Take(r.Count(len(r.B))))
-	if version != fillVersion || r.Bad || !ok || len(key) != 15 {
+	if version != fillVersion || r.Bad || !ok || len(key) != choreKeySize {
 		return nil, corrupt("filling of an index")
 	}
 	return &fill{key, v, p, r.B}, nil
@@ -98,12 +101,13 @@ func saveChores(tx store.Tx, p place, old, t *table) error {
 // there is more. All that is to be done stands in the store, with how far it got, so nothing is forgotten over restarts, and any node may
 // do it.
 func (s *Service) stepIndexes(ctx context.Context) (time.Duration, error) {
-	fills, drops, past, err := s.indexChores(ctx)
+	c, err := s.indexChores(ctx)
 	if err != nil {
 		return 0, err
 	}
 	wait := indexIdle
-	for _, f := range fills {
+	err = c.bad // one chore that cannot be read must not hold up the others
+	for _, f := range c.fills {
 		did, failed := s.fillIndex(ctx, f)
 		switch {
 		case errors.Is(failed, store.ErrContention): // writers of the same items were faster
@@ -115,10 +119,10 @@ func (s *Service) stepIndexes(ctx context.Context) (time.Duration, error) {
 			err = errors.Join(err, failed)
 		}
 	}
-	for _, key := range drops {
-		wait, err = 0, errors.Join(err, s.dropRows(ctx, key))
+	if c.drop != nil {
+		wait, err = 0, errors.Join(err, s.dropRows(ctx, c.drop))
 	}
-	if past {
+	if c.past {
 		wait, err = min(wait, indexRetry), errors.Join(err, s.dropPast(ctx))
 	}
 	return wait, err
@@ -130,38 +134,47 @@ func (s *Service) dropPast(ctx context.Context) error {
 	return err
 }
 
+// indexChores are what the worker of indexes finds to do.
+type indexChores struct {
+	fills []*fill
+	drop  []byte // key of a deletion of rows; nil: there is none
+	past  bool   // there are earlier rows that nobody looks at any more
+	bad   error  // what is wrong with chores that cannot be read
+}
+
 // indexChores looks for what is to be done.
-func (s *Service) indexChores(ctx context.Context) (fills []*fill, drops [][]byte, past bool, err error) {
+func (s *Service) indexChores(ctx context.Context) (c indexChores, err error) {
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
-		fills, drops = nil, nil
-		kvs, err := tx.Scan([]byte{byte(store.FamilyTable), kindChore, choreFill}, []byte{byte(store.FamilyTable), kindChore, choreDrop}, statesPage, false)
+		c = indexChores{}
+		key := func(chore byte) []byte { return []byte{byte(store.FamilyTable), kindChore, chore} }
+		err := eachKey(tx, key(choreFill), key(choreDrop), statesPage, func(kv store.KV) bool {
+			f, err := decodeFill(kv.Key, kv.Value)
+			if c.bad = errors.Join(c.bad, err); err == nil {
+				c.fills = append(c.fills, f)
+			}
+			return len(c.fills) < statesPage
+		})
 		if err != nil {
 			return err
 		}
-		for _, kv := range kvs {
-			f, err := decodeFill(kv.Key, kv.Value)
-			if err != nil {
-				return err
+		err = eachKey(tx, key(choreDrop), key(choreDrop+1), 1, func(kv store.KV) bool {
+			if len(kv.Key) != choreKeySize {
+				c.bad = errors.Join(c.bad, corrupt("deletion of an index"))
+				return true
 			}
-			fills = append(fills, f)
-		}
-		kvs, err = tx.Scan([]byte{byte(store.FamilyTable), kindChore, choreDrop}, []byte{byte(store.FamilyTable), kindChore, choreDrop + 1}, 1, false)
-		for _, kv := range kvs {
-			drops = append(drops, kv.Key)
-		}
+			c.drop = kv.Key
+			return false
+		})
 		if err == nil {
-			past, err = someKey(tx, []byte{byte(store.FamilyTable), kindChore, choreDelay}, s.endOfPast(tx.Now()))
+			c.past, err = someKey(tx, key(choreDelay), s.endOfPast(tx.Now()))
 		}
 		return err
 	})
-	return fills, drops, past, err
+	return c, err
 }
 
 // dropRows deletes some rows of an index that is gone.
 func (s *Service) dropRows(ctx context.Context, key []byte) error {
-	if len(key) != 15 {
-		return corrupt("deletion of an index")
-	}
 	table, num := binary.BigEndian.Uint64(key[3:]), binary.BigEndian.Uint32(key[11:])
 	_, err := s.store.Update(ctx, func(tx store.Tx) error {
 		next, err := tx.DeleteRange(indexPrefix(table, num), indexPrefix(table, num+1), dropSlice)

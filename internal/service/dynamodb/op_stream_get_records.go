@@ -37,7 +37,7 @@ func (s *Service) GetRecords(ctx context.Context, in *dynamodbstreamsapi.GetReco
 	if err != nil {
 		return nil, streamsError(err)
 	}
-	sh := v.shards.Find(it.shard.String())
+	sh := v.shards.Get(it.shard)
 	if sh == nil {
 		return nil, errTrimmed() // an iterator is of a shard that was there
 	}

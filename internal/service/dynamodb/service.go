@@ -95,14 +95,15 @@ type Service struct {
 	counter  counter        // what counts is to do
 	throttle throttle       // what tables have used
 
-	states *worker.Worker // poked when a state was given a due time
-	expiry *worker.Worker // poked when a time to live was changed
-	counts *worker.Worker // poked when something is to be counted
-	online *worker.Worker // poked when an index may be filled or deleted
-	turns  *worker.Worker // poked when a stream was given a due time
-	seals  *worker.Worker // poked when a table was encrypted
-	stop   context.CancelFunc
-	work   sync.WaitGroup // the workers
+	states   *worker.Worker // poked when a state was given a due time
+	expiry   *worker.Worker // poked when a time to live was changed
+	counts   *worker.Worker // poked when something is to be counted
+	online   *worker.Worker // poked when an index may be filled or deleted
+	turns    *worker.Worker // poked when a stream was given a due time
+	recalled bool           // of turns alone: no stream waits for the end of a longer rotation
+	seals    *worker.Worker // poked when a table was encrypted
+	stop     context.CancelFunc
+	work     sync.WaitGroup // the workers
 }
 
 var (

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 
 	"millrace/internal/core/store"
 )
@@ -267,6 +268,7 @@ type chores struct {
 	wait   int64   // ms until the next state ends; 0: none is known
 	purge  bool    // a dropped table has items left
 	tokens bool    // a token of a transaction has ended
+	bad    error   // what could not be read: it must not hold up the others
 }
 
 // chores looks for what is to be done, with up to limit tables.
@@ -286,6 +288,27 @@ func (s *Service) chores(ctx context.Context, limit int) (c chores, err error) {
 	return c, err
 }
 
+// eachKey gives all keys of a range to do, which says whether it wants more, a page at a time.
+//
+// Errors: those of the store.
+func eachKey(tx store.ReadTx, from, to []byte, page int, do func(kv store.KV) (more bool)) error {
+	for {
+		kvs, err := tx.Scan(from, to, page, false)
+		if err != nil {
+			return err
+		}
+		for _, kv := range kvs {
+			if !do(kv) {
+				return nil
+			}
+		}
+		if len(kvs) < page {
+			return nil
+		}
+		from = append(bytes.Clone(kvs[len(kvs)-1].Key), 0)
+	}
+}
+
 // someKey says whether a range has a key.
 func someKey(tx store.ReadTx, from, to []byte) (bool, error) {
 	kvs, err := tx.Scan(from, to, 1, false)
@@ -293,25 +316,22 @@ func someKey(tx store.ReadTx, from, to []byte) (bool, error) {
 }
 
 func (c *chores) states(tx store.ReadTx, limit int) error {
-	kvs, err := tx.Scan([]byte{byte(store.FamilyTable), kindDue}, []byte{byte(store.FamilyTable), kindDue + 1}, limit, false)
-	if err != nil {
-		return err
-	}
-	for _, kv := range kvs {
+	return eachKey(tx, []byte{byte(store.FamilyTable), kindDue}, []byte{byte(store.FamilyTable), kindDue + 1}, limit, func(kv store.KV) bool {
 		p, ok := place{}, false
 		if len(kv.Key) > 10 {
 			p, ok = placeOf(kv.Key[10:])
 		}
 		if !ok {
-			return corrupt("state of a table")
+			c.bad = errors.Join(c.bad, corrupt("state of a table"))
+			return true
 		}
 		if at := int64(binary.BigEndian.Uint64(kv.Key[2:])); at > tx.Now() {
 			c.wait = at - tx.Now()
-			break
+			return false
 		}
 		c.due = append(c.due, p)
-	}
-	return nil
+		return len(c.due) < limit
+	})
 }
 
 // finishState ends a table's state if its time has come. A table that goes leaves its items to the purge.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"millrace/internal/core/datakey"
@@ -100,22 +101,27 @@ func (s *Service) newDataKey(tx store.Tx, n *sealNote, t *table) (err error) {
 	return tx.Set(sealNoteKey(n.num), n.encode())
 }
 
-// sealNotes are up to sealPage notes after that of a table; the last of them may not be the last of all.
-func (s *Service) sealNotes(ctx context.Context, after uint64) (notes []sealNote, err error) {
+// sealNotes reads up to sealPage notes of tables after one, and returns the last of them, 0 when that was all, and what is wrong with those that
+// cannot be read.
+func (s *Service) sealNotes(ctx context.Context, after uint64) (notes []sealNote, last uint64, bad, err error) {
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
 		kvs, err := tx.Scan(sealNoteKey(after+1), []byte{byte(store.FamilyTable), kindUpkeep, upkeepSeal + 1}, sealPage, false)
 		if err != nil {
 			return err
 		}
-		notes = make([]sealNote, len(kvs))
-		for i, kv := range kvs {
-			if notes[i], err = decodeSealNote(kv); err != nil {
-				return err
+		notes, last, bad = make([]sealNote, 0, len(kvs)), 0, nil
+		for _, kv := range kvs {
+			n, err := decodeSealNote(kv)
+			if bad = errors.Join(bad, err); err == nil {
+				notes = append(notes, n)
 			}
+		}
+		if len(kvs) == sealPage {
+			last = noted(kvs[len(kvs)-1].Key)
 		}
 		return nil
 	})
-	return notes, err
+	return notes, last, bad, err
 }
 
 // worn says whether the data key is to be replaced when it has sealed so many more.

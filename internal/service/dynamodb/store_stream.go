@@ -111,14 +111,19 @@ func (s *Service) saveStream(tx store.Tx, r *stream) error {
 			return err
 		}
 	}
-	r.due = r.shards.Due(s.opts.StreamRotation.Milliseconds(), maxChangeAge.Milliseconds())
-	if r.ended != 0 {
-		r.due = r.ended + maxChangeAge.Milliseconds()
-	}
+	r.due = s.dueOf(r)
 	if err := tx.Set(r.at.dueKey(r.due), present); err != nil {
 		return err
 	}
 	return tx.Set(r.at.key(), r.encode())
+}
+
+// dueOf is when the worker is to look at a stream next.
+func (s *Service) dueOf(r *stream) int64 {
+	if r.ended != 0 {
+		return r.ended + maxChangeAge.Milliseconds()
+	}
+	return r.shards.Due(s.opts.StreamRotation.Milliseconds(), maxChangeAge.Milliseconds())
 }
 
 // followStream begins and ends the stream of a table that is about to replace old, which is nil for a new one, as it says.

@@ -106,16 +106,21 @@ type ttlWork struct {
 	rows  []store.KV // that are due
 }
 
-// ttlWorks looks at up to ttlPage tables after one, and returns the last of them; 0 when that was all.
-func (s *Service) ttlWorks(ctx context.Context, after uint64) (works []ttlWork, last uint64, err error) {
+// ttlWorks looks at up to ttlPage tables after one, and returns the last of them, 0 when that was all, and what is wrong with those that cannot
+// be read.
+func (s *Service) ttlWorks(ctx context.Context, after uint64) (works []ttlWork, last uint64, bad, err error) {
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
-		works, last = nil, 0
+		works, last, bad = nil, 0, nil
 		kvs, err := tx.Scan(ttlNoteKey(after+1), []byte{byte(store.FamilyTable), kindUpkeep, upkeepTTL + 1}, ttlPage, false)
 		if err != nil {
 			return err
 		}
 		for _, kv := range kvs {
 			w, err := s.ttlWork(tx, kv)
+			if _, corrupted := errors.AsType[*store.CorruptError](err); corrupted {
+				bad = errors.Join(bad, err)
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -124,11 +129,18 @@ func (s *Service) ttlWorks(ctx context.Context, after uint64) (works []ttlWork, 
 			}
 		}
 		if len(kvs) == ttlPage {
-			last = binary.BigEndian.Uint64(kvs[len(kvs)-1].Key[3:])
+			last = noted(kvs[len(kvs)-1].Key)
 		}
 		return nil
 	})
-	return works, last, err
+	return works, last, bad, err
+}
+
+// noted is the number of the table that the key of a note is about, of whichever length it is.
+func noted(key []byte) uint64 {
+	var num [8]byte
+	copy(num[:], key[3:])
+	return binary.BigEndian.Uint64(num[:])
 }
 
 // ttlWork looks at one table; nil when there is nothing to do.

@@ -26,13 +26,13 @@ func (s *Service) stepKeys(ctx context.Context) (time.Duration, error) {
 func (s *Service) replaceKeys(ctx context.Context, most uint64) (failed error) {
 	encrypted := map[uint64]bool{}
 	for after := uint64(0); ; {
-		notes, err := s.sealNotes(ctx, after)
-		if err != nil {
+		notes, last, bad, err := s.sealNotes(ctx, after)
+		if failed = errors.Join(failed, bad); err != nil {
 			return errors.Join(failed, err)
 		}
 		for i := range notes {
 			n := &notes[i]
-			after, encrypted[n.num] = n.num, true
+			encrypted[n.num] = true
 			more := s.vault.take(n.num)
 			if more == 0 && !n.worn(0, most, s.store.Now()) {
 				continue
@@ -42,9 +42,10 @@ func (s *Service) replaceKeys(ctx context.Context, most uint64) (failed error) {
 				failed = errors.Join(failed, fmt.Errorf("table %s: %w", n.place.arn(), err))
 			}
 		}
-		if len(notes) < sealPage {
+		if last == 0 {
 			s.vault.keep(encrypted)
 			return failed
 		}
+		after = last
 	}
 }

@@ -22,13 +22,12 @@ const (
 func (s *Service) stepSeals(ctx context.Context) (wait time.Duration, failed error) {
 	wait = sealsIdle
 	for after := uint64(0); ; {
-		notes, err := s.sealNotes(ctx, after)
-		if err != nil {
+		notes, last, bad, err := s.sealNotes(ctx, after)
+		if failed = errors.Join(failed, bad); err != nil {
 			return 0, errors.Join(failed, err)
 		}
 		for i := range notes {
 			n := &notes[i]
-			after = n.num
 			if len(n.next) == 0 {
 				continue
 			}
@@ -40,9 +39,10 @@ func (s *Service) stepSeals(ctx context.Context) (wait time.Duration, failed err
 				wait = 0
 			}
 		}
-		if len(notes) < sealPage {
+		if last == 0 {
 			return wait, failed
 		}
+		after = last
 	}
 }
 

@@ -23,7 +23,7 @@ func (s *Service) step(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	var failed error // one table that cannot be read must not hold up the others
+	failed := c.bad // one table that cannot be read must not hold up the others
 	for _, p := range c.due {
 		if err := s.finishState(ctx, p); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("table %s: %w", p.arn(), err))

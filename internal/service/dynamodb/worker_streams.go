@@ -22,11 +22,11 @@ const (
 
 // turnStreams rotates and splits shards of the streams that are due and forgets what is too old, and returns how long until there is more.
 func (s *Service) turnStreams(ctx context.Context) (time.Duration, error) {
-	due, wait, err := s.dueStreams(ctx)
-	if err != nil {
-		return 0, err
+	failed := s.recallStreams(ctx) // one stream that cannot be read must not hold up the others
+	due, wait, bad, err := s.dueStreams(ctx)
+	if failed = errors.Join(failed, bad); err != nil {
+		return 0, errors.Join(failed, err)
 	}
-	var failed error // one stream that cannot be read must not hold up the others
 	for _, at := range due {
 		if err := s.turnStream(ctx, at); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("stream %s: %w", at.arn(), err))
@@ -38,31 +38,69 @@ func (s *Service) turnStreams(ctx context.Context) (time.Duration, error) {
 	return wait, failed
 }
 
-// dueStreams finds streams whose time has come, and how long it is until that of the next.
-func (s *Service) dueStreams(ctx context.Context) (due []streamPlace, wait time.Duration, err error) {
+// dueStreams finds streams whose time has come, how long it is until that of the next, and what is wrong with keys that cannot be read.
+func (s *Service) dueStreams(ctx context.Context) (due []streamPlace, wait time.Duration, bad, err error) {
 	err = s.store.View(ctx, func(tx store.ReadTx) error {
-		due, wait = nil, statesIdle
-		kvs, err := tx.Scan([]byte{byte(store.FamilyTable), kindStreamDue}, []byte{byte(store.FamilyTable), kindStreamDue + 1}, statesPage, false)
-		if err != nil {
-			return err
-		}
-		for _, kv := range kvs {
+		due, wait, bad = nil, statesIdle, nil
+		from, to := []byte{byte(store.FamilyTable), kindStreamDue}, []byte{byte(store.FamilyTable), kindStreamDue + 1}
+		return eachKey(tx, from, to, statesPage, func(kv store.KV) bool {
 			at, ok := streamPlace{}, false
 			if len(kv.Key) > 10 {
 				at, ok = streamPlaceOf(kv.Key[10:])
 			}
 			if !ok {
-				return corrupt("stream that is due")
+				bad = errors.Join(bad, corrupt("stream that is due"))
+				return true
 			}
 			if ms := int64(binary.BigEndian.Uint64(kv.Key[2:])); ms > tx.Now() {
 				wait = min(wait, time.Duration(ms-tx.Now())*time.Millisecond)
-				break
+				return false
 			}
 			due = append(due, at)
-		}
-		return nil
+			return len(due) < statesPage
+		})
 	})
-	return due, wait, err
+	return due, wait, bad, err
+}
+
+// recallStreams brings the time forward when streams are looked at, where it was noted by a service with a longer rotation. It does so in the
+// worker's first step, and again while the store cannot be asked.
+func (s *Service) recallStreams(ctx context.Context) (bad error) {
+	if s.recalled {
+		return nil
+	}
+	var late []streamPlace
+	err := s.store.View(ctx, func(tx store.ReadTx) error {
+		late, bad = nil, nil
+		return eachKey(tx, []byte{byte(store.FamilyTable), kindStream}, []byte{byte(store.FamilyTable), kindStream + 1}, statesPage, func(kv store.KV) bool {
+			at, ok := streamPlaceOf(kv.Key[2:])
+			r, err := decodeStream(at, kv.Value)
+			switch {
+			case !ok || err != nil:
+				bad = errors.Join(bad, corrupt("stream"))
+			case s.dueOf(r) < r.due:
+				late = append(late, at)
+			}
+			return true
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, at := range late {
+		_, err := s.store.Update(ctx, func(tx store.Tx) error {
+			r, err := readStream(tx, at)
+			if err != nil || r == nil {
+				return err
+			}
+			return s.saveStream(tx, r)
+		})
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", at.arn(), err)
+		}
+	}
+	s.recalled = true
+	return bad
 }
 
 // turnStream does what is due for one stream. Where an open shard ends is looked up before the transaction, which so does not conflict with those

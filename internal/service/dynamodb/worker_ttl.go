@@ -15,8 +15,8 @@ const ttlIdle = time.Second
 func (s *Service) stepTTL(ctx context.Context) (wait time.Duration, failed error) {
 	wait = ttlIdle
 	for after := uint64(0); ; {
-		works, last, err := s.ttlWorks(ctx, after)
-		if err != nil {
+		works, last, bad, err := s.ttlWorks(ctx, after)
+		if failed = errors.Join(failed, bad); err != nil {
 			return 0, errors.Join(failed, err)
 		}
 		for i := range works {

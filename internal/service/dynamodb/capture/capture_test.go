@@ -124,7 +124,7 @@ func TestShardsDoNotRotateIntoMoreThanTheirBound(t *testing.T) {
 		last = s.All[len(s.All)-1].ID
 	}
 	s.Rotate(last, MaxShards, now+1000)
-	if sh := s.get(last); len(s.All) != MaxShards || !sh.Open() || sh.Since != now+1000 {
+	if sh := s.Get(last); len(s.All) != MaxShards || !sh.Open() || sh.Since != now+1000 {
 		t.Errorf("got %d shards, the last %+v; want %d, and the last to go on", len(s.All), *sh, MaxShards)
 	}
 	if size := len(s.AppendTo(nil)); size > 256<<10 {
@@ -157,9 +157,10 @@ func TestShardsFollowEachOtherOverRotationSplitAndEnd(t *testing.T) {
 	if len(s.All) != len(want) {
 		t.Fatalf("got %+v", s.All)
 	}
-	slices.SortFunc(s.All[2:], func(a, b Shard) int { return cmp.Compare(a.Partition, b.Partition) }) // of one moment: in any order
+	all := slices.Clone(s.All)
+	slices.SortFunc(all[2:], func(a, b Shard) int { return cmp.Compare(a.Partition, b.Partition) }) // of one moment: in any order
 	for i, w := range want {
-		got := s.All[i]
+		got := all[i]
 		w.Since = got.Since
 		if w.ID == (ShardID{}) {
 			w.ID = got.ID
@@ -167,7 +168,7 @@ func TestShardsFollowEachOtherOverRotationSplitAndEnd(t *testing.T) {
 		if got != w || got.Parent != (ShardID{}) && got.ID.String() <= got.Parent.String() {
 			t.Errorf("shard %d: got %+v, want %+v", i, got, w)
 		}
-		if f := s.Find(got.ID.String()); f != &s.All[i] {
+		if f := s.Find(got.ID.String()); f == nil || *f != got {
 			t.Errorf("shard %d is not found", i)
 		}
 	}
@@ -176,6 +177,26 @@ func TestShardsFollowEachOtherOverRotationSplitAndEnd(t *testing.T) {
 	}
 	if s.Drop(2000); len(s.All) != 2 || s.Find(a.String()) != nil {
 		t.Errorf("after the drop: got %+v", s.All)
+	}
+}
+
+func TestShardsAreFoundByTheirTextsAlone(t *testing.T) {
+	var s Shards
+	id := s.Add(0, 0, ShardID{}, 0xabcdef)
+	text := id.String()
+	for i := range 1000 {
+		s.Add(0, 0, ShardID{}, 0xabcdef+int64(i))
+	}
+	if got := s.Find(text); got == nil || got.ID != id {
+		t.Errorf("%s: got %+v", text, got)
+	}
+	for _, bad := range []string{
+		"", "shardId-", text + "0", text[:len(text)-1], strings.ToUpper(text), strings.Replace(text, "-0", "-+", 1), strings.Replace(text, "d-0", "d--", 1),
+		"shardId-99999999999999999999-00000000", "shardId-00000000000000000001-0000000g", "shardId-00000000000000000001-00000000",
+	} {
+		if got := s.Find(bad); got != nil {
+			t.Errorf("%q: found %+v", bad, got)
+		}
 	}
 }
 

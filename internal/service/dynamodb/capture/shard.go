@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"millrace/internal/core/field"
 	"millrace/internal/core/store"
@@ -18,6 +20,21 @@ type ShardID struct {
 
 // String is the id as clients see it.
 func (id ShardID) String() string { return fmt.Sprintf("shardId-%020d-%08x", id.Created, id.Tag) }
+
+// ParseShardID reads what String writes; false when it is something else.
+func ParseShardID(s string) (id ShardID, ok bool) {
+	rest, ok := strings.CutPrefix(s, "shardId-")
+	if !ok || len(rest) != 20+1+8 || rest[20] != '-' {
+		return ShardID{}, false
+	}
+	created, err := strconv.ParseUint(rest[:20], 10, 63)
+	if err != nil {
+		return ShardID{}, false
+	}
+	tag, err := strconv.ParseUint(rest[21:], 16, 32)
+	id = ShardID{int64(created), uint32(tag)}
+	return id, err == nil && id.String() == s // in lower case
+}
 
 // Compare orders ids as their texts.
 func (id ShardID) Compare(other ShardID) int {
@@ -65,17 +82,17 @@ func (s *Shards) Add(partition int, from store.Offset, parent ShardID, now int64
 
 // Find returns the shard of a text; nil when there is none.
 func (s *Shards) Find(id string) *Shard {
-	at := slices.IndexFunc(s.All, func(sh Shard) bool { return sh.ID.String() == id })
-	if at < 0 {
+	parsed, ok := ParseShardID(id)
+	if !ok {
 		return nil
 	}
-	return &s.All[at]
+	return s.Get(parsed)
 }
 
 // Rotate ends an open shard before an offset and begins a child there. A shard without records goes on, and its age counts anew; so does any
 // while there are MaxShards.
 func (s *Shards) Rotate(id ShardID, at store.Offset, now int64) {
-	sh := s.get(id)
+	sh := s.Get(id)
 	switch {
 	case sh == nil || !sh.Open():
 		return
@@ -89,7 +106,7 @@ func (s *Shards) Rotate(id ShardID, at store.Offset, now int64) {
 
 // Split ends an open shard with its partition and begins children in two others.
 func (s *Shards) Split(id ShardID, children [2]int, now int64) {
-	sh := s.get(id)
+	sh := s.Get(id)
 	if sh == nil || !sh.Open() {
 		return
 	}
@@ -128,7 +145,8 @@ func (s *Shards) Due(rotate, keep int64) int64 {
 	return due
 }
 
-func (s *Shards) get(id ShardID) *Shard {
+// Get returns the shard of an id; nil when there is none.
+func (s *Shards) Get(id ShardID) *Shard {
 	at, ok := slices.BinarySearchFunc(s.All, id, func(have Shard, id ShardID) int { return have.ID.Compare(id) })
 	if !ok {
 		return nil
