@@ -21,10 +21,16 @@ type kafkaListener struct {
 	name      string
 	listen    string // HOST:PORT
 	tls, sasl bool
+	unnamed   bool // settings without a name are for it
 
 	// What clients are told instead of the address they came in on; empty and 0: that one.
 	host string
 	port int32
+}
+
+// takes tells whether a setting that begins with this name, or with none, is for the listener.
+func (l *kafkaListener) takes(name string) bool {
+	return name == l.name || name == "" && l.unnamed
 }
 
 // kafkaConfigs reads the configs of the broker.
@@ -43,7 +49,7 @@ func (o *Options) kafkaConfigs() (map[string]string, error) {
 var listenerName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // kafkaListeners reads the Kafka settings. Each of them may begin with the name of a listener; without one it belongs to
-// the listener without a name, whose name is that of its security protocol.
+// the listener without a name, whose name is that of its security protocol, or to the only one there is.
 //
 // Errors: settings that are not well-formed, two listeners of one name, listeners that are open to other machines
 // without users or TLS.
@@ -60,7 +66,7 @@ func (o *Options) kafkaListeners() ([]kafkaListener, error) {
 		if _, _, err := net.SplitHostPort(listen); err != nil {
 			return nil, fmt.Errorf("--kafka-listen %s: want [NAME=]HOST:PORT", setting)
 		}
-		l := kafkaListener{name: name, listen: listen}
+		l := kafkaListener{name: name, listen: listen, unnamed: name == "" || len(o.KafkaListen) == 1}
 		if err := o.secure(&l); err != nil {
 			return nil, err
 		}
@@ -100,7 +106,7 @@ func (o *Options) secure(l *kafkaListener) error {
 		if err != nil {
 			return fmt.Errorf("--kafka-security %s: %w", setting, err)
 		}
-		if name == l.name {
+		if l.takes(name) {
 			protocol = strings.ToUpper(value)
 		}
 	}
@@ -130,7 +136,7 @@ func (o *Options) advertise(l *kafkaListener) error {
 		if err != nil {
 			return fmt.Errorf("--kafka-advertise %s: %w", setting, err)
 		}
-		if name != l.name && (name != "" || len(o.KafkaListen) > 1) {
+		if !l.takes(name) {
 			continue
 		}
 		host, text, err := net.SplitHostPort(value)
@@ -151,9 +157,12 @@ func (o *Options) knownListeners(all []kafkaListener) error {
 	check := func(flag string, settings []string) error {
 		for _, setting := range settings {
 			name, _, err := cutName(setting)
-			known := err == nil && name == ""
+			known := err == nil && len(all) == 0 && name == ""
 			for i := range all {
-				known = known || all[i].name == name
+				known = known || all[i].takes(name)
+			}
+			if !known && name == "" {
+				return fmt.Errorf("%s %s: which Kafka listener is it for? Begin it with a name, %s NAME=%s", flag, setting, flag, setting)
 			}
 			if !known {
 				return fmt.Errorf("%s %s: there is no such Kafka listener; name it with --kafka-listen %s=HOST:PORT", flag, setting, name)

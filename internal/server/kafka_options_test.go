@@ -13,18 +13,36 @@ func TestKafkaListenersAreReadFromTheirSettings(t *testing.T) {
 	}{
 		{o: Options{}},
 		{o: Options{KafkaListen: []string{Off}}},
-		{o: Options{KafkaListen: []string{"localhost:9092"}}, want: []kafkaListener{{name: "PLAINTEXT", listen: "localhost:9092"}}},
+		{o: Options{KafkaListen: []string{"localhost:9092"}}, want: []kafkaListener{{name: "PLAINTEXT", listen: "localhost:9092", unnamed: true}}},
 		{
 			o:    Options{KafkaListen: []string{"IN=127.0.0.1:0", "OUT=0.0.0.0:9093"}, KafkaAdvertise: []string{"OUT=kafka.example:0"}},
 			want: []kafkaListener{{name: "IN", listen: "127.0.0.1:0"}, {name: "OUT", listen: "0.0.0.0:9093", tls: true, sasl: true, host: "kafka.example"}},
 		},
 		{
 			o:    Options{KafkaListen: []string{"0.0.0.0:9092"}, Insecure: true, KafkaAdvertise: []string{"box:19092"}},
-			want: []kafkaListener{{name: "PLAINTEXT", listen: "0.0.0.0:9092", host: "box", port: 19092}},
+			want: []kafkaListener{{name: "PLAINTEXT", listen: "0.0.0.0:9092", unnamed: true, host: "box", port: 19092}},
 		},
 		{
 			o:    Options{KafkaListen: []string{"A=127.0.0.1:1", "B=127.0.0.1:2"}, KafkaSecurity: []string{"A=ssl", "B=SASL_PLAINTEXT"}},
 			want: []kafkaListener{{name: "A", listen: "127.0.0.1:1", tls: true}, {name: "B", listen: "127.0.0.1:2", sasl: true}},
+		},
+		{
+			o: Options{
+				KafkaListen: []string{"127.0.0.1:1", "IN=127.0.0.1:2"}, KafkaSecurity: []string{"SASL_PLAINTEXT", "IN=SSL"},
+				KafkaAdvertise: []string{"box:1", "IN=box:2"},
+			},
+			want: []kafkaListener{
+				{name: "SASL_PLAINTEXT", listen: "127.0.0.1:1", unnamed: true, sasl: true, host: "box", port: 1},
+				{name: "IN", listen: "127.0.0.1:2", tls: true, host: "box", port: 2},
+			},
+		},
+		{
+			o:    Options{KafkaListen: []string{"A=127.0.0.1:1"}, KafkaSecurity: []string{"SSL"}, KafkaAdvertise: []string{"box:1"}},
+			want: []kafkaListener{{name: "A", listen: "127.0.0.1:1", unnamed: true, tls: true, host: "box", port: 1}},
+		},
+		{
+			o:   Options{KafkaListen: []string{"A=127.0.0.1:1", "B=127.0.0.1:2"}, KafkaAdvertise: []string{"box:1"}},
+			err: "which Kafka listener",
 		},
 		{o: Options{KafkaListen: []string{"127.0.0.1:1", "127.0.0.1:2"}}, err: "two Kafka listeners"},
 		{o: Options{KafkaListen: []string{"127.0.0.1"}}, err: "HOST:PORT"},
