@@ -151,6 +151,8 @@ func FuzzDescribeConfigs(f *testing.F) { fuzzRequest(f, KeyDescribeConfigs) }
 
 func FuzzAlterConfigs(f *testing.F) { fuzzRequest(f, KeyAlterConfigs) }
 
+func FuzzAlterReplicaLogDirs(f *testing.F) { fuzzRequest(f, KeyAlterReplicaLogDirs) }
+
 func FuzzDescribeLogDirs(f *testing.F) { fuzzRequest(f, KeyDescribeLogDirs) }
 
 func FuzzSaslAuthenticate(f *testing.F) { fuzzRequest(f, KeySaslAuthenticate) }

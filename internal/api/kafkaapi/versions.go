@@ -45,6 +45,7 @@ var served = []Range{
 	{KeyTxnOffsetCommit, 0, 5, 0, func() Request { return new(TxnOffsetCommitRequest) }},
 	{KeyDescribeConfigs, 1, 4, 1, func() Request { return new(DescribeConfigsRequest) }},
 	{KeyAlterConfigs, 0, 2, 0, func() Request { return new(AlterConfigsRequest) }},
+	{KeyAlterReplicaLogDirs, 1, 2, 1, func() Request { return new(AlterReplicaLogDirsRequest) }},
 	{KeyDescribeLogDirs, 1, 5, 1, func() Request { return new(DescribeLogDirsRequest) }},
 	{KeySaslAuthenticate, 0, 2, 0, func() Request { return new(SaslAuthenticateRequest) }},
 	{KeyCreatePartitions, 0, 3, 0, func() Request { return new(CreatePartitionsRequest) }},

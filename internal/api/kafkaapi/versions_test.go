@@ -5,7 +5,7 @@ import "testing"
 // notServed are keys that a client may send to a broker of Apache Kafka and not to us.
 var notServed = map[Key]string{
 	KeyDescribeAcls: "access control lists", KeyCreateAcls: "access control lists", KeyDeleteAcls: "access control lists",
-	KeyAlterReplicaLogDirs: "there is one log directory", KeyUnregisterBroker: "brokers of a KRaft quorum",
+	KeyUnregisterBroker:      "brokers of a KRaft quorum",
 	KeyCreateDelegationToken: "delegation tokens", KeyRenewDelegationToken: "delegation tokens",
 	KeyExpireDelegationToken: "delegation tokens", KeyDescribeDelegationToken: "delegation tokens",
 	KeyDescribeClientQuotas: "quotas", KeyAlterClientQuotas: "quotas",

@@ -224,3 +224,24 @@ func TestSizesOfPartitionsAreTold(t *testing.T) {
 		}
 	}
 }
+
+func TestPartitionsAreAlreadyInTheOneFolder(t *testing.T) {
+	b := open(t, storetest.NewModel())
+	mustCreate(t, b, topicOf("t", 2))
+	type dir = kafkaapi.AlterReplicaLogDirsRequestAlterReplicaLogDir
+	type topics = []kafkaapi.AlterReplicaLogDirsRequestAlterReplicaLogDirTopic
+	res := ask[*kafkaapi.AlterReplicaLogDirsResponse](t, b, 2, &kafkaapi.AlterReplicaLogDirsRequest{Dirs: []dir{
+		{Path: b.logDir(), Topics: topics{{Name: "t", Partitions: []int32{0, 1, 2}}, {Name: "none", Partitions: []int32{0}}}},
+		{Path: "/other", Topics: topics{{Name: "t", Partitions: []int32{0}}, {Name: "none", Partitions: []int32{0}}}},
+	}})
+	var got []string
+	for _, topic := range res.Results {
+		for _, p := range topic.Partitions {
+			got = append(got, fmt.Sprintf("%s-%d:%d", topic.TopicName, p.PartitionIndex, p.ErrorCode))
+		}
+	}
+	want := fmt.Sprintf("[t-0:0 t-1:0 t-2:%d none-0:%[1]d t-0:%d none-0:%[2]d]", kafkaapi.UnknownTopicOrPartition, kafkaapi.LogDirNotFound)
+	if fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}

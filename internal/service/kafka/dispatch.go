@@ -35,6 +35,7 @@ var operations = map[kafkaapi.Key]operation{
 	kafkaapi.KeyAddPartitionsToTxn:           now((*Broker).addPartitionsToTxn),
 	kafkaapi.KeyAlterConfigs:                 now((*Broker).alterConfigs),
 	kafkaapi.KeyAlterPartitionReassignments:  now((*Broker).alterPartitionReassignments),
+	kafkaapi.KeyAlterReplicaLogDirs:          now((*Broker).alterReplicaLogDirs),
 	kafkaapi.KeyAlterUserScramCredentials:    now((*Broker).alterUserScramCredentials),
 	kafkaapi.KeyCreatePartitions:             now((*Broker).createPartitions),
 	kafkaapi.KeyCreateTopics:                 now((*Broker).createTopicsOp),

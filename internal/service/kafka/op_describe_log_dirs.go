@@ -23,10 +23,7 @@ const defaultLogDir = "/millrace-data"
 // Source: DescribeLogDirsRequest.json of Kafka 4.3.1, KIP-113, KIP-827
 func (b *Broker) describeLogDirs(c *Call, req *kafkaapi.DescribeLogDirsRequest) *kafkaapi.DescribeLogDirsResponse {
 	dir := kafkaapi.NewDescribeLogDirsResponseDescribeLogDirsResult()
-	dir.LogDir = defaultLogDir
-	if v, ok := b.topics.broker.Load().Value("log.dirs"); ok {
-		dir.LogDir = v
-	}
+	dir.LogDir = b.logDir()
 	dir.Topics = []kafkaapi.DescribeLogDirsResponseDescribeLogDirsTopic{}
 	var failed error
 	add := func(t *topic, only []int32) bool {
@@ -55,6 +52,14 @@ func (b *Broker) describeLogDirs(c *Call, req *kafkaapi.DescribeLogDirsRequest) 
 		res.Results = []kafkaapi.DescribeLogDirsResponseDescribeLogDirsResult{dir}
 	}
 	return res
+}
+
+// logDir is the one folder of the logs, by the name that clients know.
+func (b *Broker) logDir() string {
+	if v, ok := b.topics.broker.Load().Value("log.dirs"); ok {
+		return v
+	}
+	return defaultLogDir
 }
 
 // sizes are the bytes of a topic's partitions, of all when only is nil.
