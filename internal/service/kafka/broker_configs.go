@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"millrace/internal/core/catalog"
 	"millrace/internal/core/store"
@@ -13,6 +14,32 @@ import (
 
 // allBrokers stands for all brokers in the key of their configs.
 const allBrokers = 0xffffffff
+
+// Names of the config that is the broker's id: broker.id is what it was called before KRaft.
+const (
+	nodeIDConfig   = "node.id"
+	brokerIDConfig = "broker.id"
+)
+
+// nodeID is the broker's id by its static configs, which have been checked. Each of its two names stands for the other one
+// where that is not set, so both are shown.
+//
+// Errors: two ids.
+func nodeID(static config.Set) (int32, error) {
+	switch {
+	case static[nodeIDConfig] == "" && static[brokerIDConfig] == "":
+		return 0, nil
+	case static[nodeIDConfig] == "":
+		static[nodeIDConfig] = static[brokerIDConfig]
+	case static[brokerIDConfig] == "":
+		static[brokerIDConfig] = static[nodeIDConfig]
+	}
+	if static[nodeIDConfig] != static[brokerIDConfig] {
+		return 0, fmt.Errorf("you must set `%s` to the same value as `%s`", nodeIDConfig, brokerIDConfig)
+	}
+	id, err := strconv.ParseInt(static[nodeIDConfig], 10, 32)
+	return int32(id), err
+}
 
 func brokerKey(id uint32) []byte {
 	return binary.BigEndian.AppendUint32(configKey(kindBroker, ""), id)
@@ -24,7 +51,7 @@ func brokerKey(id uint32) []byte {
 func (b *Broker) loadBroker(ctx context.Context) error {
 	next := &config.Broker{Static: b.opts.Configs}
 	err := b.store.View(ctx, func(tx store.ReadTx) (err error) {
-		if next.Own, err = readSet(tx, brokerKey(nodeID)); err != nil {
+		if next.Own, err = readSet(tx, brokerKey(uint32(b.node))); err != nil {
 			return err
 		}
 		next.Cluster, err = readSet(tx, brokerKey(allBrokers))

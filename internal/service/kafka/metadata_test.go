@@ -233,6 +233,9 @@ func TestAnswersAreWrittenInEveryVersion(t *testing.T) {
 			Configs: []kafkaapi.IncrementalAlterConfigsRequestAlterableConfig{{Name: "retention.ms", Value: &value}},
 		}}, ValidateOnly: true},
 		&kafkaapi.ListConfigResourcesRequest{},
+		&kafkaapi.AlterReplicaLogDirsRequest{Dirs: []kafkaapi.AlterReplicaLogDirsRequestAlterReplicaLogDir{{
+			Path: "/none", Topics: []kafkaapi.AlterReplicaLogDirsRequestAlterReplicaLogDirTopic{{Name: "t", Partitions: []int32{0}}},
+		}}},
 		&kafkaapi.DescribeLogDirsRequest{},
 		&kafkaapi.ElectLeadersRequest{TopicPartitions: []kafkaapi.ElectLeadersRequestTopicPartitions{{Topic: "t", Partitions: []int32{0, 9}}}},
 		&kafkaapi.AlterPartitionReassignmentsRequest{Topics: []kafkaapi.AlterPartitionReassignmentsRequestReassignableTopic{{
@@ -256,5 +259,35 @@ func TestAnswersAreWrittenInEveryVersion(t *testing.T) {
 				t.Errorf("%s version %d: %d bytes, %v", served.Key, v, w.Len(), err)
 			}
 		}
+	}
+}
+
+func TestTheBrokerHasTheIDItIsGiven(t *testing.T) {
+	for _, configs := range []map[string]string{{"node.id": "7"}, {"broker.id": "7"}, {"node.id": "7", "broker.id": "7"}} {
+		s := storetest.NewModel()
+		b, err := New(Options{Store: s, Configs: configs})
+		if err != nil {
+			t.Fatalf("%v: %v", configs, err)
+		}
+		mustCreate(t, b, topicOf("t", 1))
+		name := "t"
+		m := ask[*kafkaapi.MetadataResponse](t, b, 12, &kafkaapi.MetadataRequest{Topics: []kafkaapi.MetadataRequestTopic{{Name: &name}}})
+		p := m.Topics[0].Partitions[0]
+		if m.ControllerID != 7 || m.Brokers[0].NodeID != 7 || p.LeaderID != 7 || !slices.Equal(p.ReplicaNodes, []int32{7}) || !slices.Equal(p.IsrNodes, []int32{7}) {
+			t.Errorf("%v: got %+v", configs, m)
+		}
+		d := ask[*kafkaapi.DescribeConfigsResponse](t, b, 4, &kafkaapi.DescribeConfigsRequest{Resources: []kafkaapi.DescribeConfigsRequestDescribeConfigsResource{
+			{ResourceType: resourceBroker, ResourceName: "7", ConfigurationKeys: []string{"broker.id", "node.id"}},
+			{ResourceType: resourceBroker, ResourceName: "0"},
+		}})
+		if got := d.Results[0].Configs; len(got) != 2 || *got[0].Value != "7" || *got[1].Value != "7" || d.Results[1].ErrorCode != kafkaapi.InvalidRequest {
+			t.Errorf("%v: got %+v", configs, d)
+		}
+		if err := b.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	if _, err := New(Options{Store: storetest.NewModel(), Configs: map[string]string{"node.id": "7", "broker.id": "8"}}); err == nil || !strings.Contains(err.Error(), "same value") {
+		t.Errorf("two ids: got %v", err)
 	}
 }

@@ -29,9 +29,9 @@ func (b *Broker) describeCluster(c *Call, req *kafkaapi.DescribeClusterRequest) 
 		res.ErrorMessage = &text
 		return &res
 	}
-	res.ClusterID, res.ControllerID = b.cluster, nodeID
+	res.ClusterID, res.ControllerID = b.cluster, b.node
 	res.Brokers = []kafkaapi.DescribeClusterResponseDescribeClusterBroker{
-		{BrokerID: nodeID, Host: c.Listener.Host, Port: c.Listener.Port, Rack: b.rack()},
+		{BrokerID: b.node, Host: c.Listener.Host, Port: c.Listener.Port, Rack: b.rack()},
 	}
 	if req.IncludeClusterAuthorizedOperations {
 		res.ClusterAuthorizedOperations = clusterOperations

@@ -72,12 +72,12 @@ func (b *Broker) entries(ctx context.Context, kind int8, name string) ([]config.
 		if name == "" {
 			return broker.DescribeCluster(), nil
 		}
-		if err := checkBrokerID(name); err != nil {
+		if err := b.checkBrokerID(name); err != nil {
 			return nil, err
 		}
 		return broker.DescribeBroker(), nil
 	case resourceLogger:
-		return nil, checkBrokerID(name)
+		return nil, b.checkBrokerID(name)
 	case resourceClientMetrics:
 		if name == "" {
 			return nil, refuse(kafkaapi.InvalidRequest, "Client metrics subscription name must not be empty")
@@ -95,13 +95,13 @@ func (b *Broker) entries(ctx context.Context, kind int8, name string) ([]config.
 // checkBrokerID refuses the name of a broker's resource that is not this broker's id.
 //
 // Errors: *refusal.
-func checkBrokerID(name string) error {
+func (b *Broker) checkBrokerID(name string) error {
 	id, err := strconv.Atoi(name)
 	if err != nil {
 		return refuse(kafkaapi.InvalidRequest, "Broker id must be an integer, but it is: "+name)
 	}
-	if id != nodeID {
-		return refuse(kafkaapi.InvalidRequest, "Unexpected broker id, expected "+strconv.Itoa(nodeID)+" or empty string, but received "+name)
+	if id != int(b.node) {
+		return refuse(kafkaapi.InvalidRequest, "Unexpected broker id, expected "+strconv.Itoa(int(b.node))+" or empty string, but received "+name)
 	}
 	return nil
 }

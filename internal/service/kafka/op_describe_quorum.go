@@ -21,14 +21,14 @@ func (b *Broker) describeQuorum(c *Call, req *kafkaapi.DescribeQuorumRequest) *k
 	asked := req.Topics[0]
 	p := kafkaapi.DescribeQuorumResponsePartitionData{PartitionIndex: asked.Partitions[0].PartitionIndex}
 	res := &kafkaapi.DescribeQuorumResponse{Nodes: []kafkaapi.DescribeQuorumResponseNode{{
-		NodeID: nodeID, Listeners: []kafkaapi.DescribeQuorumResponseListener{{Name: c.Listener.Name, Host: c.Listener.Host, Port: uint16(c.Listener.Port)}},
+		NodeID: b.node, Listeners: []kafkaapi.DescribeQuorumResponseListener{{Name: c.Listener.Name, Host: c.Listener.Host, Port: uint16(c.Listener.Port)}},
 	}}}
 	if asked.TopicName != metadataTopic || p.PartitionIndex != 0 {
 		p.ErrorCode = kafkaapi.UnknownTopicOrPartition
 	} else {
 		now := b.store.Now()
-		p.LeaderID, p.LeaderEpoch = nodeID, 1
-		p.CurrentVoters = []kafkaapi.DescribeQuorumResponseReplicaState{{ReplicaID: nodeID, LastFetchTimestamp: now, LastCaughtUpTimestamp: now}}
+		p.LeaderID, p.LeaderEpoch = b.node, 1
+		p.CurrentVoters = []kafkaapi.DescribeQuorumResponseReplicaState{{ReplicaID: b.node, LastFetchTimestamp: now, LastCaughtUpTimestamp: now}}
 	}
 	p.Observers = []kafkaapi.DescribeQuorumResponseReplicaState{}
 	res.Topics = []kafkaapi.DescribeQuorumResponseTopicData{{TopicName: asked.TopicName, Partitions: []kafkaapi.DescribeQuorumResponsePartitionData{p}}}

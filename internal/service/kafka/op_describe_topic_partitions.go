@@ -22,7 +22,7 @@ import (
 // Errors: INVALID_REQUEST and INVALID_TOPIC_EXCEPTION, UNKNOWN_TOPIC_OR_PARTITION in their topic
 // Source: DescribeTopicPartitionsRequest.json of Kafka 4.3.1, KIP-966
 func (b *Broker) describeTopicPartitions(c *Call, req *kafkaapi.DescribeTopicPartitionsRequest) *kafkaapi.DescribeTopicPartitionsResponse {
-	p := topicPage{limit: max(1, int(min(int64(req.ResponsePartitionLimit), b.brokerValue("max.request.partition.size.limit"))))}
+	p := topicPage{node: b.node, limit: max(1, int(min(int64(req.ResponsePartitionLimit), b.brokerValue("max.request.partition.size.limit"))))}
 	if req.Cursor != nil {
 		p.from, p.first = req.Cursor.TopicName, int(max(0, req.Cursor.PartitionIndex))
 	}
@@ -70,6 +70,7 @@ func (b *Broker) describeSome(ctx context.Context, req *kafkaapi.DescribeTopicPa
 // topicPage is a page that is being filled.
 type topicPage struct {
 	res   kafkaapi.DescribeTopicPartitionsResponse
+	node  int32  // id of the broker
 	limit int    // partitions
 	used  int    // of them
 	from  string // topic that the cursor names
@@ -106,11 +107,11 @@ func (p *topicPage) add(t *topic) bool {
 	}
 	replicas := make([]int32, t.replicas)
 	for i := range replicas {
-		replicas[i] = nodeID
+		replicas[i] = p.node
 	}
 	for i := first; i < end; i++ {
 		d.Partitions = append(d.Partitions, kafkaapi.DescribeTopicPartitionsResponsePartition{
-			PartitionIndex: int32(i), LeaderID: nodeID, LeaderEpoch: t.partitions[i].epoch, ReplicaNodes: replicas, IsrNodes: replicas,
+			PartitionIndex: int32(i), LeaderID: p.node, LeaderEpoch: t.partitions[i].epoch, ReplicaNodes: replicas, IsrNodes: replicas,
 			EligibleLeaderReplicas: []int32{}, LastKnownElr: []int32{}, OfflineReplicas: []int32{},
 		})
 	}

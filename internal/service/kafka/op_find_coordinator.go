@@ -28,7 +28,7 @@ func (b *Broker) findCoordinator(c *Call, req *kafkaapi.FindCoordinatorRequest) 
 		if code, text := coordinatorCheck(req.KeyType, key); code != kafkaapi.None {
 			one.ErrorCode, one.ErrorMessage = code, &text
 		} else {
-			one.NodeID, one.Host, one.Port = nodeID, c.Listener.Host, c.Listener.Port
+			one.NodeID, one.Host, one.Port = b.node, c.Listener.Host, c.Listener.Port
 			b.showInternal(req.KeyType)
 		}
 		res.Coordinators = append(res.Coordinators, one)

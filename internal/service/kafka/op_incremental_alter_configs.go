@@ -80,10 +80,10 @@ func (b *Broker) alter(ctx context.Context, r resource, validateOnly bool, a alt
 	case resourceBroker:
 		id := uint32(allBrokers)
 		if r.name != "" {
-			if err := checkBrokerID(r.name); err != nil {
+			if err := b.checkBrokerID(r.name); err != nil {
 				return err
 			}
-			id = nodeID
+			id = uint32(b.node)
 		}
 		return b.changeBroker(ctx, id, validateOnly, func(own config.Set) (config.Set, error) {
 			altered, err := a.broker(own, r.name != "")

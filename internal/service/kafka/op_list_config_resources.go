@@ -40,7 +40,7 @@ func (b *Broker) listConfigResources(c *Call, req *kafkaapi.ListConfigResourcesR
 		}
 		switch kind {
 		case resourceBroker, resourceLogger:
-			add(kind, strconv.Itoa(nodeID))
+			add(kind, strconv.Itoa(int(b.node)))
 		case resourceTopic:
 			if err := b.allTopics(c.Context, "", func(t *topic) bool { add(kind, t.name); return true }); err != nil {
 				res.ErrorCode, res.ConfigResources = b.codeOf("list topics", err), nil

@@ -36,15 +36,15 @@ const (
 // Source: MetadataRequest.json and MetadataResponse.json of Kafka 4.3.1, KIP-516, KIP-430
 func (b *Broker) metadata(c *Call, req *kafkaapi.MetadataRequest) *kafkaapi.MetadataResponse {
 	res := kafkaapi.NewMetadataResponse()
-	res.Brokers = []kafkaapi.MetadataResponseBroker{{NodeID: nodeID, Host: c.Listener.Host, Port: c.Listener.Port, Rack: b.rack()}}
-	res.ClusterID, res.ControllerID = &b.cluster, nodeID
+	res.Brokers = []kafkaapi.MetadataResponseBroker{{NodeID: b.node, Host: c.Listener.Host, Port: c.Listener.Port, Rack: b.rack()}}
+	res.ClusterID, res.ControllerID = &b.cluster, b.node
 	if req.IncludeClusterAuthorizedOperations {
 		res.ClusterAuthorizedOperations = clusterOperations
 	}
 	res.Topics = []kafkaapi.MetadataResponseTopic{}
 	if req.Topics == nil || c.Version == 0 && len(req.Topics) == 0 {
 		err := b.allTopics(c.Context, "", func(t *topic) bool {
-			res.Topics = append(res.Topics, metadataOf(t))
+			res.Topics = append(res.Topics, b.metadataOf(t))
 			return true
 		})
 		if err != nil {
@@ -79,7 +79,7 @@ func (b *Broker) metadataOfSome(ctx context.Context, req *kafkaapi.MetadataReque
 	for i, asked := range req.Topics {
 		a := &answers[i]
 		if found[i] != nil {
-			*a = metadataOf(found[i])
+			*a = b.metadataOf(found[i])
 			continue
 		}
 		a.Name, a.TopicID, a.Partitions = asked.Name, asked.TopicID, []kafkaapi.MetadataResponsePartition{}
@@ -181,18 +181,15 @@ func (b *Broker) autoCreate(ctx context.Context, asked []kafkaapi.MetadataReques
 	return nil
 }
 
-// theNode is the one broker, as replicas and in-sync replicas of every partition. Nobody changes it.
-var theNode = []int32{nodeID}
-
 // metadataOf is a topic as Metadata tells it.
-func metadataOf(t *topic) kafkaapi.MetadataResponseTopic {
+func (b *Broker) metadataOf(t *topic) kafkaapi.MetadataResponseTopic {
 	m := kafkaapi.MetadataResponseTopic{
 		Name: &t.name, TopicID: t.id, IsInternal: internal(t.name),
 		Partitions: make([]kafkaapi.MetadataResponsePartition, len(t.partitions)),
 	}
 	for i, p := range t.partitions {
 		m.Partitions[i] = kafkaapi.MetadataResponsePartition{
-			PartitionIndex: int32(i), LeaderID: nodeID, LeaderEpoch: p.epoch, ReplicaNodes: theNode, IsrNodes: theNode, OfflineReplicas: []int32{},
+			PartitionIndex: int32(i), LeaderID: b.node, LeaderEpoch: p.epoch, ReplicaNodes: b.alone, IsrNodes: b.alone, OfflineReplicas: []int32{},
 		}
 	}
 	return m

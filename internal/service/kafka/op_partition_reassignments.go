@@ -49,7 +49,7 @@ func (b *Broker) reassignTopic(c *Call, asked *kafkaapi.AlterPartitionReassignme
 			errs[i] = refuse(kafkaapi.UnknownTopicOrPartition, fmt.Sprintf("Unable to find partition %s:%d.", asked.Name, p.PartitionIndex))
 			continue
 		}
-		if errs[i] = reassign(p.Replicas); errs[i] != nil || t.replicas == 1 {
+		if errs[i] = b.reassign(p.Replicas); errs[i] != nil || t.replicas == 1 {
 			continue
 		}
 		if fewer = mayChange; !mayChange {
@@ -74,7 +74,7 @@ func (b *Broker) reassignTopic(c *Call, asked *kafkaapi.AlterPartitionReassignme
 // reassign checks where a partition is to be; nil cancels what is going on.
 //
 // Errors: *refusal.
-func reassign(replicas []int32) error {
+func (b *Broker) reassign(replicas []int32) error {
 	if replicas == nil {
 		return refuse(kafkaapi.NoReassignmentInProgress, "No partition reassignment is in progress.")
 	}
@@ -82,7 +82,7 @@ func reassign(replicas []int32) error {
 		return err
 	}
 	for _, id := range replicas {
-		if id != nodeID {
+		if id != b.node {
 			return refuse(kafkaapi.InvalidReplicaAssignment,
 				fmt.Sprintf("The manual partition assignment includes broker %d, but no such broker is registered.", id))
 		}

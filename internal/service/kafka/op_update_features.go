@@ -30,7 +30,7 @@ func (b *Broker) updateFeatures(c *Call, req *kafkaapi.UpdateFeaturesRequest) *k
 				kind = downgradeSafe
 			}
 		}
-		if err := checkFeature(u.Feature, u.MaxVersionLevel, kind); err != nil {
+		if err := b.checkFeature(u.Feature, u.MaxVersionLevel, kind); err != nil {
 			text := "The update failed for all features since the following feature had an error: " + err.Error()
 			res.ErrorCode, res.ErrorMessage = kafkaapi.InvalidUpdateVersion, &text
 			return res
@@ -45,7 +45,7 @@ func (b *Broker) updateFeatures(c *Call, req *kafkaapi.UpdateFeaturesRequest) *k
 }
 
 // checkFeature refuses a change of a feature to another level.
-func checkFeature(name string, level int16, kind int8) error {
+func (b *Broker) checkFeature(name string, level int16, kind int8) error {
 	start := fmt.Sprintf("Invalid update version %d for feature %s. ", level, name)
 	for _, f := range features {
 		switch {
@@ -56,11 +56,11 @@ func checkFeature(name string, level int16, kind int8) error {
 		case level == f.inForce:
 			return nil
 		case level < f.min || level > f.max:
-			return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("Local controller %d only supports versions %d-%d", nodeID, f.min, f.max))
+			return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("Local controller %d only supports versions %d-%d", b.node, f.min, f.max))
 		case level < f.inForce && kind == upgradeOnly:
 			return refuse(kafkaapi.InvalidUpdateVersion, start+"Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.")
 		}
 		return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("The level stays %d here.", f.inForce))
 	}
-	return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("Local controller %d does not support this feature.", nodeID))
+	return refuse(kafkaapi.InvalidUpdateVersion, start+fmt.Sprintf("Local controller %d does not support this feature.", b.node))
 }

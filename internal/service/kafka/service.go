@@ -22,9 +22,6 @@ import (
 	"millrace/internal/service/kafka/txn"
 )
 
-// nodeID is the broker's id, and the controller's.
-const nodeID = 0
-
 // Options is what a broker needs and may be told. Only Store is required.
 type Options struct {
 	Store  store.Store
@@ -62,7 +59,9 @@ type Broker struct {
 	opts    Options
 	store   store.Store
 	log     *slog.Logger
-	cluster string // cluster id
+	node    int32   // the broker's id, and the controller's
+	alone   []int32 // node: the replicas and in-sync replicas of every partition. Nobody changes it
+	cluster string  // cluster id
 	topics  topics
 
 	internals internals
@@ -104,6 +103,10 @@ func (b *Broker) prepare() error {
 		return fmt.Errorf("kafka: Options.Configs: %w", err)
 	}
 	var err error
+	if b.node, err = nodeID(b.opts.Configs); err != nil {
+		return fmt.Errorf("kafka: Options.Configs: %w", err)
+	}
+	b.alone = []int32{b.node}
 	if b.cluster, err = clusterID(b.ctx, b.store); err != nil {
 		return err
 	}
