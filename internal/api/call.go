@@ -24,6 +24,8 @@ type Call struct {
 	Service     string // signing name, "kinesis"
 	Operation   string // "PutRecords"
 	Encoding    Encoding
+	Form        bool // the answer may have values in the service's Form, as the input may have
+	Checked     bool // the input was read by a codec that takes only what the model allows
 
 	onSent []func()
 }

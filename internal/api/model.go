@@ -27,7 +27,7 @@ const (
 )
 
 // JSON is a value that stays text: of a request the piece of the body, which is JSON; of an answer what is to stand
-// there. The service reads and writes it.
+// there. The service reads and writes it. Instead of text it may be in the service's own Form.
 type JSON []byte
 
 // Shape describes one type of a service model. Shapes of a service are made once and never change.
@@ -159,6 +159,8 @@ type Binding struct {
 	QueryCompatible bool
 	ErrorPrefix     string
 	// OwnChecks says that the service checks its input against its model by itself, with words of its own.
-	OwnChecks  bool
+	OwnChecks bool
+	// Form is that of values which stay JSON; nil for services that read and write them as text.
+	Form       *Form
 	Operations map[string]*Operation
 }

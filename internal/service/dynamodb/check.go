@@ -29,8 +29,10 @@ func checked(b *api.Binding) {
 	for _, op := range b.Operations {
 		invoke, input := op.Invoke, op.Input
 		op.Invoke = func(ctx context.Context, in any) (any, error) {
-			if err := check(input, in); err != nil {
-				return nil, err
+			if !api.CallFrom(ctx).Checked {
+				if err := check(input, in); err != nil {
+					return nil, err
+				}
 			}
 			return invoke(ctx, in)
 		}
@@ -239,8 +241,11 @@ func expectedValues(in map[string]dynamodbapi.ExpectedAttributeValue) []api.JSON
 	return values
 }
 
-// nesting is how deep JSON nests that has been scanned already.
+// nesting is how deep JSON nests that has been scanned already; 0 of values in their stored form, which nest no deeper than items may.
 func nesting(body api.JSON) (deepest int) {
+	if body.IsForm() {
+		return 0
+	}
 	depth, quoted := 0, false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {

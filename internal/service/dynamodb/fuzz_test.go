@@ -3,9 +3,6 @@ package dynamodb
 import (
 	"bytes"
 	"maps"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"millrace/internal/api"
@@ -14,20 +11,8 @@ import (
 
 // FuzzOperations sends any body to any operation: it is answered, and what is wrong is the client's fault.
 func FuzzOperations(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			if name, body, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "> "), " "); ok && strings.HasPrefix(line, "> ") {
-				f.Add(name, []byte(body))
-			}
-		}
+	for _, line := range scripted(f) {
+		f.Add(line[0], []byte(line[1]))
 	}
 	c := start(f)
 	c.create("tab", "pk:S")

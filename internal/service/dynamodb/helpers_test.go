@@ -20,6 +20,7 @@ type caller struct {
 	account, region string
 	svc             *Service
 	iterator        string // of scripts: the last that was answered
+	hot             bool   // of scripts: through the codecs by hand, where they know a body
 }
 
 func (c *caller) ctx() context.Context {

@@ -19,6 +19,7 @@ type batchGet struct {
 	in    dynamodbapi.KeysAndAttributes
 	keys  []value.Item
 	plan  expr.Plan
+	form  bool // items are answered in their stored form
 
 	gauge gauge
 	units float64 // that were used
@@ -91,7 +92,7 @@ func (s *Service) batchGets(ctx context.Context, in *dynamodbapi.BatchGetItemInp
 			return nil, err
 		}
 		var r reader
-		g := batchGet{place: p, in: k}
+		g := batchGet{place: p, in: k, form: api.CallFrom(ctx).Form}
 		for _, key := range k.Keys {
 			g.keys = append(g.keys, r.item(key))
 		}
@@ -167,7 +168,7 @@ func (g *batchGet) read(s *Service, tx store.ReadTx, at [][]byte, size *int) (it
 		if stored == nil {
 			continue
 		}
-		item, err := shown(g.plan.Projection, stored)
+		item, err := shown(g.form, g.plan.Projection, stored)
 		if err != nil {
 			return nil, i, err
 		}

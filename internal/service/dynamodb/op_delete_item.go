@@ -32,6 +32,6 @@ func (s *Service) DeleteItem(ctx context.Context, in *dynamodbapi.DeleteItemInpu
 		return nil, err
 	}
 	out := &dynamodbapi.DeleteItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, w.units(), w.arms...), ItemCollectionMetrics: w.collection}
-	out.Attributes, err = w.attributes(in.ReturnValues)
+	out.Attributes, err = w.attributes(ctx, in.ReturnValues)
 	return out, apiError(err)
 }

@@ -45,7 +45,7 @@ func (s *Service) GetItem(ctx context.Context, in *dynamodbapi.GetItemInput) (*d
 	units := readUnits(sizeOf(stored), isTrue(in.ConsistentRead))
 	s.spend(t, p, false, units, nil)
 	out := &dynamodbapi.GetItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, units)}
-	out.Item, err = shown(plan.Projection, stored)
+	out.Item, err = shown(api.CallFrom(ctx).Form, plan.Projection, stored)
 	return out, apiError(err)
 }
 
@@ -71,10 +71,10 @@ func (s *Service) read(tx store.ReadTx, p place, key value.Item, plan *expr.Plan
 	return t, stored, err
 }
 
-// shown is what a projection shows of a stored item; nil when there is no item.
-func shown(projection expr.Projection, stored []byte) (api.JSON, error) {
+// shown is what a projection shows of a stored item; nil when there is no item. With form a whole item stays as it is.
+func shown(form bool, projection expr.Projection, stored []byte) (api.JSON, error) {
 	if stored == nil || projection.IsZero() {
-		return imageOf(stored)
+		return imageFor(form, stored)
 	}
 	view, err := value.Open(stored)
 	if err != nil {

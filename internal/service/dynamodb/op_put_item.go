@@ -38,7 +38,7 @@ func (s *Service) PutItem(ctx context.Context, in *dynamodbapi.PutItemInput) (*d
 		return nil, err
 	}
 	out := &dynamodbapi.PutItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, w.units(), w.arms...), ItemCollectionMetrics: w.collection}
-	out.Attributes, err = w.attributes(in.ReturnValues)
+	out.Attributes, err = w.attributes(ctx, in.ReturnValues)
 	return out, apiError(err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/core/store"
 	"millrace/internal/service/dynamodb/expr"
@@ -43,7 +44,7 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 	if r.err != nil {
 		return nil, apiError(r.err)
 	}
-	pg := &page{vault: s.vault, reverse: in.ScanIndexForward != nil && !*in.ScanIndexForward, filter: plan.Filter, show: plan.Projection, count: sel.counts()}
+	pg := &page{vault: s.vault, form: api.CallFrom(ctx).Form, reverse: in.ScanIndexForward != nil && !*in.ScanIndexForward, filter: plan.Filter, show: plan.Projection, count: sel.counts()}
 	if in.Limit != nil {
 		pg.limit = int(*in.Limit)
 	}

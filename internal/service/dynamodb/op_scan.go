@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/service/dynamodb/expr"
 	"millrace/internal/service/dynamodb/keyenc"
@@ -45,7 +46,7 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 	if r.err != nil {
 		return nil, apiError(older(r.err))
 	}
-	pg := &page{vault: s.vault, filter: plan.Filter, show: plan.Projection, count: sel.counts()}
+	pg := &page{vault: s.vault, form: api.CallFrom(ctx).Form, filter: plan.Filter, show: plan.Projection, count: sel.counts()}
 	if in.Limit != nil {
 		pg.limit = int(*in.Limit)
 	}

@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"context"
 
+	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/core/store"
 	"millrace/internal/service/dynamodb/expr"
@@ -51,12 +52,12 @@ func (s *Service) TransactGetItems(ctx context.Context, in *dynamodbapi.Transact
 		return nil, apiError(err)
 	}
 	out := &dynamodbapi.TransactGetItemsOutput{Responses: make([]dynamodbapi.ItemResponse, len(gets))}
-	units := costs{}
+	units, form := costs{}, api.CallFrom(ctx).Form
 	for i := range gets {
 		used := 2 * readUnits(sizeOf(found[i]), true)
 		units.add(gets[i].place.named, used)
 		s.spendOn(gets[i].gauge, used)
-		item, err := shown(gets[i].plan.Projection, found[i])
+		item, err := shown(form, gets[i].plan.Projection, found[i])
 		if err != nil {
 			return nil, apiError(err)
 		}

@@ -36,6 +36,6 @@ func (s *Service) UpdateItem(ctx context.Context, in *dynamodbapi.UpdateItemInpu
 		return nil, err
 	}
 	out := &dynamodbapi.UpdateItemOutput{ConsumedCapacity: consumed(p, in.ReturnConsumedCapacity, w.units(), w.arms...), ItemCollectionMetrics: w.collection}
-	out.Attributes, err = w.attributes(in.ReturnValues)
+	out.Attributes, err = w.attributes(ctx, in.ReturnValues)
 	return out, apiError(err)
 }

@@ -31,6 +31,7 @@ type page struct {
 	limit    int // items evaluated; 0: as many as there are
 	filter   expr.Condition
 	show     expr.Projection
+	form     bool   // whole items stay in their stored form
 	count    bool   // items are counted and not shown
 	past     past   // what rows were, of an index that is shown as it was
 	fetch    *table // the items of the rows are read from this table, of which a local index is; nil: rows are shown as they are
@@ -132,7 +133,7 @@ func (p *page) evaluate(row, stored []byte) error {
 	if p.count {
 		return nil
 	}
-	item, err := shown(p.show, stored)
+	item, err := shown(p.form, p.show, stored)
 	p.items = append(p.items, item)
 	return err
 }

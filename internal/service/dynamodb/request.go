@@ -17,7 +17,7 @@ import (
 )
 
 // reader turns what a request says in JSON into values. Its first error is what is wrong with a value or its shape; after
-// it everything it returns is of no use. What it returns lives in memory of its own.
+// it everything it returns is of no use. What it returns lives as long as what it reads.
 type reader struct {
 	err  error // *api.Error, or *value.Error in need of the operation's wording
 	deep bool  // values of expressions may nest one level deeper than an item may
@@ -55,10 +55,13 @@ func (r *reader) item(body api.JSON) value.Item {
 	return item
 }
 
-// stored is item in its stored form.
+// stored is item in its stored form, which lives as long as the body.
 func (r *reader) stored(body api.JSON) []byte {
 	if r.err != nil || body == nil {
 		return nil
+	}
+	if body.IsForm() { // read with the body, and nothing was wrong with it
+		return body
 	}
 	d := decoder(body)
 	defer release(d)
@@ -127,6 +130,9 @@ func (r *reader) values(bodies []api.JSON) []value.Value {
 func (r *reader) named(body api.JSON) (values value.Item, key string, bad *value.Error) {
 	if r.err != nil || body == nil {
 		return nil, "", nil
+	}
+	if body.IsForm() {
+		return r.item(body), "", nil
 	}
 	d := decoder(body)
 	defer release(d)

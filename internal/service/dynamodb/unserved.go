@@ -4,6 +4,7 @@ import (
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/api/dynamodbstreamsapi"
+	"millrace/internal/service/dynamodb/wirejson"
 )
 
 // served are the operations that exist here. The front does not know the others, so that they answer as AWS answers an
@@ -44,6 +45,7 @@ func Bind(s *Service) *api.Binding {
 			delete(b.Operations, name)
 		}
 	}
+	b.Form = wirejson.Form
 	s.measured(b)
 	checked(b)
 	return b

@@ -216,18 +216,33 @@ func sizeOf(stored []byte) int {
 }
 
 // attributes is what ReturnValues asks for; nil when that is nothing.
-func (w *write) attributes(asked *dynamodbapi.ReturnValue) (api.JSON, error) {
+func (w *write) attributes(ctx context.Context, asked *dynamodbapi.ReturnValue) (api.JSON, error) {
 	switch text(asked) {
+	case "", string(dynamodbapi.ReturnValueNone):
+		return nil, nil
 	case string(dynamodbapi.ReturnValueAllOld):
-		return imageOf(w.old)
+		return answered(ctx, w.old)
 	case string(dynamodbapi.ReturnValueAllNew):
-		return imageOf(w.new)
+		return answered(ctx, w.new)
 	case string(dynamodbapi.ReturnValueUpdatedOld):
 		return partOf(w.plan.Update.Old(w.oldItem)), nil
 	case string(dynamodbapi.ReturnValueUpdatedNew):
 		return partOf(w.plan.Update.New(w.newItem)), nil
 	}
 	return nil, nil
+}
+
+// answered is a stored item for an answer: as it is, where the codec of the call writes it from there.
+func answered(ctx context.Context, stored []byte) (api.JSON, error) {
+	return imageFor(api.CallFrom(ctx).Form, stored)
+}
+
+func imageFor(form bool, stored []byte) (api.JSON, error) {
+	if !form || stored == nil {
+		return imageOf(stored)
+	}
+	_, err := value.Open(stored)
+	return stored, err
 }
 
 func imageOf(stored []byte) (api.JSON, error) {

@@ -139,6 +139,7 @@ func (s *Server) perform(x *exchange, o *operation, start time.Time) {
 		s.fail(x, misshapen(x, o, err))
 		return
 	}
+	x.call.Form = o.form()
 	if o.stream != nil {
 		s.openStream(x, o, in, start)
 		return
@@ -203,6 +204,7 @@ func (s *Server) decode(x *exchange, o *operation) (any, *api.Error) {
 	if o.hot != nil && x.format == formatJSON {
 		x.scratch = hot.Get()
 		if in := o.hot.Decode(x.data, x.scratch); in != nil {
+			x.call.Checked = true
 			return in, nil
 		}
 	}

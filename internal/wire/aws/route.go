@@ -25,6 +25,9 @@ type operation struct {
 	stream  *api.Shape // of the events of an answer that stays open; nil for most
 }
 
+// form says that answers may have values in the service's form.
+func (o *operation) form() bool { return o.hot != nil && o.hot.Append != nil && o.service.Form != nil }
+
 func newService(b *api.Binding) *service {
 	s := &service{Binding: b, operations: make(map[string]*operation, len(b.Operations))}
 	for name, op := range b.Operations {

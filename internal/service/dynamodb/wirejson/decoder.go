@@ -17,6 +17,7 @@ type Decoder struct {
 	err     *api.Error
 	invalid *value.Error
 	unnamed unnamed
+	unknown bool   // a value has a member that is no type
 	texts   []byte // strings that had escapes; grows by new arrays, so earlier ones stay
 	blob    []byte // what a B is decoded into before it is copied
 	build   value.Builder
@@ -27,7 +28,7 @@ const maxKept = 1 << 20
 
 // Reset begins with a body, which must not change while what was read is in use. What was read before is gone.
 func (d *Decoder) Reset(body []byte) {
-	d.data, d.pos, d.first, d.err, d.invalid, d.unnamed = body, 0, false, nil, nil, 0
+	d.data, d.pos, d.first, d.err, d.invalid, d.unnamed, d.unknown = body, 0, false, nil, nil, 0, false
 	if cap(d.texts) > maxKept {
 		d.texts = nil
 	}

@@ -7,6 +7,9 @@
 //
 //	stored item ── AppendItem ──► {"n":{"N":"1"},"pk":{"S":"a"}}
 //
+// [Form] hands both to the front, which reads a body and writes an answer: an item that nothing is wrong with reaches the service in its
+// stored form. Any other stays text, and the service reads it with a Decoder of its own, which says what is wrong.
+//
 // # Reading
 //
 // A [Decoder] walks a body as its caller asks: Body or Open for a structure, Member for each name, then a method for

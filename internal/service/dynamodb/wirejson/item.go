@@ -133,6 +133,7 @@ func (d *Decoder) value(depth int, single string) (size int) {
 	for name, ok := d.Member(); ok; name, ok = d.Member() {
 		kind := kindOf(name)
 		if kind == value.KindNone {
+			d.unknown = true
 			d.Skip()
 			continue
 		}

@@ -16,8 +16,16 @@
 // Data, partition keys and hash keys live in pooled memory: they are gone once the answer is sent.
 // Names of streams are proper strings.
 //
-// Items and keys of DynamoDB are not decoded here: they are held against JSON and stay pieces of the body, which the service
-// reads once, straight into its stored form. Expressions and names of tables are proper strings, kept between calls that
+// Items, keys and values of expressions of DynamoDB go through the form of their service (api.Form): its reader stands at the first byte of
+// one, writes it as it is stored, and says where it ends; the writer of an answer does the reverse. Package wire does not know what the
+// form is.
+//
+//	body, pooled:     {"TableName":"t","Item":{"pk":{"S":"a"},"n":{"N":"1"}}}
+//	                                         └── api.FormReader ──► stored item, in memory of the scratch
+//	store:            stored item ── api.Form.Append ──► answer, pooled
+//
+// What that reader gives up on, because a value is not as it should be, is held against JSON and stays a piece of the body, which
+// the service reads once more for the words. Expressions and names of tables are proper strings, kept between calls that
 // repeat them, as are maps of names.
 //
 // An encoder appends to a buffer and hands it over in pieces of 64 KiB, so that an answer of 10 MiB

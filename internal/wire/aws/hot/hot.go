@@ -41,7 +41,9 @@ func For(b *api.Binding, operation string) *Codec {
 	case "Kinesis_20131202":
 		return kinesis[operation]
 	case "DynamoDB_20120810":
-		return dynamodb[operation]
+		if codec := dynamodb[operation]; codec != nil {
+			return codec(b.Form)
+		}
 	}
 	return nil
 }

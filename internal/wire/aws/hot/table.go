@@ -1,6 +1,7 @@
 package hot
 
 import (
+	"bytes"
 	"math"
 
 	"millrace/internal/api"
@@ -38,6 +39,20 @@ type tables struct {
 	counted int
 	names   [keptNames]namesOf
 	named   int // of names
+
+	form  *api.Form      // of the service that forms reads for
+	forms api.FormReader // nil: values stay text
+}
+
+// use has values read into a service's form; nil: they stay text.
+func (t *tables) use(form *api.Form) {
+	if t.form == form {
+		return
+	}
+	t.form, t.forms = form, nil
+	if form != nil {
+		t.forms = form.NewReader()
+	}
 }
 
 // actionOf has room for each kind of action.
@@ -69,7 +84,7 @@ func (t *tables) begin() {
 	t.reads, t.readOf, t.actions, t.actionOf = t.reads[:0], t.readOf[:0], t.actions[:0], t.actionOf[:0]
 }
 
-// release lets go of the body, and of more than calls usually need.
+// release lets go of the body, of forms, and of more than calls usually need.
 func (t *tables) release() {
 	t.put, t.get, t.update, t.del = dynamodbapi.PutItemInput{}, dynamodbapi.GetItemInput{}, dynamodbapi.UpdateItemInput{}, dynamodbapi.DeleteItemInput{}
 	t.query, t.scan = dynamodbapi.QueryInput{}, dynamodbapi.ScanInput{}
@@ -88,6 +103,9 @@ func (t *tables) release() {
 	if cap(t.keys) > maxKeptKeys {
 		t.keys = nil
 	}
+	if t.forms != nil {
+		t.forms.Reset()
+	}
 }
 
 // maxKeptKeys is enough for batches of ten tables.
@@ -100,10 +118,17 @@ type reading struct {
 	*tables
 }
 
-// raw takes an object as it stands.
-func (r *reading) raw(to *api.JSON) bool {
+// value takes an object in the service's form or, if it does not know that, as it stands.
+func (r *reading) value(to *api.JSON) bool {
 	if *to != nil {
 		return false
+	}
+	if r.forms != nil {
+		r.next()
+		if form, end, ok := r.forms.Read(r.data, r.pos); ok {
+			*to, r.pos = form, end
+			return true
+		}
 	}
 	b, ok := r.object()
 	*to = b
@@ -142,6 +167,15 @@ func (r *reading) table(to *string) bool {
 
 const maxTableName = 1024
 
+// isTable says that a name may be that of a table or its ARN. Others are left to the general codec: the error of a batch with such a
+// name shows the batch as it was sent.
+func isTable(b []byte) bool {
+	if len(b) < 3 || len(b) > maxTableName {
+		return false
+	}
+	return bytes.HasPrefix(b, []byte("arn:")) || len(b) <= 255 && allNameBytes(b)
+}
+
 // expression takes a text that may be absent.
 func (r *reading) expression(to **string) bool {
 	if *to != nil {
@@ -159,7 +193,7 @@ func (r *reading) index(to **string) bool {
 	return len(**to) >= 3 && len(**to) <= 255 && allNameBytes(**to)
 }
 
-func allNameBytes(s string) bool {
+func allNameBytes[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if !nameByte[s[i]] {
 			return false

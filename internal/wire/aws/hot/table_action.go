@@ -59,7 +59,7 @@ type parts struct {
 func (r *reading) parts(p parts) bool {
 	ok := r.members(func(name []byte) bool {
 		if string(name) == p.item {
-			return r.raw(p.image)
+			return r.value(p.image)
 		}
 		switch string(name) {
 		case "TableName":
@@ -71,7 +71,7 @@ func (r *reading) parts(p parts) bool {
 		case "ExpressionAttributeNames":
 			return r.aliases(p.names)
 		case "ExpressionAttributeValues":
-			return r.raw(p.values)
+			return r.value(p.values)
 		case "ReturnValuesOnConditionCheckFailure":
 			return oneOf(r, p.onFailure, onFailures)
 		}

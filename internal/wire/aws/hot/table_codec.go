@@ -1,38 +1,41 @@
 package hot
 
-import "millrace/internal/api/dynamodbapi"
+import "millrace/internal/api"
 
-// dynamodb are the operations that carry items.
-var dynamodb = map[string]*Codec{
-	"PutItem":    forTables((*tables).putItem, sizeOfPut, appendPut),
-	"GetItem":    forTables((*tables).getItem, sizeOfGet, appendGet),
-	"UpdateItem": forTables((*tables).updateItem, sizeOfUpdate, appendUpdate),
-	"DeleteItem": forTables((*tables).deleteItem, sizeOfDelete, appendDelete),
-	"Query":      forTables((*tables).queryTable, sizeOfQuery, appendQuery),
-	"Scan":       forTables((*tables).scanTable, sizeOfScan, appendScan),
+// dynamodb makes the codecs of the operations that carry items, for a service whose values have that form; nil: they are text.
+var dynamodb = map[string]func(*api.Form) *Codec{
+	"PutItem":    forTables((*tables).putItem, answers.sizeOfPut, answers.put),
+	"GetItem":    forTables((*tables).getItem, answers.sizeOfGet, answers.get),
+	"UpdateItem": forTables((*tables).updateItem, answers.sizeOfUpdate, answers.update),
+	"DeleteItem": forTables((*tables).deleteItem, answers.sizeOfDelete, answers.del),
+	"Query":      forTables((*tables).queryTable, answers.sizeOfQuery, answers.query),
+	"Scan":       forTables((*tables).scanTable, answers.sizeOfScan, answers.scan),
 
-	"BatchGetItem":       forTables((*tables).batchGetItem, sizeOfBatchGet, appendBatchGet),
-	"BatchWriteItem":     forTables[dynamodbapi.BatchWriteItemInput, dynamodbapi.BatchWriteItemOutput]((*tables).batchWriteItem, nil, nil),
-	"TransactGetItems":   forTables((*tables).transactGetItems, sizeOfTransactGet, appendTransactGet),
-	"TransactWriteItems": forTables[dynamodbapi.TransactWriteItemsInput, dynamodbapi.TransactWriteItemsOutput]((*tables).transactWriteItems, nil, nil),
+	"BatchGetItem":       forTables((*tables).batchGetItem, answers.sizeOfBatchGet, answers.batchGet),
+	"BatchWriteItem":     forTables((*tables).batchWriteItem, answers.sizeOfBatchWrite, answers.batchWrite),
+	"TransactGetItems":   forTables((*tables).transactGetItems, answers.sizeOfTransactGet, answers.transactGet),
+	"TransactWriteItems": forTables((*tables).transactWriteItems, answers.sizeOfTransactWrite, answers.transactWrite),
 }
 
-// forTables makes a codec of typed functions; answers without an encoder are written by the general codec.
-func forTables[I, O any](decode func(*tables, []byte) *I, size func(*O) int, encode func([]byte, *O) []byte) *Codec {
-	c := &Codec{Decode: func(body []byte, s *Scratch) any {
-		if s.tables == nil {
-			s.tables = new(tables)
+// forTables makes a codec of typed functions.
+func forTables[I, O any](decode func(*tables, []byte) *I, size func(answers, *O) int, encode func(answers, []byte, *O) []byte) func(*api.Form) *Codec {
+	return func(form *api.Form) *Codec {
+		a := answers{form}
+		return &Codec{
+			Decode: func(body []byte, s *Scratch) any {
+				if s.tables == nil {
+					s.tables = new(tables)
+				}
+				s.tables.use(form)
+				s.tables.begin()
+				if in := decode(s.tables, body); in != nil {
+					return in
+				}
+				s.tables.release()
+				return nil
+			},
+			Size:   func(out any) int { return size(a, out.(*O)) },
+			Append: func(b []byte, out any) []byte { return encode(a, b, out.(*O)) },
 		}
-		s.tables.begin()
-		if in := decode(s.tables, body); in != nil {
-			return in
-		}
-		s.tables.release()
-		return nil
-	}}
-	if encode != nil {
-		c.Size = func(out any) int { return size(out.(*O)) }
-		c.Append = func(b []byte, out any) []byte { return encode(b, out.(*O)) }
 	}
-	return c
 }

@@ -10,7 +10,11 @@ import (
 	"millrace/internal/wire/aws/codec"
 )
 
-// Values are JSON already; what is around them is small and, but for names and counts, written by the general codec.
+// answers writes answers. Values are in the service's form or JSON already; what is around them is small and, but for names and counts,
+// written by the general codec.
+type answers struct {
+	*api.Form // nil: values are JSON
+}
 
 // around is room for what stands around one value.
 const around = 256
@@ -30,16 +34,16 @@ func shapeOf(operation, member string) *api.Shape {
 var (
 	capacityShape   = shapeOf("PutItem", "ConsumedCapacity")
 	collectionShape = shapeOf("PutItem", "ItemCollectionMetrics")
-	unreadShape     = shapeOf("BatchGetItem", "UnprocessedKeys").Elem
 )
 
 // object is the writer of one; each member method writes nothing for what is absent.
 type object struct {
+	answers
 	b    []byte
 	some bool
 }
 
-func begin(b []byte) object { return object{b: append(b, '{')} }
+func (a answers) begin(b []byte) object { return object{answers: a, b: append(b, '{')} }
 
 func (o *object) end() []byte { return append(o.b, '}') }
 
@@ -52,34 +56,45 @@ func (o *object) member(name string) {
 	o.b = append(o.b, name...)
 }
 
-func (o *object) raw(name string, v api.JSON) {
+func (o *object) value(name string, v api.JSON) {
 	if v != nil {
 		o.member(name)
-		o.b = appendImage(o.b, v)
+		o.b = o.append(o.b, v)
 	}
 }
 
-func appendImage(b []byte, v api.JSON) []byte {
-	if len(v) == 0 {
+func (a answers) append(b []byte, v api.JSON) []byte {
+	switch {
+	case len(v) == 0:
 		return append(b, "{}"...)
+	case v.IsForm() && a.Form != nil:
+		return a.Append(b, v)
 	}
 	return append(b, v...)
+}
+
+// size is about how many bytes append appends.
+func (a answers) size(v api.JSON) int {
+	if v.IsForm() && a.Form != nil {
+		return a.Size(v)
+	}
+	return len(v)
 }
 
 func (o *object) items(name string, items []api.JSON) {
 	if items != nil {
 		o.member(name)
-		o.b = appendItems(o.b, items)
+		o.b = o.appendItems(o.b, items)
 	}
 }
 
-func appendItems(b []byte, items []api.JSON) []byte {
+func (a answers) appendItems(b []byte, items []api.JSON) []byte {
 	b = append(b, '[')
 	for i, item := range items {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendImage(b, item)
+		b = a.append(b, item)
 	}
 	return append(b, ']')
 }
@@ -119,129 +134,41 @@ func (o *object) collection(m *dynamodbapi.ItemCollectionMetrics) {
 	}
 }
 
-func appendWrite(b []byte, attributes api.JSON, c *dynamodbapi.ConsumedCapacity, m *dynamodbapi.ItemCollectionMetrics) []byte {
-	o := begin(b)
-	o.raw(`"Attributes":`, attributes)
-	o.capacity(c)
-	o.collection(m)
-	return o.end()
-}
-
-func sizeOfPut(out *dynamodbapi.PutItemOutput) int { return len(out.Attributes) + around }
-func appendPut(b []byte, out *dynamodbapi.PutItemOutput) []byte {
-	return appendWrite(b, out.Attributes, out.ConsumedCapacity, out.ItemCollectionMetrics)
-}
-
-func sizeOfUpdate(out *dynamodbapi.UpdateItemOutput) int { return len(out.Attributes) + around }
-func appendUpdate(b []byte, out *dynamodbapi.UpdateItemOutput) []byte {
-	return appendWrite(b, out.Attributes, out.ConsumedCapacity, out.ItemCollectionMetrics)
-}
-
-func sizeOfDelete(out *dynamodbapi.DeleteItemOutput) int { return len(out.Attributes) + around }
-func appendDelete(b []byte, out *dynamodbapi.DeleteItemOutput) []byte {
-	return appendWrite(b, out.Attributes, out.ConsumedCapacity, out.ItemCollectionMetrics)
-}
-
-func sizeOfGet(out *dynamodbapi.GetItemOutput) int { return len(out.Item) + around }
-func appendGet(b []byte, out *dynamodbapi.GetItemOutput) []byte {
-	o := begin(b)
-	o.raw(`"Item":`, out.Item)
-	o.capacity(out.ConsumedCapacity)
-	return o.end()
-}
-
-func sizeOfItems(items []api.JSON) int {
-	n := around
-	for _, item := range items {
-		n += len(item) + 1
+func (o *object) strings(name string, texts []string) {
+	if texts == nil {
+		return
 	}
-	return n
-}
-
-func sizeOfQuery(out *dynamodbapi.QueryOutput) int {
-	return sizeOfItems(out.Items) + len(out.LastEvaluatedKey)
-}
-
-func appendQuery(b []byte, out *dynamodbapi.QueryOutput) []byte {
-	return appendPage(b, out.Items, out.Count, out.ScannedCount, out.LastEvaluatedKey, out.ConsumedCapacity)
-}
-
-func sizeOfScan(out *dynamodbapi.ScanOutput) int {
-	return sizeOfItems(out.Items) + len(out.LastEvaluatedKey)
-}
-
-func appendScan(b []byte, out *dynamodbapi.ScanOutput) []byte {
-	return appendPage(b, out.Items, out.Count, out.ScannedCount, out.LastEvaluatedKey, out.ConsumedCapacity)
-}
-
-func appendPage(b []byte, items []api.JSON, count, scanned *int32, last api.JSON, c *dynamodbapi.ConsumedCapacity) []byte {
-	o := begin(b)
-	o.items(`"Items":`, items)
-	o.count(`"Count":`, count)
-	o.count(`"ScannedCount":`, scanned)
-	o.raw(`"LastEvaluatedKey":`, last)
-	o.capacity(c)
-	return o.end()
-}
-
-func sizeOfBatchGet(out *dynamodbapi.BatchGetItemOutput) int {
-	n := around
-	for name, items := range out.Responses {
-		n += len(name) + sizeOfItems(items)
-	}
-	return n
-}
-
-func appendBatchGet(b []byte, out *dynamodbapi.BatchGetItemOutput) []byte {
-	o := begin(b)
-	if out.Responses != nil {
-		o.member(`"Responses":{`)
-		for i, name := range slices.Sorted(maps.Keys(out.Responses)) {
-			if i > 0 {
-				o.b = append(o.b, ',')
-			}
-			o.b = append(appendString(o.b, name), ':')
-			o.b = appendItems(o.b, out.Responses[name])
+	o.member(name)
+	o.b = append(o.b, '[')
+	for i, text := range texts {
+		if i > 0 {
+			o.b = append(o.b, ',')
 		}
-		o.b = append(o.b, '}')
+		o.b = appendString(o.b, text)
 	}
-	if out.UnprocessedKeys != nil {
-		o.member(`"UnprocessedKeys":{`)
-		for i, name := range slices.Sorted(maps.Keys(out.UnprocessedKeys)) {
-			if i > 0 {
-				o.b = append(o.b, ',')
-			}
-			o.b = append(appendString(o.b, name), ':')
-			o.b = codec.AppendJSON(o.b, unreadShape, new(out.UnprocessedKeys[name]))
-		}
-		o.b = append(o.b, '}')
-	}
-	o.capacities(out.ConsumedCapacity)
-	return o.end()
+	o.b = append(o.b, ']')
 }
 
-func sizeOfTransactGet(out *dynamodbapi.TransactGetItemsOutput) int {
-	n := around
-	for i := range out.Responses {
-		n += len(out.Responses[i].Item) + len(`{"Item":},`)
+func (o *object) text(name string, s *string) {
+	if s != nil {
+		o.member(name)
+		o.b = appendString(o.b, *s)
 	}
-	return n
 }
 
-func appendTransactGet(b []byte, out *dynamodbapi.TransactGetItemsOutput) []byte {
-	o := begin(b)
-	o.capacities(out.ConsumedCapacity)
-	if out.Responses != nil {
-		o.member(`"Responses":[`)
-		for i := range out.Responses {
-			if i > 0 {
-				o.b = append(o.b, ',')
-			}
-			item := begin(o.b)
-			item.raw(`"Item":`, out.Responses[i].Item)
-			o.b = item.end()
-		}
-		o.b = append(o.b, ']')
+// entries writes a map in the order of names; one appends the value of a name.
+func entries[V any](o *object, name string, m map[string]V, one func(b []byte, v V) []byte) {
+	if m == nil {
+		return
 	}
-	return o.end()
+	o.member(name)
+	o.b = append(o.b, '{')
+	for i, name := range slices.Sorted(maps.Keys(m)) {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		o.b = append(appendString(o.b, name), ':')
+		o.b = one(o.b, m[name])
+	}
+	o.b = append(o.b, '}')
 }

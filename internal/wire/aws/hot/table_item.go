@@ -17,13 +17,13 @@ func (t *tables) putItem(body []byte) *dynamodbapi.PutItemInput {
 		case "TableName":
 			return r.table(&in.TableName)
 		case "Item":
-			return r.raw(&in.Item)
+			return r.value(&in.Item)
 		case "ConditionExpression":
 			return r.expression(&in.ConditionExpression)
 		case "ExpressionAttributeNames":
 			return r.aliases(&in.ExpressionAttributeNames)
 		case "ExpressionAttributeValues":
-			return r.raw(&in.ExpressionAttributeValues)
+			return r.value(&in.ExpressionAttributeValues)
 		case "ReturnValues":
 			return oneOf(r, &in.ReturnValues, returnValues)
 		case "ReturnConsumedCapacity":
@@ -49,7 +49,7 @@ func (t *tables) getItem(body []byte) *dynamodbapi.GetItemInput {
 		case "TableName":
 			return r.table(&in.TableName)
 		case "Key":
-			return r.raw(&in.Key)
+			return r.value(&in.Key)
 		case "ConsistentRead":
 			return r.flag(&in.ConsistentRead)
 		case "ProjectionExpression":
@@ -75,7 +75,7 @@ func (t *tables) updateItem(body []byte) *dynamodbapi.UpdateItemInput {
 		case "TableName":
 			return r.table(&in.TableName)
 		case "Key":
-			return r.raw(&in.Key)
+			return r.value(&in.Key)
 		case "UpdateExpression":
 			return r.expression(&in.UpdateExpression)
 		case "ConditionExpression":
@@ -83,7 +83,7 @@ func (t *tables) updateItem(body []byte) *dynamodbapi.UpdateItemInput {
 		case "ExpressionAttributeNames":
 			return r.aliases(&in.ExpressionAttributeNames)
 		case "ExpressionAttributeValues":
-			return r.raw(&in.ExpressionAttributeValues)
+			return r.value(&in.ExpressionAttributeValues)
 		case "ReturnValues":
 			return oneOf(r, &in.ReturnValues, returnValues)
 		case "ReturnConsumedCapacity":
@@ -109,13 +109,13 @@ func (t *tables) deleteItem(body []byte) *dynamodbapi.DeleteItemInput {
 		case "TableName":
 			return r.table(&in.TableName)
 		case "Key":
-			return r.raw(&in.Key)
+			return r.value(&in.Key)
 		case "ConditionExpression":
 			return r.expression(&in.ConditionExpression)
 		case "ExpressionAttributeNames":
 			return r.aliases(&in.ExpressionAttributeNames)
 		case "ExpressionAttributeValues":
-			return r.raw(&in.ExpressionAttributeValues)
+			return r.value(&in.ExpressionAttributeValues)
 		case "ReturnValues":
 			return oneOf(r, &in.ReturnValues, returnValues)
 		case "ReturnConsumedCapacity":
@@ -151,9 +151,9 @@ func (t *tables) queryTable(body []byte) *dynamodbapi.QueryInput {
 		case "ExpressionAttributeNames":
 			return r.aliases(&in.ExpressionAttributeNames)
 		case "ExpressionAttributeValues":
-			return r.raw(&in.ExpressionAttributeValues)
+			return r.value(&in.ExpressionAttributeValues)
 		case "ExclusiveStartKey":
-			return r.raw(&in.ExclusiveStartKey)
+			return r.value(&in.ExclusiveStartKey)
 		case "Limit":
 			return r.number(&in.Limit, 1, math.MaxInt32)
 		case "ScanIndexForward":
@@ -189,9 +189,9 @@ func (t *tables) scanTable(body []byte) *dynamodbapi.ScanInput {
 		case "ExpressionAttributeNames":
 			return r.aliases(&in.ExpressionAttributeNames)
 		case "ExpressionAttributeValues":
-			return r.raw(&in.ExpressionAttributeValues)
+			return r.value(&in.ExpressionAttributeValues)
 		case "ExclusiveStartKey":
-			return r.raw(&in.ExclusiveStartKey)
+			return r.value(&in.ExclusiveStartKey)
 		case "Limit":
 			return r.number(&in.Limit, 1, math.MaxInt32)
 		case "Segment":

@@ -61,7 +61,7 @@ func (t *tables) batchGetItem(body []byte) *dynamodbapi.BatchGetItemInput {
 
 // keysOf reads what is asked of one table.
 func (r *reading) keysOf(table []byte) bool {
-	if _, twice := r.gets[string(table)]; twice || len(r.gets) == maxBatchKeys || len(table) < 1 || len(table) > maxTableName {
+	if _, twice := r.gets[string(table)]; twice || len(r.gets) == maxBatchKeys || !isTable(table) {
 		return false
 	}
 	own := *r.own(table)
@@ -73,7 +73,7 @@ func (r *reading) keysOf(table []byte) bool {
 			if k.Keys != nil {
 				return false
 			}
-			ok := r.list(maxBatchKeys, func() bool { return r.raw(grow(&r.keys)) })
+			ok := r.list(maxBatchKeys, func() bool { return r.value(grow(&r.keys)) })
 			k.Keys = r.keys[from:len(r.keys):len(r.keys)]
 			return ok
 		case "ConsistentRead":
@@ -118,7 +118,7 @@ func (t *tables) batchWriteItem(body []byte) *dynamodbapi.BatchWriteItemInput {
 
 // requestsOf reads what is written to one table.
 func (r *reading) requestsOf(table []byte) bool {
-	if _, twice := r.writes[string(table)]; twice || len(r.writes) == maxBatchWrites || len(table) < 1 || len(table) > maxTableName {
+	if _, twice := r.writes[string(table)]; twice || len(r.writes) == maxBatchWrites || !isTable(table) {
 		return false
 	}
 	own := *r.own(table)
@@ -137,13 +137,13 @@ func (r *reading) request() bool {
 				return false
 			}
 			w.PutRequest = grow(&r.puts)
-			return r.only("Item", func() bool { return r.raw(&w.PutRequest.Item) })
+			return r.only("Item", func() bool { return r.value(&w.PutRequest.Item) })
 		case "DeleteRequest":
 			if w.DeleteRequest != nil {
 				return false
 			}
 			w.DeleteRequest = grow(&r.deletes)
-			return r.only("Key", func() bool { return r.raw(&w.DeleteRequest.Key) })
+			return r.only("Key", func() bool { return r.value(&w.DeleteRequest.Key) })
 		}
 		return false
 	})
@@ -190,7 +190,7 @@ func (r *reading) getOf() bool {
 		case "TableName":
 			return r.table(&g.TableName)
 		case "Key":
-			return r.raw(&g.Key)
+			return r.value(&g.Key)
 		case "ProjectionExpression":
 			return r.expression(&g.ProjectionExpression)
 		case "ExpressionAttributeNames":

@@ -10,8 +10,18 @@ import (
 	"testing"
 
 	"millrace/internal/api"
+	"millrace/internal/api/dynamodbapi"
 	"millrace/internal/wire/aws/codec"
 )
+
+// textual are the codecs of a service whose values stay text.
+var textual = func() map[string]*Codec {
+	all := map[string]*Codec{}
+	for op, codec := range dynamodb {
+		all[op] = codec(nil)
+	}
+	return all
+}()
 
 // generalTables decodes as the front does without a codec of its own; nil when that is refused.
 func generalTables(op string, body []byte) any {
@@ -50,10 +60,10 @@ var usualTables = map[string][]string{
 			`"ExclusiveStartKey":{},"ExpressionAttributeNames":{"#a":"b"},"ExpressionAttributeValues":{},"ReturnConsumedCapacity":"TOTAL"}`,
 	},
 	"BatchGetItem": {
-		`{"RequestItems":{"t":{"Keys":[{"pk":{"S":"a"}},{}]},"u":{"ConsistentRead":true,"ProjectionExpression":"a","ExpressionAttributeNames":{"#a":"b"},"Keys":[{}]}},"ReturnConsumedCapacity":"TOTAL"}`,
+		`{"RequestItems":{"tab":{"Keys":[{"pk":{"S":"a"}},{}]},"tub":{"ConsistentRead":true,"ProjectionExpression":"a","ExpressionAttributeNames":{"#a":"b"},"Keys":[{}]}},"ReturnConsumedCapacity":"TOTAL"}`,
 	},
 	"BatchWriteItem": {
-		`{"RequestItems":{"t":[{"PutRequest":{"Item":` + item + `}},{"DeleteRequest":{"Key":{}}},{}],"u":[{"DeleteRequest":{"Key":{}},"PutRequest":{"Item":{}}}]},"ReturnItemCollectionMetrics":"SIZE"}`,
+		`{"RequestItems":{"tab":[{"PutRequest":{"Item":` + item + `}},{"DeleteRequest":{"Key":{}}},{}],"tub":[{"DeleteRequest":{"Key":{}},"PutRequest":{"Item":{}}}]},"ReturnItemCollectionMetrics":"SIZE"}`,
 	},
 	"TransactGetItems": {
 		`{"TransactItems":[{"Get":{"TableName":"t","Key":{}}},{"Get":{"Key":{},"TableName":"u","ProjectionExpression":"#a","ExpressionAttributeNames":{"#a":"b"}}}],"ReturnConsumedCapacity":"TOTAL"}`,
@@ -69,7 +79,7 @@ func TestUsualBodiesOfTablesAreKnown(t *testing.T) {
 		for op, bodies := range usualTables {
 			for _, body := range bodies {
 				s := Get()
-				got, want := dynamodb[op].Decode([]byte(body), s), generalTables(op, []byte(body))
+				got, want := textual[op].Decode([]byte(body), s), generalTables(op, []byte(body))
 				if got == nil || !reflect.DeepEqual(got, want) {
 					t.Errorf("%s %s\n got %+v\nwant %+v", op, body, got, want)
 				}
@@ -82,13 +92,13 @@ func TestUsualBodiesOfTablesAreKnown(t *testing.T) {
 func TestEveryOperationOfTablesIsKnownAlsoWhenItIsLarge(t *testing.T) {
 	many := func(elem string, n int) string { return strings.TrimSuffix(strings.Repeat(elem+",", n), ",") }
 	for op, body := range map[string]string{
-		"BatchGetItem":       `{"RequestItems":{"t":{"Keys":[` + many(`{"pk":{"S":"a"}}`, 100) + `]}}}`,
-		"BatchWriteItem":     `{"RequestItems":{"t":[` + many(`{"PutRequest":{"Item":`+item+`}}`, 25) + `]}}`,
+		"BatchGetItem":       `{"RequestItems":{"tab":{"Keys":[` + many(`{"pk":{"S":"a"}}`, 100) + `]}}}`,
+		"BatchWriteItem":     `{"RequestItems":{"tab":[` + many(`{"PutRequest":{"Item":`+item+`}}`, 25) + `]}}`,
 		"TransactGetItems":   `{"TransactItems":[` + many(`{"Get":{"TableName":"t","Key":{}}}`, 100) + `]}`,
 		"TransactWriteItems": `{"TransactItems":[` + many(`{"Put":{"TableName":"t","Item":`+item+`,`+expression+`}}`, 100) + `]}`,
 	} {
 		s := Get()
-		if got, want := dynamodb[op].Decode([]byte(body), s), generalTables(op, []byte(body)); got == nil || !reflect.DeepEqual(got, want) {
+		if got, want := textual[op].Decode([]byte(body), s), generalTables(op, []byte(body)); got == nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", op, got, want)
 		}
 		s.Put()
@@ -108,14 +118,14 @@ func TestUnusualBodiesOfTablesAreLeftToTheGeneralCodec(t *testing.T) {
 		},
 		"Query":              {`{"TableName":"t","IndexName":"ab"}`, `{"TableName":"t","IndexName":"a b"}`, `{"TableName":"t","Limit":0}`, `{"TableName":"t","Limit":1.5}`, `{"TableName":"t","ConsistentRead":"true"}`},
 		"Scan":               {`{"TableName":"t","Segment":1000000}`, `{"TableName":"t","TotalSegments":0}`, `{"TableName":"t","TotalSegments":1000001}`},
-		"BatchGetItem":       {`{"RequestItems":{}}`, `{"RequestItems":{"t":{}}}`, `{"RequestItems":{"t":{"Keys":[]}}}`, `{"RequestItems":{"t":{"Keys":[{}]},"t":{"Keys":[{}]}}}`, `{"RequestItems":{"":{"Keys":[{}]}}}`},
-		"BatchWriteItem":     {`{"RequestItems":{"t":[]}}`, `{"RequestItems":{"t":[{"PutRequest":{}}]}}`, `{"RequestItems":{"t":[null]}}`},
+		"BatchGetItem":       {`{"RequestItems":{}}`, `{"RequestItems":{"tab":{}}}`, `{"RequestItems":{"tab":{"Keys":[]}}}`, `{"RequestItems":{"tab":{"Keys":[{}]},"tab":{"Keys":[{}]}}}`, `{"RequestItems":{"":{"Keys":[{}]}}}`, `{"RequestItems":{"t b":{"Keys":[{}]}}}`, `{"RequestItems":{"ta":{"Keys":[{}]}}}`},
+		"BatchWriteItem":     {`{"RequestItems":{"tab":[]}}`, `{"RequestItems":{"tab":[{"PutRequest":{}}]}}`, `{"RequestItems":{"tab":[null]}}`},
 		"TransactGetItems":   {`{"TransactItems":[]}`, `{"TransactItems":[{}]}`, `{"TransactItems":[{"Get":{"TableName":"t"}}]}`},
 		"TransactWriteItems": {`{"TransactItems":[{}]}`, `{"TransactItems":[{"Put":{"TableName":"t","Item":{}},"Delete":{"TableName":"t","Key":{}}}]}`, `{"TransactItems":[{"Update":{"TableName":"t","Key":{}}}]}`, `{"TransactItems":[{"Put":{"TableName":"t","Item":{}}}],"ClientRequestToken":""}`},
 	} {
 		for _, body := range bodies {
 			s := Get()
-			if got := dynamodb[op].Decode([]byte(body), s); got != nil {
+			if got := textual[op].Decode([]byte(body), s); got != nil {
 				t.Errorf("%s %.200s: got %+v, want nil", op, body, got)
 			}
 			s.Put()
@@ -140,7 +150,7 @@ func FuzzTables(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for op, c := range dynamodb {
+		for op, c := range textual {
 			s := Get()
 			own := slices.Clone(body)
 			var got any
@@ -181,14 +191,19 @@ func TestAnswersOfTablesAreThoseOfTheGeneralCodec(t *testing.T) {
 		size  = `{"ItemCollectionKey":{"pk":{"S":"a"}},"SizeEstimateRangeGB":[0,1]}`
 	)
 	for op, bodies := range map[string][]string{
-		"PutItem":          {`{}`, `{"Attributes":` + item + `}`, `{"Attributes":{},"ConsumedCapacity":` + costs + `,"ItemCollectionMetrics":` + size + `}`, `{"ItemCollectionMetrics":` + size + `}`},
-		"UpdateItem":       {`{}`, `{"Attributes":{},"ConsumedCapacity":` + costs + `,"ItemCollectionMetrics":` + size + `}`},
-		"DeleteItem":       {`{}`, `{"Attributes":{},"ConsumedCapacity":` + costs + `,"ItemCollectionMetrics":` + size + `}`},
-		"GetItem":          {`{}`, `{"Item":{}}`, `{"Item":` + item + `,"ConsumedCapacity":` + costs + `}`, `{"ConsumedCapacity":` + costs + `}`},
-		"Query":            {`{}`, `{"Items":[]}`, `{"Items":[` + item + `,{}],"Count":2,"ScannedCount":-3,"LastEvaluatedKey":{"pk":{"S":"a"}},"ConsumedCapacity":` + costs + `}`, `{"Count":0,"ScannedCount":0}`},
-		"Scan":             {`{}`, `{"Items":[{}],"Count":1,"ScannedCount":1,"LastEvaluatedKey":{},"ConsumedCapacity":` + costs + `}`},
-		"BatchGetItem":     {`{}`, `{"Responses":{"u":[],"t":[{},` + item + `]},"UnprocessedKeys":{"u":{"Keys":[{}]},"t":{"Keys":[{},{}],"ConsistentRead":true}},"ConsumedCapacity":[` + costs + `,{}]}`, `{"Responses":{},"UnprocessedKeys":{},"ConsumedCapacity":[]}`},
-		"TransactGetItems": {`{}`, `{"Responses":[{},{"Item":{}},{"Item":` + item + `}],"ConsumedCapacity":[` + costs + `]}`, `{"Responses":[]}`},
+		"PutItem":      {`{}`, `{"Attributes":` + item + `}`, `{"Attributes":{},"ConsumedCapacity":` + costs + `,"ItemCollectionMetrics":` + size + `}`, `{"ItemCollectionMetrics":` + size + `}`},
+		"UpdateItem":   {`{}`, `{"Attributes":{},"ConsumedCapacity":` + costs + `,"ItemCollectionMetrics":` + size + `}`},
+		"DeleteItem":   {`{}`, `{"Attributes":{},"ConsumedCapacity":` + costs + `,"ItemCollectionMetrics":` + size + `}`},
+		"GetItem":      {`{}`, `{"Item":{}}`, `{"Item":` + item + `,"ConsumedCapacity":` + costs + `}`, `{"ConsumedCapacity":` + costs + `}`},
+		"Query":        {`{}`, `{"Items":[]}`, `{"Items":[` + item + `,{}],"Count":2,"ScannedCount":-3,"LastEvaluatedKey":{"pk":{"S":"a"}},"ConsumedCapacity":` + costs + `}`, `{"Count":0,"ScannedCount":0}`},
+		"Scan":         {`{}`, `{"Items":[{}],"Count":1,"ScannedCount":1,"LastEvaluatedKey":{},"ConsumedCapacity":` + costs + `}`},
+		"BatchGetItem": {`{}`, `{"Responses":{"u":[],"t":[{},` + item + `]},"UnprocessedKeys":{"u":{"Keys":[{}]},"t":{"Keys":[{},{}],"ConsistentRead":true,"AttributesToGet":["a","\n"],"ProjectionExpression":"#b","ExpressionAttributeNames":{"#b":"b","#a":""}}},"ConsumedCapacity":[` + costs + `,{}]}`, `{"Responses":{},"UnprocessedKeys":{},"ConsumedCapacity":[]}`},
+		"BatchWriteItem": {
+			`{}`, `{"UnprocessedItems":{},"ItemCollectionMetrics":{},"ConsumedCapacity":[]}`,
+			`{"UnprocessedItems":{"u":[{"DeleteRequest":{"Key":{}}}],"t":[{"PutRequest":{"Item":` + item + `}},{}]},"ItemCollectionMetrics":{"u":[],"t":[` + size + `,{}]},"ConsumedCapacity":[` + costs + `]}`,
+		},
+		"TransactWriteItems": {`{}`, `{"ConsumedCapacity":[` + costs + `,{}],"ItemCollectionMetrics":{"u":[` + size + `],"t":[]}}`},
+		"TransactGetItems":   {`{}`, `{"Responses":[{},{"Item":{}},{"Item":` + item + `}],"ConsumedCapacity":[` + costs + `]}`, `{"Responses":[]}`},
 	} {
 		for _, body := range bodies {
 			o := shapes[op].Output
@@ -196,11 +211,11 @@ func TestAnswersOfTablesAreThoseOfTheGeneralCodec(t *testing.T) {
 			if err := codec.DecodeDynamoDB([]byte(body), o, out); err != nil {
 				t.Fatalf("%s %s: %v", op, body, err)
 			}
-			got, want := dynamodb[op].Append(nil, out), codec.AppendJSON(nil, o, out)
+			got, want := textual[op].Append(nil, out), codec.AppendJSON(nil, o, out)
 			if !bytes.Equal(got, want) {
 				t.Errorf("%s\n got %s\nwant %s", op, got, want)
 			}
-			if room := dynamodb[op].Size(out); !strings.Contains(body, "TableName") && !strings.Contains(body, "Keys") && room < len(want) {
+			if room := textual[op].Size(out); !strings.Contains(body, "TableName") && !strings.Contains(body, "Keys") && room < len(want) {
 				t.Errorf("%s: room for %d bytes, want %d", op, room, len(want))
 			}
 		}
@@ -211,10 +226,10 @@ func TestCallsThatRepeatTheirTextsNeedNoAllocation(t *testing.T) {
 	for _, op := range []string{"PutItem", "GetItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem", "TransactGetItems", "TransactWriteItems"} {
 		body := []byte(usualTables[op][0])
 		s := new(Scratch)
-		dynamodb[op].Decode(body, s)
+		textual[op].Decode(body, s)
 		s.tables.release()
 		if n := testing.AllocsPerRun(100, func() {
-			if dynamodb[op].Decode(body, s) == nil {
+			if textual[op].Decode(body, s) == nil {
 				t.Fatal("the body is not known")
 			}
 			s.tables.release()
@@ -232,7 +247,7 @@ func BenchmarkPutItem(b *testing.B) {
 		b.SetBytes(int64(len(body)))
 		b.ReportAllocs()
 		for b.Loop() {
-			if dynamodb["PutItem"].Decode(body, s) == nil {
+			if textual["PutItem"].Decode(body, s) == nil {
 				b.Fatal("body is not known")
 			}
 			s.tables.release()
@@ -247,4 +262,58 @@ func BenchmarkPutItem(b *testing.B) {
 			}
 		}
 	})
+}
+
+// quoted is a form that is the text behind a byte 1; it leaves empty objects to be read as text.
+var quoted = &api.Form{
+	NewReader: func() api.FormReader { return new(quotedReader) },
+	Size:      func(form api.JSON) int { return len(form) - 1 },
+	Append:    func(b []byte, form api.JSON) []byte { return append(b, form[1:]...) },
+}
+
+type quotedReader struct{ forms [][]byte }
+
+func (r *quotedReader) Read(body []byte, at int) (api.JSON, int, bool) {
+	c := &scanner{data: body, pos: at}
+	text, ok := c.object()
+	if !ok || len(text) == len("{}") {
+		return nil, 0, false
+	}
+	r.forms = append(r.forms, append([]byte{1}, text...))
+	return r.forms[len(r.forms)-1], c.pos, true
+}
+
+func (r *quotedReader) Reset() {
+	for _, form := range r.forms {
+		clear(form)
+	}
+	r.forms = nil
+}
+
+func TestValuesGoThroughTheFormOfTheirService(t *testing.T) {
+	s := new(Scratch)
+	write, get := dynamodb["BatchWriteItem"](quoted), dynamodb["GetItem"](quoted)
+	in, ok := write.Decode([]byte(`{"RequestItems":{"tab":[{"PutRequest":{"Item": `+item+`}},{"DeleteRequest":{"Key":{}}}]}}`), s).(*dynamodbapi.BatchWriteItemInput)
+	if !ok {
+		t.Fatal("the body is not known")
+	}
+	put, del := in.RequestItems["tab"][0].PutRequest.Item, in.RequestItems["tab"][1].DeleteRequest.Key
+	if string(put) != "\x01"+item || !put.IsForm() || string(del) != "{}" || del.IsForm() {
+		t.Errorf("got %q and %q, want a form and a text", put, del)
+	}
+	out := &dynamodbapi.BatchWriteItemOutput{UnprocessedItems: in.RequestItems}
+	const left = `{"UnprocessedItems":{"tab":[{"PutRequest":{"Item":` + item + `}},{"DeleteRequest":{"Key":{}}}]}}`
+	if got := write.Append(nil, out); string(got) != left || write.Size(out) < len(left) {
+		t.Errorf("got %s, room for %d bytes\nwant %s", got, write.Size(out), left)
+	}
+	s.tables.release()
+	if put[0] != 0 {
+		t.Errorf("the form %.20q is still there after the call", put)
+	}
+	if got := get.Append(nil, &dynamodbapi.GetItemOutput{Item: api.JSON("\x01{}")}); string(got) != `{"Item":{}}` {
+		t.Errorf("got %s", got)
+	}
+	if in, ok := textual["GetItem"].Decode([]byte(`{"TableName":"t","Key":{"a":{}}}`), s).(*dynamodbapi.GetItemInput); !ok || in.Key.IsForm() {
+		t.Errorf("with the same memory, a service without a form: got %+v", in)
+	}
 }
