@@ -25,8 +25,8 @@ type ProducerLister interface {
 
 // PartitionProducers is ProducerLister's on a state; false when there is no such partition.
 func (s *State) PartitionProducers(id PartitionID, from ProducerID, limit int) ([]PartitionProducer, bool) {
-	p, ok := s.partitions[id]
-	if !ok {
+	p := s.partitions.Get(id)
+	if p == nil {
 		return nil, false
 	}
 	ids := make([]ProducerID, 0, len(p.producers))

@@ -72,13 +72,13 @@ type producerPartition struct {
 // checkAppend applies the rules that need no producer's state. A nil partition without an error
 // is one that the same transaction creates.
 func (s *State) checkAppend(req *AppendRequest, tx *pending) (*partition, error) {
-	p, ok := s.partitions[req.Partition]
+	p := s.partitions.Get(req.Partition)
 	switch {
-	case !ok && (tx == nil || !tx.created[req.Partition]):
+	case p == nil && (tx == nil || !tx.created[req.Partition]):
 		return nil, ErrNoPartition
 	case tx != nil && tx.deleted[req.Partition]:
 		return nil, ErrNoPartition
-	case ok && p.head.Closed:
+	case p != nil && p.head.Closed:
 		return nil, ErrClosed
 	case (req.Batch == nil) == (len(req.Records) == 0):
 		return nil, ErrInvalidBatch
@@ -362,9 +362,9 @@ func initsProducer(req *Request, id ProducerID, epoch int16) bool {
 }
 
 func (s *State) checkPart(c *PartitionChange, tx *pending) error {
-	p, ok := s.partitions[c.Partition]
+	p := s.partitions.Get(c.Partition)
 	if c.Kind == PartitionCreate {
-		if ok || c.Partition <= 0 || tx.created[c.Partition] {
+		if p != nil || c.Partition <= 0 || tx.created[c.Partition] {
 			return ErrPartitionExists
 		}
 		if tx.created == nil {
@@ -373,16 +373,16 @@ func (s *State) checkPart(c *PartitionChange, tx *pending) error {
 		tx.created[c.Partition] = true
 		return nil
 	}
-	if !ok && !tx.created[c.Partition] || tx.deleted[c.Partition] {
+	if p == nil && !tx.created[c.Partition] || tx.deleted[c.Partition] {
 		return ErrNoPartition
 	}
 	switch c.Kind {
 	case PartitionEpoch:
-		if ok && c.Epoch < p.head.Epoch {
+		if p != nil && c.Epoch < p.head.Epoch {
 			return ErrProducerFenced
 		}
 	case PartitionTrim:
-		if ok && c.To > p.head.Next {
+		if p != nil && c.To > p.head.Next {
 			return ErrOffsetOutOfRange
 		}
 	case PartitionDelete:
@@ -483,7 +483,7 @@ func (s *State) writeParts(req *Request, g *Group, match func(PartitionKind) boo
 		if !match(c.Kind) {
 			continue
 		}
-		if p, ok := s.partitions[c.Partition]; ok && c.Kind == PartitionTrim {
+		if p := s.partitions.Get(c.Partition); p != nil && c.Kind == PartitionTrim {
 			c.To = min(c.To, p.head.Next) // later appends of the group must not be trimmed when it is applied
 		}
 		s.applyPart(&c)
@@ -508,7 +508,7 @@ func (s *State) writeEnd(e EndTransaction, g *Group) {
 		marker = MarkerCommit
 	}
 	for _, o := range pr.openPartitions(e.Limit) {
-		p := s.partitions[o.Partition]
+		p := s.partitions.Get(o.Partition)
 		a := Append{
 			Partition:     o.Partition,
 			Base:          p.head.Next,

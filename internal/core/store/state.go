@@ -11,7 +11,7 @@ import (
 type State struct {
 	seq        uint64
 	time       int64
-	partitions map[PartitionID]*partition
+	partitions Table[partition]
 	producers  map[ProducerID]*producer
 	lastID     PartitionID          // the largest id ever created
 	compacted  map[PartitionID]bool // partitions with Compaction.Enabled
@@ -20,19 +20,25 @@ type State struct {
 	// have been there for a snapshot before them.
 	partitionsDeleted uint64
 	producersDeleted  uint64
+
+	warmed uint64
 }
 
+// partition has what an append of loose records needs in its first 128 bytes, of the 256 that are allocated for it: two
+// lines of memory.
 type partition struct {
-	head    Head
-	changed [6]uint64 // sequence of the last group that changed each field, by bit
-
-	producers map[ProducerID]*entry
-	open      map[ProducerID]Offset // first offset of the open transaction here
-	aborted   []Aborted             // in order of Last, those that end at or after Start
-
 	// The append of the group being decided that takes further loose records.
 	looseGroup uint64
 	looseIndex int
+
+	open    map[ProducerID]Offset // first offset of the open transaction here
+	changed [6]uint64             // sequence of the last group that changed each field, by bit
+	head    Head
+
+	producers map[ProducerID]*entry
+	aborted   []Aborted // in order of Last, those that end at or after Start
+
+	_ [256 - 224]byte
 }
 
 // entry is what a partition remembers of a producer: its last batches, oldest first.
@@ -56,7 +62,7 @@ type producer struct {
 
 // NewState returns the state before the first group.
 func NewState() *State {
-	return &State{partitions: map[PartitionID]*partition{}, producers: map[ProducerID]*producer{}, compacted: map[PartitionID]bool{}}
+	return &State{producers: map[ProducerID]*producer{}, compacted: map[PartitionID]bool{}}
 }
 
 // Sequence is that of the last group decided or applied.
@@ -67,8 +73,8 @@ func (s *State) Time() int64 { return s.time }
 
 // Head returns a partition's head.
 func (s *State) Head(id PartitionID) (Head, bool) {
-	p, ok := s.partitions[id]
-	if !ok {
+	p := s.partitions.Get(id)
+	if p == nil {
 		return Head{}, false
 	}
 	return p.head, true
@@ -76,8 +82,8 @@ func (s *State) Head(id PartitionID) (Head, bool) {
 
 // HeadChangedSince tells whether a field of fields was changed by a group after seq.
 func (s *State) HeadChangedSince(id PartitionID, fields HeadField, seq uint64) bool {
-	p, ok := s.partitions[id]
-	if !ok {
+	p := s.partitions.Get(id)
+	if p == nil {
 		return id <= s.lastID && s.partitionsDeleted > seq
 	}
 	for bit := range p.changed {
@@ -101,12 +107,11 @@ func (s *State) Producer(id ProducerID) (Producer, bool) {
 // kept state changes when the producer is deleted.
 func (s *State) ProducerPartitions(id ProducerID) []PartitionID {
 	var ids []PartitionID
-	for partition, p := range s.partitions {
+	for partition, p := range s.partitions.All() {
 		if _, ok := p.producers[id]; ok {
 			ids = append(ids, partition)
 		}
 	}
-	slices.Sort(ids)
 	return ids
 }
 
@@ -122,13 +127,13 @@ func (s *State) ProducerChangedSince(id ProducerID, seq uint64) bool {
 // Partitions lists ids upwards of from, which is one of them.
 func (s *State) Partitions(from PartitionID, limit int) []PartitionID {
 	var ids []PartitionID
-	for id := range s.partitions {
-		if id >= from {
-			ids = append(ids, id)
+	for id := range s.partitions.From(from) {
+		if len(ids) == limit {
+			break
 		}
+		ids = append(ids, id)
 	}
-	slices.Sort(ids)
-	return ids[:min(limit, len(ids))]
+	return ids
 }
 
 // Compacted lists the partitions that are compacted, in order.
@@ -136,8 +141,8 @@ func (s *State) Compacted() []PartitionID { return sortedKeys(s.compacted) }
 
 // Aborted returns the aborted transactions that have a batch in [from, to), in order of Last.
 func (s *State) Aborted(id PartitionID, from, to Offset) []Aborted {
-	p, ok := s.partitions[id]
-	if !ok {
+	p := s.partitions.Get(id)
+	if p == nil {
 		return nil
 	}
 	var found []Aborted
@@ -182,6 +187,7 @@ func (s *State) Apply(g *Group) {
 			s.applyProducer(&g.Producers[i])
 		}
 	}
+	s.warmed = s.warmAppends(g.Appends)
 	for i := range g.Appends {
 		s.applyAppend(&g.Appends[i])
 	}
@@ -206,12 +212,12 @@ func (s *State) applyPart(c *PartitionChange) {
 	if c.Kind == PartitionCreate {
 		p := &partition{head: Head{Epoch: c.Epoch, Retention: c.Retention}}
 		p.touch(FieldAll, s.seq)
-		s.partitions[c.Partition] = p
+		s.partitions.Set(c.Partition, p)
 		s.lastID = max(s.lastID, c.Partition)
 		return
 	}
-	p, ok := s.partitions[c.Partition]
-	if !ok {
+	p := s.partitions.Get(c.Partition)
+	if p == nil {
 		return
 	}
 	switch c.Kind {
@@ -240,7 +246,7 @@ func (s *State) applyPart(c *PartitionChange) {
 				pr.changed = s.seq
 			}
 		}
-		delete(s.partitions, c.Partition)
+		s.partitions.Delete(c.Partition)
 		delete(s.compacted, c.Partition)
 		s.partitionsDeleted = s.seq
 	case PartitionCreate:
@@ -274,7 +280,7 @@ func (s *State) applyProducer(c *ProducerChange) {
 	if c.Kind == ProducerDelete {
 		delete(s.producers, c.Producer)
 		s.producersDeleted = s.seq
-		for _, p := range s.partitions {
+		for _, p := range s.partitions.All() {
 			delete(p.producers, c.Producer)
 		}
 		return
@@ -288,8 +294,8 @@ func (s *State) applyProducer(c *ProducerChange) {
 }
 
 func (s *State) applyAppend(a *Append) {
-	p, ok := s.partitions[a.Partition]
-	if !ok {
+	p := s.partitions.Get(a.Partition)
+	if p == nil {
 		return
 	}
 	s.advance(p, a.Next(), a.AppendTime)
@@ -401,15 +407,15 @@ func addSequence(seq, n int32) int32 {
 func (s *State) Clone() *State {
 	c := *s
 	c.compacted = maps.Clone(s.compacted)
-	c.partitions = make(map[PartitionID]*partition, len(s.partitions))
-	for id, p := range s.partitions {
+	c.partitions = Table[partition]{}
+	for id, p := range s.partitions.All() {
 		q := *p
 		q.open, q.aborted = maps.Clone(p.open), slices.Clone(p.aborted)
 		q.producers = make(map[ProducerID]*entry, len(p.producers))
 		for pid, e := range p.producers {
 			q.producers[pid] = &entry{epoch: e.epoch, last: slices.Clone(e.last)}
 		}
-		c.partitions[id] = &q
+		c.partitions.Set(id, &q)
 	}
 	c.producers = make(map[ProducerID]*producer, len(s.producers))
 	for id, p := range s.producers {

@@ -165,7 +165,7 @@ func TestApplyingGroupsGivesTheStateTheyWereDecidedOn(t *testing.T) {
 // checkInvariants compares what a state keeps twice.
 func checkInvariants(t *testing.T, s *State) {
 	t.Helper()
-	for id, p := range s.partitions {
+	for id, p := range s.partitions.All() {
 		stable := p.head.Next
 		for producer, first := range p.open {
 			stable = min(stable, first)
@@ -189,7 +189,7 @@ func checkInvariants(t *testing.T, s *State) {
 	}
 	for id, pr := range s.producers {
 		for partition := range pr.open {
-			if p := s.partitions[partition]; p == nil {
+			if p := s.partitions.Get(partition); p == nil {
 				t.Fatalf("producer %d has an open transaction in partition %d, which is gone", id, partition)
 			}
 		}

@@ -18,8 +18,8 @@ var errStateEncoding = errors.New("store: state is not well-formed")
 
 // AppendPartitionState appends a partition's state to b; false when there is no such partition.
 func (s *State) AppendPartitionState(b []byte, id PartitionID) ([]byte, bool) {
-	p, ok := s.partitions[id]
-	if !ok {
+	p := s.partitions.Get(id)
+	if p == nil {
 		return b, false
 	}
 	h := &p.head
@@ -138,7 +138,7 @@ func (s *State) RestorePartition(id PartitionID, b []byte) error {
 	}
 	p.touch(FieldAll, s.seq)
 	p.setStable(s.seq)
-	s.partitions[id] = p
+	s.partitions.Set(id, p)
 	s.lastID = max(s.lastID, id)
 	s.setCompaction(id, p, h.Compaction)
 	s.reopen(id, p)

@@ -67,6 +67,7 @@ func (x *putScratch) answer() *kinesisapi.PutRecordsOutput {
 	x.failed = 0
 	x.entries, x.texts = resize(x.entries, n), resize(x.texts, n)
 	x.digits = resize(x.digits, n*sequenceDigits)[:0]
+	x.warmShards()
 	for i := range x.outcomes {
 		o, e := &x.outcomes[i], &x.entries[i]
 		if o.code != "" {
@@ -82,4 +83,14 @@ func (x *putScratch) answer() *kinesisapi.PutRecordsOutput {
 	}
 	x.out = kinesisapi.PutRecordsOutput{FailedRecordCount: &x.failed, Records: x.entries, EncryptionType: written(x.dataKey)}
 	return &x.out
+}
+
+// warmShards reads a word of each shard that the answer names, and of its id. Thousands of shards do not stay in the
+// processor's memory; these loads do not depend on each other, and many are under way at once.
+func (x *putScratch) warmShards() {
+	for i := range x.outcomes {
+		if sh := x.outcomes[i].shard; sh != nil {
+			x.warmed += uint64(sh.index) + uint64(sh.id[len(sh.id)-1])
+		}
+	}
 }

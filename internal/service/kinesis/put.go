@@ -41,6 +41,7 @@ type putScratch struct {
 	digits  []byte   // of texts
 	failed  int32
 
+	warmed    uint64 // what was read early: so that it is not left out
 	dataKey   uint64 // that the last records were sealed under
 	throttled int    // records refused for the rate
 	stored    int    // records stored
@@ -253,6 +254,9 @@ func (s *Service) appendGroups(ctx context.Context, x *putScratch, st *stream) e
 	if err != nil {
 		x.pending = append(x.pending, x.order...)
 		return err
+	}
+	for _, slot := range x.used { // as warmShards
+		x.warmed += st.routes.open[slot].meter.traffic.inBytes.Load()
 	}
 	at := 0
 	for i := range results {

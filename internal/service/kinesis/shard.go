@@ -30,21 +30,23 @@ func parseHashKey(s string) (hashKey, bool) {
 const noShard = -1
 
 // shard is one shard: what the catalogue keeps of it and where it is in the store. It does not change
-// once it is part of a stream that others see.
+// once it is part of a stream that others see. What puts need stands first.
 type shard struct {
-	index      int32
 	id         string            // "shardId-000000000000"
 	partition  store.PartitionID // 0: forgotten
-	start, end hashKey           // both included
 	created    int64             // second since 1970 that its sequence numbers carry
-	createdMS  int64             // when it was opened, store time
-	parent     int32             // noShard: none
-	adjacent   int32             // the other parent of a merged shard; noShard: none
-	closed     bool
-	closing    bool  // takes no more records, but its children are not there yet; not kept
-	closedMS   int64 // when it was closed, store time
-	lastAppend int64 // of a closed shard: ms since 1970 of its newest record, 0 without one
 	meter      *meter
+	index      int32
+	parent     int32 // noShard: none
+	adjacent   int32 // the other parent of a merged shard; noShard: none
+	closed     bool
+	closing    bool    // takes no more records, but its children are not there yet; not kept
+	createdMS  int64   // when it was opened, store time
+	start, end hashKey // both included
+	closedMS   int64   // when it was closed, store time
+	lastAppend int64   // of a closed shard: ms since 1970 of its newest record, 0 without one
+
+	_ [16]byte // two lines of memory
 }
 
 // shardID is the id of a shard. A negative index, which only a client's sequence number has, keeps its
@@ -56,6 +58,22 @@ func shardID(index int32) string {
 	s := strconv.Itoa(int(index))
 	return "shardId-" + "000000000000"[:max(12-len(s), 0)] + s
 }
+
+// shardIDs are the ids of the first n shards, beside each other in memory: answers to puts name hundreds of them.
+func shardIDs(n int) []string {
+	var all strings.Builder
+	for i := range n {
+		all.WriteString(shardID(int32(i)))
+	}
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = all.String()[i*shardIDSize:][:shardIDSize]
+	}
+	return ids
+}
+
+// shardIDSize is the length of an id: "shardId-" and 12 digits, of which an index has 10 at most.
+const shardIDSize = 20
 
 // parseShardID reads a shard's index as AWS does: from the part after the first hyphen, or from all of
 // it, decimal and at most 2^31-1.
@@ -124,6 +142,12 @@ func divide128(n int) hashKey {
 	return hashKey{hi, lo}
 }
 
+// plusOne is the hash key after h; 0 after the last.
+func (h hashKey) plusOne() hashKey {
+	lo, over := bits.Add64(h.lo, 1, 0)
+	return hashKey{h.hi + over, lo}
+}
+
 func (h hashKey) times(n uint64) hashKey {
 	over, lo := bits.Mul64(h.lo, n)
 	return hashKey{h.hi*n + over, lo}
@@ -133,6 +157,7 @@ func (h hashKey) times(n uint64) hashKey {
 type routes struct {
 	starts []hashKey // of open, ascending
 	open   []*shard
+	whole  bool // all hash keys have a shard
 	single bool // one open shard holds all hash keys: no partition key needs to be hashed
 }
 
@@ -147,8 +172,21 @@ func newRoutes(shards []shard) routes {
 	for _, s := range r.open {
 		r.starts = append(r.starts, s.start)
 	}
-	r.single = len(r.open) == 1 && r.open[0].start == (hashKey{}) && r.open[0].end == maxHashKey
+	r.whole = wholeRange(r.open)
+	r.single = len(r.open) == 1 && r.whole
 	return r
+}
+
+// wholeRange tells whether shards, in their order, leave out no hash key.
+func wholeRange(open []*shard) bool {
+	next := hashKey{}
+	for i, s := range open {
+		if s.start != next || i > 0 && next == (hashKey{}) {
+			return false
+		}
+		next = s.end.plusOne()
+	}
+	return len(open) > 0 && next == hashKey{}
 }
 
 // find returns the place in open of the shard that takes h, -1 when none does: a split or merge has
@@ -175,7 +213,7 @@ func (r *routes) find(h hashKey) int32 {
 
 // take is i if the shard there holds h, -1 if not. Before the first shard i is -1.
 func (r *routes) take(i int, h hashKey) int32 {
-	if i < 0 || r.open[i].end.cmp(h) < 0 {
+	if i < 0 || !r.whole && r.open[i].end.cmp(h) < 0 {
 		return -1
 	}
 	return int32(i)

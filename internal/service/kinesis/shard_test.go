@@ -1,7 +1,9 @@
 package kinesis
 
 import (
+	"math"
 	"math/big"
+	"slices"
 	"testing"
 )
 
@@ -68,6 +70,38 @@ func TestHashKeysOf128BitsAreRead(t *testing.T) {
 	} {
 		if got, gotOK := parseHashKey(in); gotOK != ok || ok && got.String() != in {
 			t.Errorf("%s: got %s, %v", in, got, gotOK)
+		}
+	}
+}
+
+func TestShardIDsAreThoseOfEachShard(t *testing.T) {
+	ids := shardIDs(1234)
+	for i, id := range ids {
+		if want := shardID(int32(i)); id != want {
+			t.Fatalf("shard %d: got %s, want %s", i, id, want)
+		}
+	}
+	if n := len(shardID(math.MaxInt32)); n != shardIDSize {
+		t.Errorf("the longest id: got %d bytes, want %d", n, shardIDSize)
+	}
+}
+
+// TestRoutesKnowWhetherRangesAreWhole takes one shard after the other out: what it took has none then.
+func TestRoutesKnowWhetherRangesAreWhole(t *testing.T) {
+	for _, n := range []int{1, 2, 7, 100} {
+		all := newShards(n, 0)
+		if r := newRoutes(all); !r.whole || r.single != (n == 1) {
+			t.Errorf("all of %d shards: got whole %t, single %t", n, r.whole, r.single)
+		}
+		for i := range all {
+			left := append(slices.Clone(all[:i]), all[i+1:]...)
+			r := newRoutes(left)
+			if r.whole || r.single {
+				t.Errorf("%d shards without the one at %d: got whole %t, single %t", n, i, r.whole, r.single)
+			}
+			if at := r.find(all[i].start); at != -1 {
+				t.Errorf("%d shards without the one at %d: its first key goes to %d", n, i, at)
+			}
 		}
 	}
 }

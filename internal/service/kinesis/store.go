@@ -40,8 +40,9 @@ func (s *Service) readTopic(tx store.ReadTx, p place, t *catalog.Topic) (*stream
 		return nil, err
 	}
 	st := &stream{place: p, topic: t, shards: make([]shard, len(parts))}
+	ids := shardIDs(len(parts))
 	for i := range parts {
-		if err := st.addShard(i, &parts[i], len(parts)); err != nil {
+		if err := st.addShard(i, &parts[i], ids); err != nil {
 			return nil, err
 		}
 	}
@@ -65,18 +66,18 @@ func (s *Service) readTopic(tx store.ReadTx, p place, t *catalog.Topic) (*stream
 	return st, nil
 }
 
-// addShard makes the i-th shard of n from its partition. One that Kafka made has no attribute: hash
+// addShard makes the i-th shard from its partition; ids are those of all. One that Kafka made has no attribute: hash
 // ranges are then equal, drawn anew when partitions are added.
-func (st *stream) addShard(i int, p *catalog.Partition, n int) error {
+func (st *stream) addShard(i int, p *catalog.Partition, ids []string) error {
 	sh := shard{created: p.Created / 1000, parent: noShard, adjacent: noShard}
-	sh.start, sh.end = evenRange(i, n)
+	sh.start, sh.end = evenRange(i, len(ids))
 	if len(p.Attr) > 0 {
 		var err error
 		if sh, err = decodeShard(p.Attr); err != nil {
 			return fmt.Errorf("shard %d of topic %d: %w", i, st.topic.Num, err)
 		}
 	}
-	sh.index, sh.id, sh.partition, sh.createdMS = int32(i), shardID(int32(i)), p.ID, p.Created
+	sh.index, sh.id, sh.partition, sh.createdMS = int32(i), ids[i], p.ID, p.Created
 	st.shards[i] = sh
 	return nil
 }

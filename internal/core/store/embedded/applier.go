@@ -92,6 +92,7 @@ func (s *Store) applyKeys(g *store.Group) {
 // that nobody needs any more are returned. The caller holds mu.
 func (s *Store) indexGroup(j *job) (gone []run) {
 	g := j.group
+	s.idx.warm(g.Appends)
 	deletes := slices.ContainsFunc(g.Parts, func(c store.PartitionChange) bool { return c.Kind == store.PartitionDelete })
 	for i := range g.Appends {
 		a := &g.Appends[i]

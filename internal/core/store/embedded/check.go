@@ -94,7 +94,7 @@ func (c *checker) sealed() error {
 	s := c.s
 	var errs []error
 	seen := map[fileID]bool{}
-	for _, p := range s.idx.parts {
+	for _, p := range s.idx.parts.All() {
 		for i := range p.runs {
 			id := p.runs[i].file
 			if seen[id] {
@@ -111,7 +111,7 @@ func (c *checker) sealed() error {
 			}
 		}
 	}
-	c.report.SealedFiles, c.report.Partitions = len(seen), len(s.idx.parts)
+	c.report.SealedFiles, c.report.Partitions = len(seen), s.idx.parts.Len()
 	return errors.Join(errs...)
 }
 

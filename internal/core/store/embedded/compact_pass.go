@@ -78,7 +78,7 @@ func (p *pass) begin() ([]run, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	h, ok := s.applied.Head(p.id)
-	x := s.idx.parts[p.id]
+	x := s.idx.parts.Get(p.id)
 	if !ok || x == nil {
 		return nil, store.ErrNoPartition
 	}
@@ -192,7 +192,7 @@ func (p *pass) next(at store.Offset) (g runGroup, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.claims.part = 0
-	x := s.idx.parts[p.id]
+	x := s.idx.parts.Get(p.id)
 	if x == nil || s.mover.ctx.Err() != nil {
 		p.cut = true
 		return g, false

@@ -325,7 +325,7 @@ func (p *pass) show(old, made []run) {
 	s, m := p.s, p.s.mover
 	var gone, late []run
 	s.mu.Lock()
-	if x := s.idx.parts[p.id]; x != nil {
+	if x := s.idx.parts.Get(p.id); x != nil {
 		x.runs = slices.DeleteFunc(slices.Clone(x.runs), func(r run) bool {
 			if !slices.ContainsFunc(old, func(o run) bool { return o.file == r.file && o.base == r.base }) {
 				return false

@@ -99,7 +99,7 @@ type dirt struct {
 func (s *Store) dirtOf(id store.PartitionID, now int64) dirt {
 	h, _ := s.applied.Head(id)
 	d := dirt{id: id, with: h.Compaction}
-	p := s.idx.parts[id]
+	p := s.idx.parts.Get(id)
 	if p == nil {
 		return d
 	}

@@ -211,7 +211,7 @@ func TestDamageInOneBatchLeavesTheOthersReadable(t *testing.T) {
 	r.fill(b, 20, 1000)
 	r.stop()
 	r = openRig(t, o)
-	e := r.idx.parts[a].tail[10]
+	e := r.idx.parts.Get(a).tail[10]
 	overwrite(t, o.FS, r.Store.files[0].name, int64(e.pos)+70, []byte{0xff, 0xfe})
 	res, err := r.Read(context.Background(), store.ReadRequest{Partition: a, MaxBytes: 1 << 20})
 	if err != nil || len(res.Batches) != 10 {

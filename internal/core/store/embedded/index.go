@@ -12,19 +12,20 @@ import (
 // index says where the batches of each partition are: sealed runs first, then entries of the
 // journal files that are not moved yet. Store.mu guards it.
 type index struct {
-	parts   map[store.PartitionID]*partIndex
+	parts   store.Table[partIndex]
 	entries int64 // in all tails
+	warmed  int64
 }
 
 type partIndex struct {
-	runs []run   // in order of offsets
-	tail []entry // in order of offsets, all behind the runs
+	tail      []entry // in order of offsets, all behind the runs
+	tailBytes int64   // stored bytes of tail
 
 	// sealings are of the sealed batches in tail, in order of offsets: most partitions have none, and
 	// so an entry stays at 64 bytes.
 	sealings []sealing
 
-	tailBytes int64 // stored bytes of tail
+	runs []run // in order of offsets
 
 	compacted uint64 // how often runs were replaced by what compaction has left of them
 }
@@ -63,13 +64,11 @@ type run struct {
 	horizon int64
 }
 
-func newIndex() index { return index{parts: map[store.PartitionID]*partIndex{}} }
-
 func (x *index) part(id store.PartitionID) *partIndex {
-	p := x.parts[id]
+	p := x.parts.Get(id)
 	if p == nil {
 		p = &partIndex{}
-		x.parts[id] = p
+		x.parts.Set(id, p)
 	}
 	return p
 }
@@ -84,9 +83,30 @@ func (x *index) add(id store.PartitionID, e entry, st *journal.Stored) {
 	x.entries++
 }
 
+// warmFrom is how many batches of a group are worth it to read a word of the end of each partition's tail first: these loads
+// from memory do not depend on each other, so that nobody waits for one after the other.
+const warmFrom = 16
+
+// warm reads what adding some batches will look at.
+func (x *index) warm(appends []store.Append) {
+	if len(appends) < warmFrom {
+		return
+	}
+	var sum int64
+	for i := range appends {
+		if p := x.parts.Get(appends[i].Partition); p != nil {
+			sum += p.tailBytes
+			if n := len(p.tail); n < cap(p.tail) {
+				sum += int64(p.tail[:n+1][n].length)
+			}
+		}
+	}
+	x.warmed = sum // so that it is not left out
+}
+
 // dropFile removes the entries of a journal file: it is the oldest unmoved one, so they stand first.
 func (x *index) dropFile(id store.PartitionID, file uint32) {
-	p := x.parts[id]
+	p := x.parts.Get(id)
 	if p == nil {
 		return
 	}
@@ -103,7 +123,11 @@ func (x *index) cut(p *partIndex, n int) {
 	for i := range n {
 		p.tailBytes -= int64(p.tail[i].length)
 	}
-	p.tail = p.tail[n:]
+	if n > len(p.tail)/2 {
+		p.tail = p.tail[:copy(p.tail, p.tail[n:])] // what comes next goes into the same memory
+	} else {
+		p.tail = p.tail[n:]
+	}
 	if len(p.tail) == 0 {
 		p.tail = nil
 	} else if cap(p.tail) > 64 && len(p.tail) < cap(p.tail)/4 {
@@ -143,7 +167,7 @@ func (p *partIndex) sealingOf(b *piece) error {
 
 // trim removes what ends at or before start, and returns the runs that went.
 func (x *index) trim(id store.PartitionID, start store.Offset) []run {
-	p := x.parts[id]
+	p := x.parts.Get(id)
 	if p == nil {
 		return nil
 	}
@@ -165,12 +189,12 @@ func (x *index) trim(id store.PartitionID, start store.Offset) []run {
 
 // remove forgets a partition, and returns its runs.
 func (x *index) remove(id store.PartitionID) []run {
-	p := x.parts[id]
+	p := x.parts.Get(id)
 	if p == nil {
 		return nil
 	}
 	x.entries -= int64(len(p.tail))
-	delete(x.parts, id)
+	x.parts.Delete(id)
 	return p.runs
 }
 
@@ -182,7 +206,7 @@ func (p *partIndex) addRun(r run) {
 
 // dropRun takes a run out; false: it was trimmed or deleted before.
 func (x *index) dropRun(r *run) bool {
-	p := x.parts[r.part]
+	p := x.parts.Get(r.part)
 	if p == nil {
 		return false
 	}
@@ -224,7 +248,7 @@ func (p *partIndex) stat() (bytes, batches, firstAppend int64) {
 // files lists the ids of files of a kind that runs are in.
 func (x *index) files(kind fileKind) map[uint64]bool {
 	ids := map[uint64]bool{}
-	for _, p := range x.parts {
+	for _, p := range x.parts.All() {
 		for i := range p.runs {
 			if p.runs[i].file.kind == kind {
 				ids[p.runs[i].file.id] = true
@@ -236,7 +260,7 @@ func (x *index) files(kind fileKind) map[uint64]bool {
 
 // renumber moves the entries of one journal file to another that holds the same bytes at the same places.
 func (x *index) renumber(from, to uint32) {
-	for _, p := range x.parts {
+	for _, p := range x.parts.All() {
 		for i := range p.tail {
 			if p.tail[i].file == from {
 				p.tail[i].file = to

@@ -104,7 +104,7 @@ func TestFlippedByteOfASealedBatchIsDamage(t *testing.T) {
 	r.fill(id, 5, 100)
 	r.stop()
 	r = openRig(t, o) // the tail cache is empty
-	e := &r.idx.parts[id].tail[2]
+	e := &r.idx.parts.Get(id).tail[2]
 	name := r.Store.files[0].name
 	b := contents(t, o.FS, name)
 	overwrite(t, o.FS, name, int64(e.pos)+30, []byte{b[e.pos+30] ^ 1})
@@ -141,7 +141,7 @@ func TestSealedBatchOpensNowhereElse(t *testing.T) {
 	r.fill(a, 2, 100)
 	r.fill(b, 1, 100)
 	move := func(from, to store.PartitionID, i, j int) {
-		p, q := r.idx.parts[from], r.idx.parts[to]
+		p, q := r.idx.parts.Get(from), r.idx.parts.Get(to)
 		base := q.tail[j].base
 		q.tail[j], q.sealings[j] = p.tail[i], p.sealings[i]
 		q.tail[j].base, q.sealings[j].base = base, base
@@ -211,7 +211,7 @@ func TestIndexForgetsNoncesWithTheirBatches(t *testing.T) {
 		t.Helper()
 		r.mu.RLock()
 		defer r.mu.RUnlock()
-		p := r.idx.parts[id]
+		p := r.idx.parts.Get(id)
 		want := 0
 		for i := range p.tail {
 			if at := p.tail[i].base; at >= 10 && at < 160 {

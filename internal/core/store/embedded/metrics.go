@@ -101,7 +101,7 @@ func (s *Store) Counters() Counters {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	c.UnmovedBatches, c.Partitions = s.idx.entries, int64(len(s.idx.parts))
+	c.UnmovedBatches, c.Partitions = s.idx.entries, int64(s.idx.parts.Len())
 	for _, f := range s.files {
 		c.UnmovedBytes += f.used.Load()
 	}

@@ -108,7 +108,7 @@ func (m *mover) thinned() map[fileID]bool {
 func (s *Store) compactedFiles() map[fileID]bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	x := s.idx.parts[s.claims.part]
+	x := s.idx.parts.Get(s.claims.part)
 	if x == nil {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (p *movePlan) claim(files map[fileID]bool) map[store.PartitionID]store.Offs
 	starts := map[store.PartitionID]store.Offset{}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, x := range s.idx.parts {
+	for id, x := range s.idx.parts.All() {
 		from := s.claims.compacting(id, x)
 		for _, r := range x.runs[from:] {
 			if !files[r.file] {

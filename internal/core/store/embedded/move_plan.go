@@ -149,7 +149,7 @@ func (p *movePlan) extend(part *partRound, out *runFiles) error {
 	s.mu.Lock()
 	var small []run
 	total := part.bytes
-	if x := s.idx.parts[part.id]; x != nil {
+	if x := s.idx.parts.Get(part.id); x != nil {
 		small, total = merged(x.runs[s.claims.compacting(part.id, x):], part.bytes)
 		small = slices.Clone(small)
 	}
@@ -215,7 +215,7 @@ func (p *movePlan) show() {
 	m, s := p.m, p.m.s
 	gone := append([]run(nil), p.dropped...)
 	s.mu.Lock()
-	for id := range s.idx.parts {
+	for id := range s.idx.parts.All() {
 		for _, f := range p.files {
 			s.idx.dropFile(id, f.number())
 		}

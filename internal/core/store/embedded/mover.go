@@ -255,7 +255,7 @@ func (m *mover) adoptable(f *journalFile) bool {
 func (m *mover) recovered(check checkpoint) error {
 	s := m.s
 	m.last = check
-	for _, x := range s.idx.parts {
+	for _, x := range s.idx.parts.All() {
 		for i := range x.runs {
 			m.use(&x.runs[i])
 		}

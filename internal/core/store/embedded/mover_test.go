@@ -191,7 +191,7 @@ func TestSmallRunsAreMerged(t *testing.T) {
 		r.roll()
 	}
 	r.mu.RLock()
-	runs := len(r.idx.parts[id].runs)
+	runs := len(r.idx.parts.Get(id).runs)
 	r.mu.RUnlock()
 	if most := 2 * (mergeRuns - 1); runs > most { // of two size classes; when a round begins is the mover's affair
 		t.Errorf("120 small records are in %d runs, want %d at most", runs, most)

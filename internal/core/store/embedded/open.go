@@ -55,7 +55,6 @@ func newStore(opts Options) *Store {
 		queued:  semaphore.NewWeighted(opts.MaxQueuedBytes),
 		decided: store.NewState(),
 		applied: store.NewState(),
-		idx:     newIndex(),
 		rooms:   make(chan groupRoom, 2),
 		jobs:    make(chan *job, 1), // one group waits while one is applied: the sequencer is not to be ahead further
 		cache:   newTailCache(opts.TailCacheBytes),

@@ -118,7 +118,7 @@ func (r *reading) find() (store.Head, *run, error) {
 	if r.req.Isolation == store.ReadCommitted {
 		r.end = h.LastStable
 	}
-	p := s.idx.parts[r.req.Partition]
+	p := s.idx.parts.Get(r.req.Partition)
 	if p == nil || r.req.From >= r.end {
 		return h, nil, nil
 	}
@@ -191,7 +191,7 @@ func (s *Store) sealedOf(in *run) (*sealed, error) {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if p := s.idx.parts[in.part]; p != nil && slices.ContainsFunc(p.runs, func(o run) bool { return o.file == in.file }) {
+	if p := s.idx.parts.Get(in.part); p != nil && slices.ContainsFunc(p.runs, func(o run) bool { return o.file == in.file }) {
 		return nil, &store.CorruptError{File: s.sealedPath(in.file), Reason: "the file is missing"}
 	}
 	return nil, errMoved
@@ -330,7 +330,7 @@ func (r *reading) result(head store.Head) (store.ReadResult, error) {
 	var aborted []store.Aborted
 	if r.req.Isolation == store.ReadCommitted && len(batches) > 0 {
 		r.s.mu.RLock()
-		p := r.s.idx.parts[r.req.Partition]
+		p := r.s.idx.parts.Get(r.req.Partition)
 		same := p != nil && p.compacted == r.at
 		aborted = r.s.applied.Aborted(r.req.Partition, batches[0].Base, batches[len(batches)-1].Next)
 		r.s.mu.RUnlock()
@@ -385,7 +385,7 @@ func (s *Store) seek(id store.PartitionID, ms int64, by store.SeekBy) (store.Off
 		s.mu.RUnlock()
 		return 0, false, store.ErrNoPartition
 	}
-	p := s.idx.parts[id]
+	p := s.idx.parts.Get(id)
 	var in *run
 	at, found := h.Next, false
 	if p != nil {
@@ -460,7 +460,7 @@ func (s *Store) SeekSize(ctx context.Context, id store.PartitionID, size int64) 
 func (s *Store) seekSize(id store.PartitionID, size int64) (store.Offset, error) {
 	s.mu.RLock()
 	h, ok := s.applied.Head(id)
-	p := s.idx.parts[id]
+	p := s.idx.parts.Get(id)
 	if !ok || p == nil {
 		s.mu.RUnlock()
 		if !ok {

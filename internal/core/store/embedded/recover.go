@@ -397,7 +397,7 @@ func (r *recovery) saveTorn(f *journalFile, pos int64) error {
 // settle takes out of the index what was trimmed or deleted, and makes the decided state.
 func (r *recovery) settle() {
 	s := r.s
-	for id := range s.idx.parts {
+	for id := range s.idx.parts.All() {
 		if h, ok := s.applied.Head(id); ok {
 			s.mover.drop(s.idx.trim(id, h.Start))
 		} else {

@@ -184,6 +184,7 @@ func (s *Store) decide(j *job) (lost []int) {
 	for i, r := range j.requests {
 		if r.fn == nil {
 			refused := true
+			s.decided.Warm(r.appends)
 			for k := range r.appends {
 				if key := r.appends[k].Key; key != 0 {
 					if r.results[k].Err = s.openKey(j, key); r.results[k].Err != nil {

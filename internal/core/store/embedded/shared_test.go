@@ -35,7 +35,7 @@ func sharingOn(t *testing.T, fs vfs.FS, dir string, parts int) (*rig, []store.Pa
 func (r *rig) shape() (shared, own, runs int) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, p := range r.idx.parts {
+	for _, p := range r.idx.parts.All() {
 		runs = max(runs, len(p.runs))
 	}
 	return len(r.idx.files(fileShared)), len(r.idx.files(fileSegment)), runs
@@ -46,7 +46,7 @@ func (r *rig) mostRuns(ids []store.PartitionID) (runs int) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, id := range ids {
-		runs = max(runs, len(r.idx.parts[id].runs))
+		runs = max(runs, len(r.idx.parts.Get(id).runs))
 	}
 	return runs
 }
@@ -210,7 +210,7 @@ func TestSharedFileHoldsSeveralRunsOfAPartition(t *testing.T) {
 	r.mu.RLock()
 	for _, id := range ids {
 		in := map[fileID]int{}
-		for _, run := range r.idx.parts[id].runs {
+		for _, run := range r.idx.parts.Get(id).runs {
 			in[run.file]++
 			most = max(most, in[run.file])
 		}

@@ -283,7 +283,7 @@ func (s *Store) Stat(ctx context.Context, id store.PartitionID) (store.Stat, err
 		return store.Stat{}, store.ErrNoPartition
 	}
 	st := store.Stat{Head: h}
-	if p := s.idx.parts[id]; p != nil {
+	if p := s.idx.parts.Get(id); p != nil {
 		st.Bytes, st.Batches, st.FirstAppend = p.stat()
 	}
 	return st, nil
