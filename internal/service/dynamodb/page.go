@@ -209,10 +209,23 @@ type selection struct {
 	query      bool
 }
 
-// check refuses combinations.
+// check refuses combinations; Query words what it refuses behind textOne, Scan without it.
 //
-// Source: nubo-db dynamodb-conformance, tests/tier1/scan/select.test.ts; messages of DynamoDB Local (read 2026-11)
+// Source: nubo-db dynamodb-conformance, tests/tier1/scan/select.test.ts; moto, tests/test_dynamodb/test_dynamodb_select.py, which runs
+// against the service; messages of DynamoDB Local (read 2026-11)
 func (s selection) check() error {
+	refused := s.refused()
+	switch {
+	case refused == "":
+		return nil
+	case s.query:
+		return errInvalid(textOne + refused)
+	}
+	return errInvalid(refused)
+}
+
+// refused is what is wrong with the combination, "" for nothing.
+func (s selection) refused() string {
 	named := ""
 	switch {
 	case s.attributes != nil:
@@ -220,31 +233,24 @@ func (s selection) check() error {
 	case s.projection != nil:
 		named = "ProjectionExpression"
 	}
-	switch text(s.what) {
-	case string(dynamodbapi.SelectAllAttributes):
-		if named != "" {
-			return errInvalid("Cannot specify the " + named + " when choosing to get ALL_ATTRIBUTES")
-		}
+	shown := ""
+	switch what := text(s.what); what {
+	case string(dynamodbapi.SelectAllAttributes), string(dynamodbapi.SelectAllProjectedAttributes):
+		shown = what
 	case string(dynamodbapi.SelectCount):
-		if named != "" {
-			return errInvalid("Cannot specify the " + named + " when choosing to get only the Count")
-		}
-	case string(dynamodbapi.SelectAllProjectedAttributes):
-		if named != "" {
-			return errInvalid("Cannot specify the " + named + " when choosing to get ALL_PROJECTED_ATTRIBUTES")
-		}
-		if s.index == nil {
-			return errInvalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
-		}
+		shown = "only the Count"
 	case string(dynamodbapi.SelectSpecificAttributes):
 		if named == "" {
-			if s.query {
-				return errInvalid(textOne + textSpecific)
-			}
-			return errInvalid(textSpecific)
+			return textSpecific
 		}
 	}
-	return nil
+	switch {
+	case shown != "" && named != "":
+		return "Cannot specify the " + named + " when choosing to get " + shown
+	case shown == string(dynamodbapi.SelectAllProjectedAttributes) && s.index == nil:
+		return "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
+	}
+	return ""
 }
 
 const textSpecific = "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
