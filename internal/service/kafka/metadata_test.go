@@ -114,13 +114,14 @@ func TestMetadataMakesTopicsWhereClientAndBrokerAllowIt(t *testing.T) {
 	}
 	b := open(map[string]string{"num.partitions": "3"})
 	long := strings.Repeat("n", 250)
-	got := told(metadata(t, b, "new", "new", "b a d", "__consumer_offsets", "ddb.table", long, "ne_w", "ne.w"))
-	want := []string{
-		"new NONE 3", "new NONE 3", "b a d INVALID_TOPIC_EXCEPTION 0", "__consumer_offsets UNKNOWN_TOPIC_OR_PARTITION 0",
-		"ddb.table UNKNOWN_TOPIC_OR_PARTITION 0", long + " INVALID_TOPIC_EXCEPTION 0", "ne_w NONE 3", "ne.w UNKNOWN_TOPIC_OR_PARTITION 0",
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got  %q\nwant %q", got, want)
+	unknown, invalid := " UNKNOWN_TOPIC_OR_PARTITION 0", " INVALID_TOPIC_EXCEPTION 0"
+	for _, want := range [][]string{
+		{"new" + unknown, "new" + unknown, "b a d" + invalid, "__consumer_offsets" + unknown, "ddb.table" + unknown, long + invalid, "ne_w" + unknown, "ne.w" + unknown},
+		{"new NONE 3", "new NONE 3", "b a d" + invalid, "__consumer_offsets" + unknown, "ddb.table" + unknown, long + invalid, "ne_w NONE 3", "ne.w" + unknown},
+	} {
+		if got := told(metadata(t, b, "new", "new", "b a d", "__consumer_offsets", "ddb.table", long, "ne_w", "ne.w")); !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
 	}
 	name := "asked"
 	m := ask[*kafkaapi.MetadataResponse](t, b, 9, &kafkaapi.MetadataRequest{Topics: []kafkaapi.MetadataRequestTopic{{Name: &name}}})

@@ -27,8 +27,9 @@ const (
 // Behaviour
 //   - the broker's address is that of the listener that the client came in by
 //   - no list of topics means all of them; in version 0 an empty list does
-//   - a topic that does not exist is made, if client and broker allow it, and is answered with its partitions at once;
-//     but not when a stream of its name exists in another account or region, which is logged
+//   - a topic that does not exist is made, if client and broker allow it, but not when a stream of its name exists in
+//     another account or region, which is logged. The answer is still that it does not exist: clients ask again, and
+//     find it. Some rely on that, to see that a topic had been deleted or that their first record takes its time
 //   - replicas and in-sync replicas are those that exist
 //   - a stream made by Kinesis has a partition for each shard that there ever was; see partition
 //
@@ -73,7 +74,7 @@ func (b *Broker) rack() *string {
 func (b *Broker) metadataOfSome(ctx context.Context, req *kafkaapi.MetadataRequest) []kafkaapi.MetadataResponseTopic {
 	found, err := b.lookUp(ctx, req.Topics)
 	if err == nil && req.AllowAutoTopicCreation && b.topics.broker.Load().Bool("auto.create.topics.enable") {
-		err = b.autoCreate(ctx, req.Topics, found)
+		b.autoCreate(ctx, req.Topics, found)
 	}
 	answers := make([]kafkaapi.MetadataResponseTopic, len(req.Topics))
 	for i, asked := range req.Topics {
@@ -143,42 +144,31 @@ func (b *Broker) find(tx store.ReadTx, asked *kafkaapi.MetadataRequestTopic) (*c
 }
 
 // autoCreate makes the topics that were asked for by name and not found, where that is allowed.
-func (b *Broker) autoCreate(ctx context.Context, asked []kafkaapi.MetadataRequestTopic, found []*topic) error {
+func (b *Broker) autoCreate(ctx context.Context, asked []kafkaapi.MetadataRequestTopic, found []*topic) {
 	var missing []*newTopic
-	places := map[string]*newTopic{}
+	seen := map[string]bool{}
 	for i := range asked {
-		if found[i] != nil || byID(&asked[i]) || asked[i].Name == nil || internal(*asked[i].Name) || places[*asked[i].Name] != nil {
+		if found[i] != nil || byID(&asked[i]) || asked[i].Name == nil || internal(*asked[i].Name) || seen[*asked[i].Name] {
 			continue
 		}
 		n := b.newTopicOf(&kafkaapi.CreateTopicsRequestCreatableTopic{Name: *asked[i].Name, NumPartitions: -1, ReplicationFactor: -1})
-		if n.err != nil {
-			continue
+		if seen[n.name] = true; n.err == nil {
+			missing = append(missing, n)
 		}
-		missing, places[n.name] = append(missing, n), n
 	}
 	if len(missing) == 0 {
-		return nil
+		return
 	}
 	b.createTopics(ctx, missing, false)
-	for i := range asked {
-		if found[i] != nil || byID(&asked[i]) || asked[i].Name == nil || places[*asked[i].Name] == nil {
+	for _, n := range missing {
+		if n.err == nil {
 			continue
 		}
-		n := places[*asked[i].Name]
-		if found[i] = n.made; n.err == nil {
-			continue
-		}
-		code, _ := b.explain("make a topic that a client asked for", n.err)
-		if code != kafkaapi.TopicAlreadyExists {
+		// Another client may have been faster.
+		if code, _ := b.explain("make a topic that a client asked for", n.err); code != kafkaapi.TopicAlreadyExists {
 			b.log.Warn("a topic that a client asked for is not made", "topic", n.name, "why", n.err)
-			continue
-		}
-		var err error // another client was faster
-		if found[i], err = b.current(ctx, n.name); err != nil && !errors.Is(err, catalog.ErrNotFound) {
-			return err
 		}
 	}
-	return nil
 }
 
 // metadataOf is a topic as Metadata tells it.
