@@ -115,7 +115,8 @@ func addressable(v reflect.Value) reflect.Value {
 	return p
 }
 
-// appendJSONFloat writes what JSON cannot hold as the strings that Smithy defines for it.
+// appendJSONFloat writes numbers as Java does, which is what AWS's answers have, and so with a fraction: clients of dynamic languages
+// tell 1.0 from 1. What JSON cannot hold is written as the strings that Smithy defines for it.
 func appendJSONFloat(dst []byte, f float64) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -125,7 +126,7 @@ func appendJSONFloat(dst []byte, f float64) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, `"-Infinity"`...)
 	}
-	return strconv.AppendFloat(dst, f, 'g', -1, 64)
+	return appendJavaFloat(dst, f)
 }
 
 // AppendJSONTime appends a time in seconds with up to three decimals, as AWS answers it.

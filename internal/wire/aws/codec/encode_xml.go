@@ -120,6 +120,11 @@ func appendXMLFloat(dst []byte, f float64) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, "-Infinity"...)
 	}
+	return appendJavaFloat(dst, f)
+}
+
+// appendJavaFloat writes a finite number.
+func appendJavaFloat(dst []byte, f float64) []byte {
 	form := byte('f')
 	if a := math.Abs(f); a != 0 && (a < 1e-3 || a >= 1e7) {
 		form = 'E'

@@ -177,6 +177,9 @@ func TestActionIsFoundWhereverItStands(t *testing.T) {
 
 func TestNumbersAndTextOfXMLAreThoseOfAWS(t *testing.T) {
 	for f, want := range map[float64]string{0: "0.0", 1: "1.0", -2.5: "-2.5", 1e7: "1.0E7", 1.25e-4: "1.25E-4", 123456: "123456.0"} {
+		if got := string(appendJSONFloat(nil, f)); got != want {
+			t.Errorf("%v in JSON: got %s, want %s", f, got, want)
+		}
 		if got := string(appendXMLFloat(nil, f)); got != want {
 			t.Errorf("%g: got %s, want %s", f, got, want)
 		}
