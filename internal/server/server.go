@@ -31,6 +31,9 @@ import (
 // drainTimeout is how long Close waits for answers that are being made.
 const drainTimeout = 10 * time.Second
 
+// lockWait is how long a server waits for its folder: whoever kills one and starts it again at once is not to be refused.
+const lockWait = 5 * time.Second
+
 // Server is a running millrace.
 type Server struct {
 	opts    Options
@@ -191,7 +194,8 @@ func (s *Server) observe(service, operation, code string, d time.Duration, in, o
 func (s *Server) storeOptions(root *rootKey) embedded.Options {
 	o := &s.opts
 	e := embedded.Options{
-		Dir: o.Data, Logger: s.log, RootKey: root.key,
+		LockWait: lockWait,
+		Dir:      o.Data, Logger: s.log, RootKey: root.key,
 		TailCacheBytes: o.TailCacheMiB << 20, MemtableBytes: o.MemtableMiB << 20, BlockCacheBytes: o.BlockCacheMiB << 20,
 		JournalFileBytes: o.JournalFileMiB << 20, MaxUnmovedBytes: o.MaxUnmovedMiB << 20, MaxQueuedBytes: o.MaxQueuedMiB << 20, MaxOpenFiles: o.MaxOpenFiles,
 	}

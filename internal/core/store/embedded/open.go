@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -30,7 +31,7 @@ const (
 // Errors: *store.LockedError, *store.LevelError, *store.FamilyError, *store.CorruptError, those of the disk.
 func Open(opts Options) (*Store, error) {
 	opts = opts.withDefaults()
-	lock, err := lockDir(opts.FS, opts.Dir)
+	lock, err := awaitDir(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +119,28 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	return o
 }
 
+// lockStep is how often a folder is asked for that another process holds.
+const lockStep = 20 * time.Millisecond
+
+// awaitDir takes the folder for this process, and waits for another that holds it as long as the options say.
+func awaitDir(opts Options) (interface{ Close() error }, error) {
+	until := time.Now().Add(opts.LockWait)
+	for told := false; ; told = true {
+		lock, err := lockDir(opts.FS, opts.Dir)
+		var locked *store.LockedError
+		if !errors.As(err, &locked) || locked.Holder == self() || !time.Now().Before(until) {
+			return lock, err
+		}
+		if !told {
+			opts.Logger.Info("waiting for another process to give the folder up", "folder", opts.Dir, "holder", locked.Holder, "for", opts.LockWait)
+		}
+		time.Sleep(lockStep)
+	}
+}
+
+// self is what others are told of who has the folder.
+func self() string { return fmt.Sprintf("process %d", os.Getpid()) }
+
 // lockDir takes the folder for this process.
 func lockDir(fs vfs.FS, dir string) (interface{ Close() error }, error) {
 	if err := fs.MkdirAll(dir, 0o755); err != nil {
@@ -136,7 +159,7 @@ func lockDir(fs vfs.FS, dir string) (interface{ Close() error }, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	_, err = fmt.Fprintf(f, "process %d", os.Getpid())
+	_, err = f.Write([]byte(self()))
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}

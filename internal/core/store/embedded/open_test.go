@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -35,6 +37,52 @@ func TestSecondOpenIsToldWhoHasTheFolder(t *testing.T) {
 			r = openRig(t, o)
 			if got := r.get("a"); string(got) != "1" {
 				t.Errorf("after the lock was given up: got %q", got)
+			}
+		})
+	}
+}
+
+// TestAFolderOfAProcessThatEndsIsWaitedFor has the holder be another process, which ends after a second or not at all.
+func TestAFolderOfAProcessThatEndsIsWaitedFor(t *testing.T) {
+	for _, ends := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			o := small(fault.NewTorn())
+			first, err := Open(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := o.FS.Create(o.FS.PathJoin(o.Dir, holderName), vfs.WriteCategoryUnspecified)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Write([]byte("process 1")); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if ends {
+				time.AfterFunc(time.Second, func() { _ = first.Close() })
+			}
+			began := time.Now()
+			o.LockWait = 5 * time.Second
+			second, err := Open(o)
+			waited := time.Since(began)
+			if ends {
+				if err != nil || waited < time.Second || waited > 2*time.Second {
+					t.Fatalf("the holder ended after a second: got %v after %v", err, waited)
+				}
+				if err := second.Close(); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			var locked *store.LockedError
+			if !errors.As(err, &locked) || waited < o.LockWait || waited > 2*o.LockWait {
+				t.Errorf("the holder stayed: got %v after %v", err, waited)
+			}
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package embedded
 import (
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -22,6 +23,10 @@ type Options struct {
 	// It should end the process; the default does, with code 3. When it returns, all calls get
 	// store.ErrUnknownOutcome or store.ErrStopped.
 	Fatal func(error)
+
+	// LockWait is how long Open waits for another process to give the folder up: one that was killed holds it until the system
+	// has cleaned up behind it. Default: not at all.
+	LockWait time.Duration
 
 	JournalFileBytes int64 // size of a journal file; 1 MiB … 1 GiB, default 64 MiB
 	FirstFileBytes   int64 // size of the very first one, small so that start is instant; default 4 MiB
