@@ -53,11 +53,11 @@ func (k *KeyCondition) Plan(s KeySchema) (KeyPlan, error) {
 		return KeyPlan{}, err
 	}
 	var plan KeyPlan
+	if len(k.unequal(s.Partition)) > 0 {
+		return KeyPlan{}, errKeyUnsuited
+	}
 	for _, a := range s.Partition {
 		part, _ := k.find(a.Name)
-		if part.op != opEQ {
-			return KeyPlan{}, errKeyUnsuited
-		}
 		plan.Partition = append(plan.Partition, part.low)
 	}
 	if err := k.sort(s.Sort, &plan); err != nil {
@@ -66,10 +66,16 @@ func (k *KeyCondition) Plan(s KeySchema) (KeyPlan, error) {
 	return plan, k.checkEmpty()
 }
 
-// checkAttributes sees that the conditions are on key attributes, all of the partition among them.
+// checkAttributes sees that the conditions are on key attributes, all of the partition among them; where those are several, AWS says
+// at once which of them lack an equality.
 func (k *KeyCondition) checkAttributes(s KeySchema) error {
 	if most := len(s.Partition) + len(s.Sort); len(k.parts) > most {
 		return k.tooMany(most)
+	}
+	if len(s.Partition) > 1 {
+		if unequal := k.unequal(s.Partition); len(unequal) > 0 {
+			return errorf(textKeyHash, strings.Join(unequal, ", "))
+		}
 	}
 	for _, a := range s.Partition {
 		if _, ok := k.find(a.Name); !ok {
@@ -89,6 +95,17 @@ func (k *KeyCondition) checkAttributes(s KeySchema) error {
 		return errorf(textKeyMissed, missed)
 	}
 	return nil
+}
+
+// unequal names the attributes that have no condition of equality.
+func (k *KeyCondition) unequal(attrs []KeyAttribute) []string {
+	var names []string
+	for _, a := range attrs {
+		if part, ok := k.find(a.Name); !ok || part.op != opEQ {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }
 
 // tooMany says that there are more conditions than key attributes. What KeyConditions answers was recorded before keys had

@@ -92,6 +92,7 @@ const (
 	textKeyFirst    = "Invalid condition in KeyConditionExpression: %s operator must have the key attribute as its first operand"                       // D
 	textKeyCount    = "The number of query conditions (%d) exceeds the number of key attributes defined in the schema (%d)"                             // C
 	textKeyMissed   = "Query condition missed key schema element: %s"                                                                                   // D C
+	textKeyHash     = "HASH key attributes %s must have equality conditions specified in the query"                                                     // A, its end –
 	textKeyGap      = "RANGE key attributes %s must have equality conditions specified in the query because a condition is present on key attribute %s" // C
 	textKeyEmpty    = "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s"    // C
 	textKeyScalar   = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: %s: %s"                              // D L
