@@ -47,6 +47,17 @@ func (t *table) description(p place, now int64) *dynamodbapi.TableDescription {
 	return d
 }
 
+// farewell is the description that DeleteTable answers: what the table was, without what it held.
+func (t *table) farewell(p place, now int64) *dynamodbapi.TableDescription {
+	d := t.description(p, now)
+	return &dynamodbapi.TableDescription{
+		TableName: d.TableName, TableStatus: d.TableStatus, TableArn: d.TableArn, TableId: d.TableId,
+		ItemCount: d.ItemCount, TableSizeBytes: d.TableSizeBytes,
+		ProvisionedThroughput: d.ProvisionedThroughput, BillingModeSummary: d.BillingModeSummary, TableClassSummary: d.TableClassSummary,
+		DeletionProtectionEnabled: d.DeletionProtectionEnabled,
+	}
+}
+
 // describeBilling adds what is shown only of tables that were given it.
 func (t *table) describeBilling(d *dynamodbapi.TableDescription) {
 	if t.onDemandSince != 0 {
