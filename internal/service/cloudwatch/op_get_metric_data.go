@@ -22,6 +22,7 @@ import (
 //   - an expression has points at the times that any of its series has; where another has none, so has the expression
 //   - without Label a metric is labelled with its name, and its statistic and period where those of the call's metrics differ
 //   - a metric that has points in several units, and a query without one, is answered in the first by name, with a message
+//   - in a Label, ${LABEL}, ${DATAPOINT_COUNT} and ${PROP('...')} stand for what they name
 //   - start and end are compared by whole seconds
 //
 // Errors: ValidationError, InvalidNextToken
@@ -211,33 +212,6 @@ func (c *checks) asValidation() error {
 	return errValidation("%s\n", strings.Join(c.lines, "\n"))
 }
 
-// label names the lines of metrics: by metric, and by what tells them apart, the statistic before the period.
-func (q *queries) label() {
-	var first *query
-	stats, periods := false, false
-	for _, one := range q.all {
-		if one.in.MetricStat == nil {
-			continue
-		}
-		if first == nil {
-			first = one
-		}
-		stats = stats || one.in.MetricStat.Stat != first.in.MetricStat.Stat
-		periods = periods || one.period != first.period
-	}
-	for _, one := range q.all {
-		if one.in.MetricStat == nil {
-			continue
-		}
-		if one.label = one.id.name; stats {
-			one.label += " " + one.in.MetricStat.Stat
-		}
-		if periods {
-			one.label += fmt.Sprintf(" %d", one.period)
-		}
-	}
-}
-
 // series gives the line of a query.
 func (q *queries) series(one *query) line {
 	if !one.done {
@@ -287,7 +261,7 @@ func (q *queries) result(one *query, l *line, skip, limit int) cloudwatchapi.Met
 		Timestamps: []time.Time{}, Values: []float64{},
 	}
 	if one.in.Label != nil {
-		r.Label = one.in.Label
+		r.Label = new(q.expand(one, l, *one.in.Label))
 	}
 	if len(l.units) > 1 {
 		text := "Multiple units returned: '[" + strings.Join(l.units, ", ") + "]'"
