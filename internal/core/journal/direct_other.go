@@ -8,4 +8,4 @@ import (
 )
 
 // OpenDirect opens a file for reads and writes past the page cache. Here there are none.
-func OpenDirect(string) (*os.File, error) { return nil, errors.ErrUnsupported }
+func OpenDirect(string, bool) (*os.File, error) { return nil, errors.ErrUnsupported }

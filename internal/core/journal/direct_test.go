@@ -24,7 +24,7 @@ func TestDirectWritesAreReadBack(t *testing.T) {
 	if err := os.WriteFile(name, make([]byte, 2*PageSize+len(group)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := OpenDirect(name)
+	f, err := OpenDirect(name, true)
 	if err != nil {
 		t.Logf("no direct writes here: %v", err)
 		return

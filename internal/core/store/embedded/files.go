@@ -83,7 +83,7 @@ func (f *journalFile) openDirect(fs vfs.FS) {
 	if fs != vfs.Default {
 		return
 	}
-	if direct, err := journal.OpenDirect(f.name); err == nil {
+	if direct, err := journal.OpenDirect(f.name, true); err == nil {
 		f.direct = direct
 	}
 }

@@ -27,9 +27,10 @@ type gathering struct {
 	ends    []int           // of each file's batches in batches
 	batches []gathered      // in the order of the journal
 	others  []segment.Entry // of batches that are not like most
-	parts   []partRound     // in order of id, once sorted
-	byID    map[store.PartitionID]int32
-	buf     []byte // of the passes
+	seen    store.Table[partRound]
+	parts   []*partRound // in order of id, once sorted
+	pages   []byte       // memory of the two that follow
+	buf     []byte       // of the passes
 	read    pageReader
 	pass    gatherPass
 }
@@ -43,7 +44,7 @@ type gathered struct {
 	crc        uint32
 	count      int32
 	epoch      int32
-	rank       int32 // in the order of partitions and offsets; before that is known, the place in parts
+	rank       int32 // in the order of partitions and offsets; before that is known, nth of the partition
 	other      int32 // in others; -1: loose records, plain, with nothing of their own
 }
 
@@ -61,13 +62,16 @@ type partRound struct {
 	start   store.Offset // what ends before is not needed; OffsetMax: the partition is gone
 	bytes   int64
 	batches int
+	nth     int32 // in the order in which partitions were seen
 }
 
 // take reads the directories of a file; what no partition needs is left out.
 func (g *gathering) take(s *Store, f *journalFile) error {
 	err := f.eachBatch(func(a *store.Append, st *journal.Stored) {
-		at := g.part(s, a.Partition)
-		part := &g.parts[at]
+		part := g.seen.Get(a.Partition)
+		if part == nil {
+			part = g.part(s, a.Partition)
+		}
 		if a.Next() <= part.start {
 			return
 		}
@@ -75,7 +79,7 @@ func (g *gathering) take(s *Store, f *journalFile) error {
 		part.batches++
 		b := gathered{
 			base: int64(a.Base), appendTime: a.AppendTime, pos: uint32(st.Pos), length: st.Len, crc: st.CRC,
-			count: a.Count, epoch: a.LeaderEpoch, rank: at, other: -1,
+			count: a.Count, epoch: a.LeaderEpoch, rank: part.nth, other: -1,
 		}
 		if !usual(a, st) {
 			b.other = int32(len(g.others))
@@ -87,21 +91,17 @@ func (g *gathering) take(s *Store, f *journalFile) error {
 	return err
 }
 
-// part finds a partition's place in parts, and makes one.
-func (g *gathering) part(s *Store, id store.PartitionID) int32 {
-	if at, ok := g.byID[id]; ok {
-		return at
-	}
-	at := int32(len(g.parts))
-	g.byID[id] = at
+// part begins a partition.
+func (g *gathering) part(s *Store, id store.PartitionID) *partRound {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	start := store.OffsetMax
 	if h, ok := s.applied.Head(id); ok {
 		start = h.Start
 	}
-	g.parts = append(g.parts, partRound{id: id, start: start})
-	return at
+	part := &partRound{id: id, start: start, nth: int32(g.seen.Len())}
+	g.seen.Set(id, part)
+	return part
 }
 
 // usual tells whether a batch is of loose records and plain: what gathered says of it is all there is.
@@ -126,23 +126,18 @@ func (g *gathering) entry(b *gathered, e *segment.Entry) {
 
 // sort brings parts into their order, and gives each batch its rank.
 func (g *gathering) sort() {
-	slices.SortFunc(g.parts, func(a, b partRound) int {
-		if a.id < b.id {
-			return -1
-		}
-		return 1
-	})
-	next := make([]int32, len(g.parts)) // the rank of the next batch of each, by the number that it was first seen under
+	next := make([]int32, g.seen.Len()) // the rank of the next batch of each, by nth
 	at := int32(0)
-	for i := range g.parts {
-		next[g.byID[g.parts[i].id]] = at
-		at += int32(g.parts[i].batches)
+	for _, part := range g.seen.All() {
+		g.parts = append(g.parts, part)
+		next[part.nth] = at
+		at += int32(part.batches)
 	}
 	for i := range g.batches {
 		b := &g.batches[i]
-		seen := b.rank
-		b.rank = next[seen]
-		next[seen]++
+		nth := b.rank
+		b.rank = next[nth]
+		next[nth]++
 	}
 }
 
@@ -171,7 +166,7 @@ func (g *gathering) passes(most int64, fn func(part *partRound, e *segment.Entry
 			left--
 			b := &g.pass.batches[i]
 			g.entry(b, &e)
-			if err := fn(&g.parts[part], &e, g.buf[g.pass.at[i]:][:b.length], g.files[g.pass.files[i]].name); err != nil {
+			if err := fn(g.parts[part], &e, g.buf[g.pass.at[i]:][:b.length], g.files[g.pass.files[i]].name); err != nil {
 				return err
 			}
 		}
@@ -207,20 +202,23 @@ func (g *gathering) grow(most int64) (err error) {
 	if all == 0 {
 		return nil
 	}
-	if g.buf, err = takePages(int(max(min(all, most), largest))); err != nil {
+	size := journal.Pad(int(max(min(all, most), largest)))
+	piece := journal.Pad(int(max(gatherRead, largest)) + journal.PageSize)
+	if g.pages, err = takePages(size + piece); err != nil {
 		return fmt.Errorf("take memory to gather batches in: %w", err)
 	}
+	g.buf, g.read.buf = g.pages[:size], g.pages[size:][:0]
 	return nil
 }
 
-// end gives the buffer back.
+// end gives the memory back.
 func (g *gathering) end() error {
-	if g.buf == nil {
+	if g.pages == nil {
 		return nil
 	}
-	b := g.buf
-	g.buf = nil
-	return givePages(b)
+	pages := g.pages
+	g.pages, g.buf, g.read.buf = nil, nil, nil
+	return givePages(pages)
 }
 
 // load copies the batches of a pass into the buffer.

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -26,26 +27,39 @@ type runFiles struct {
 	read    pageReader
 	sources map[fileID]*os.File // opened past the page cache; nil: it cannot be
 	batch   []segment.Entry
-	pages   [2][]byte // of own and shared
+	pages   []byte // memory for own and shared: writePages each
 }
 
 const (
 	// writePages is the size of one write of a file of runs.
-	writePages = 1 << 20
+	writePages = 2 << 20
 	// mostSources bounds the files that are open for what is written again.
 	mostSources = 64
 )
 
 // options of the next file of a kind. Only the operating system's files can be opened for direct writes.
-func (o *runFiles) options(kind int) segment.WriterOptions {
-	if o.pages[kind] == nil {
-		o.pages[kind] = journal.Aligned(writePages)
+func (o *runFiles) options(kind int) (segment.WriterOptions, error) {
+	if o.pages == nil {
+		var err error
+		if o.pages, err = takePages(2 * writePages); err != nil {
+			return segment.WriterOptions{}, fmt.Errorf("take memory to write runs from: %w", err)
+		}
 	}
-	opts := segment.WriterOptions{Buffer: o.pages[kind]}
+	opts := segment.WriterOptions{Buffer: o.pages[kind*writePages:][:0:writePages]}
 	if o.p.m.s.opts.FS == vfs.Default {
-		opts.Direct = func(path string) (io.WriterAt, error) { return journal.OpenDirect(path) }
+		opts.Direct = func(path string) (io.WriterAt, error) { return journal.OpenDirect(path, false) }
 	}
-	return opts
+	return opts, nil
+}
+
+// freePages gives the memory back when no file is being written.
+func (o *runFiles) freePages() error {
+	if o.pages == nil {
+		return nil
+	}
+	pages := o.pages
+	o.pages = nil
+	return givePages(pages)
 }
 
 // begin starts a run of about n bytes.
@@ -72,12 +86,16 @@ func (o *runFiles) add(source string, e *segment.Entry, stored []byte) error {
 }
 
 // open makes room for a run that begins with e.
-func (o *runFiles) open(e *segment.Entry) (err error) {
+func (o *runFiles) open(e *segment.Entry) error {
 	m := o.p.m
 	fs := m.s.opts.FS
 	if o.alone {
+		opts, err := o.options(0)
+		if err != nil {
+			return err
+		}
 		o.file = m.newFile(fileSegment)
-		o.own, err = segment.Create(fs, m.s.segmentPath(o.file.id), uint64(o.part), o.options(0))
+		o.own, err = segment.Create(fs, m.s.segmentPath(o.file.id), uint64(o.part), opts)
 		return err
 	}
 	if o.shared != nil && o.shared.Size() >= m.sharedFile() {
@@ -86,8 +104,12 @@ func (o *runFiles) open(e *segment.Entry) (err error) {
 		}
 	}
 	if o.shared == nil {
+		opts, err := o.options(1)
+		if err != nil {
+			return err
+		}
 		o.common = m.newFile(fileShared)
-		if o.shared, err = segment.CreateShared(fs, m.s.segmentPath(o.common.id), o.common.id, o.options(1)); err != nil {
+		if o.shared, err = segment.CreateShared(fs, m.s.segmentPath(o.common.id), o.common.id, opts); err != nil {
 			return err
 		}
 	}
@@ -134,7 +156,7 @@ func (o *runFiles) source(f *sealed) io.ReaderAt {
 			o.sources = map[fileID]*os.File{}
 		}
 		if len(o.sources) < mostSources {
-			file, _ = journal.OpenDirect(f.path) // nil: then as everybody reads it
+			file, _ = journal.OpenDirect(f.path, false) // nil: then as everybody reads it
 		}
 		o.sources[f.id] = file
 	}
@@ -157,7 +179,7 @@ func (o *runFiles) closeSources() error {
 
 // finish ends the last files and makes their names durable.
 func (o *runFiles) finish() error {
-	if err := errors.Join(o.endRun(), o.endShared(), o.closeSources()); err != nil {
+	if err := errors.Join(o.endRun(), o.endShared(), o.closeSources(), o.freePages()); err != nil {
 		return err
 	}
 	return syncDir(o.p.m.s.opts.FS, o.p.m.s.path(segmentsDir))
@@ -172,7 +194,7 @@ func (o *runFiles) abort() error {
 	if o.shared != nil {
 		errs = append(errs, o.shared.Abort())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.freePages())...)
 }
 
 // again adds the batches of a run that is in a file already, from an offset on.

@@ -105,7 +105,7 @@ func (p *movePlan) adopt() error {
 // move writes the batches of the files into runs, together with the partitions' last small ones where there are enough.
 func (p *movePlan) move() (err error) {
 	s := p.m.s
-	g := &gathering{byID: map[store.PartitionID]int32{}}
+	g := &gathering{}
 	defer func() { err = errors.Join(err, g.end()) }()
 	var batches int64
 	for _, f := range p.files {

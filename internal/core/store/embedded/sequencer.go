@@ -19,8 +19,8 @@ const serialBudget = time.Millisecond
 type job struct {
 	group    *store.Group
 	stored   []journal.Stored
-	roomy    []journal.Stored // memory for stored; nil: none was taken
-	keys     datakey.Keys     // that its batches are sealed with
+	mem      groupRoom
+	keys     datakey.Keys // that its batches are sealed with
 	file     *journalFile
 	chunk    uint64
 	chunkAt  int   // where the group begins in the chunk
@@ -34,8 +34,9 @@ type job struct {
 // groupRoom is memory for a group's batches. It goes from the applier back to the sequencer: a group of thousands of batches
 // would else be a megabyte of garbage.
 type groupRoom struct {
-	appends []store.Append
-	stored  []journal.Stored
+	appends, spare []store.Append
+	stored         []journal.Stored
+	keys           []uint64 // to sort appends by
 }
 
 // mostRoom is how many batches the room that is kept has: those of a group of 8 MiB of small records.
@@ -52,22 +53,25 @@ func (j *job) room(s *Store, n int) {
 	default:
 	}
 	if cap(r.appends) < n {
-		r = groupRoom{make([]store.Append, 0, n), make([]journal.Stored, n)}
+		r = groupRoom{appends: make([]store.Append, 0, n), stored: make([]journal.Stored, n)}
 	}
-	j.group.Appends, j.roomy = r.appends, r.stored
+	j.group.Appends, j.mem = r.appends, r
 }
 
 // free gives the memory back when nobody needs the group any more.
 func (j *job) free(s *Store) {
-	if j.roomy == nil || cap(j.group.Appends) > mostRoom || len(j.roomy) < cap(j.group.Appends) {
+	r := j.mem
+	if r.stored == nil || cap(j.group.Appends) > mostRoom || len(r.stored) < cap(j.group.Appends) {
 		return
 	}
 	clear(j.group.Appends) // nothing of the requests may stay
+	clear(r.spare)
+	r.appends, r.spare = j.group.Appends[:0], r.spare[:0]
 	select {
-	case s.rooms <- groupRoom{j.group.Appends[:0], j.roomy}:
+	case s.rooms <- r:
 	default:
 	}
-	j.group.Appends, j.stored = nil, nil
+	j.group.Appends, j.stored, j.mem = nil, nil, groupRoom{}
 }
 
 // run is the sequencer.
@@ -343,10 +347,11 @@ func (s *Store) hand(j *job) {
 
 func (s *Store) persist(j *job, flags uint16) error {
 	f := s.active
+	j.group.Appends = j.mem.sortAppends(j.group.Appends)
 	buf, number := s.cache.reserve(journal.Bound(j.group))
 	h := journal.Header{Flags: flags, FileID: f.header.ID, FileSeq: f.header.Seq, Durable: j.group.Seq - 1}
-	if n := len(j.group.Appends); n <= len(j.roomy) {
-		j.stored = j.roomy[:n]
+	if n := len(j.group.Appends); n <= len(j.mem.stored) {
+		j.stored = j.mem.stored[:n]
 	} else {
 		j.stored = make([]journal.Stored, n)
 	}
