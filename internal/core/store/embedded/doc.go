@@ -5,7 +5,7 @@
 //	                    decide on State (decided)     Pebble, State (applied),
 //	                    seal, write, sync the group   index, watchers
 //
-// The sequencer takes what is waiting, decides it as one group, seals the group into a chunk of the tail
+// The sequencer takes what is waiting, and a moment later who comes back from the last group (company.go), decides it as one group, seals the group into a chunk of the tail
 // cache, writes it from there and syncs. The applier makes it visible and answers, while the next group is
 // sealed and synced; of a small group without keys the sequencer does that itself (hand). Latency follows the disk,
 // throughput follows the load.

@@ -80,8 +80,7 @@ func (s *Store) run() {
 	defer close(s.jobs)
 	var carry []*request // requests that did not fit into the last group, oldest first
 	for {
-		waiting := s.take(len(carry) == 0)
-		waiting = append(carry, waiting...)
+		waiting := s.gather(carry)
 		if len(waiting) == 0 {
 			s.finish()
 			return
@@ -379,7 +378,9 @@ func (s *Store) persist(j *job, flags uint16) error {
 	if err := f.write(buf, s.opts.Faults.On(fault.SkipSync)); err != nil {
 		return fmt.Errorf("write journal %s: %w", f.name, err)
 	}
-	s.metrics.group(len(buf), len(j.requests), time.Since(start))
+	took := time.Since(start)
+	s.company.synced(took)
+	s.metrics.group(len(buf), len(j.requests), took)
 	f.wrote(j.group, len(buf))
 	return nil
 }

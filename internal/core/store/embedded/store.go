@@ -37,6 +37,7 @@ type Store struct {
 	decided *store.State
 	locks   conflicts
 	kept    keptKeys
+	company company
 	active  *journalFile
 	jobs    chan *job      // to the applier; closed by the sequencer at the end
 	behind  atomic.Int32   // jobs that the applier has not done; the sequencer adds
