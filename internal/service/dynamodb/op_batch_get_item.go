@@ -145,14 +145,13 @@ func (g *batchGet) run(s *Service, tx store.ReadTx, out *dynamodbapi.BatchGetIte
 	return err
 }
 
-// read reads items in runs, each one round trip, until all are done or the answer is full.
+// read reads items in runs, each one round trip, until all are done or the next does not fit into the answer.
+//
+// Source: dynalite, test/batchGetItem.js (read 2026-11).
 func (g *batchGet) read(s *Service, tx store.ReadTx, at [][]byte, size *int) (items []api.JSON, done int, err error) {
 	items, g.units = []api.JSON{}, 0
 	var found [][]byte
 	for i := range at {
-		if *size >= maxBatchBytes {
-			return items, i, nil
-		}
 		if g.over = s.throttle.admit(g.gauge, g.units); g.over != nil {
 			return items, i, nil //nolint:nilerr // the rest is unprocessed; the call fails only when that is all
 		}
@@ -163,6 +162,10 @@ func (g *batchGet) read(s *Service, tx store.ReadTx, at [][]byte, size *int) (it
 		}
 		stored := found[i%firstRun]
 		n := sizeOf(stored)
+		if *size+n > maxBatchBytes { // the item costs as much as one that is not there
+			g.units += readUnits(0, isTrue(g.in.ConsistentRead))
+			return items, i, nil
+		}
 		*size += n
 		g.units += readUnits(n, isTrue(g.in.ConsistentRead))
 		if stored == nil {

@@ -27,7 +27,7 @@ func (s *Service) Query(ctx context.Context, in *dynamodbapi.QueryInput) (*dynam
 		return nil, err
 	}
 	var r reader
-	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName, isTrue(in.ConsistentRead), true}
+	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName, isTrue(in.ConsistentRead)}
 	var own reader
 	start := own.item(in.ExclusiveStartKey)
 	plan := s.compile(&r, &expr.Request{

@@ -27,7 +27,7 @@ func (s *Service) Scan(ctx context.Context, in *dynamodbapi.ScanInput) (*dynamod
 		return nil, err
 	}
 	var r reader
-	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName, isTrue(in.ConsistentRead), false}
+	sel := selection{in.Select, in.AttributesToGet, in.ProjectionExpression, in.IndexName, isTrue(in.ConsistentRead)}
 	var own reader
 	start := own.item(in.ExclusiveStartKey)
 	other := startError(r.later(own.err))

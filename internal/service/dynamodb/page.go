@@ -206,26 +206,13 @@ type selection struct {
 	projection *string
 	index      *string
 	consistent bool
-	query      bool
 }
 
-// check refuses combinations; Query words what it refuses behind textOne, Scan without it.
+// check refuses combinations, in the current form of check.go, which Scan had last.
 //
-// Source: nubo-db dynamodb-conformance, tests/tier1/scan/select.test.ts; moto, tests/test_dynamodb/test_dynamodb_select.py, which runs
-// against the service; messages of DynamoDB Local (read 2026-11)
+// Source: nubo-db dynamodb-conformance, tests/tier1/scan/select.test.ts; moto 5.2.5 of October 2026, tests/test_dynamodb/test_dynamodb_select.py,
+// which runs against the service (read 2026-11)
 func (s selection) check() error {
-	refused := s.refused()
-	switch {
-	case refused == "":
-		return nil
-	case s.query:
-		return errInvalid(textOne + refused)
-	}
-	return errInvalid(refused)
-}
-
-// refused is what is wrong with the combination, "" for nothing.
-func (s selection) refused() string {
 	named := ""
 	switch {
 	case s.attributes != nil:
@@ -241,19 +228,17 @@ func (s selection) refused() string {
 		shown = "only the Count"
 	case string(dynamodbapi.SelectSpecificAttributes):
 		if named == "" {
-			return textSpecific
+			return errInvalid(textOne + "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
 		}
 	}
 	switch {
 	case shown != "" && named != "":
-		return "Cannot specify the " + named + " when choosing to get " + shown
+		return errInvalid(textOne + "Cannot specify the " + named + " when choosing to get " + shown)
 	case shown == string(dynamodbapi.SelectAllProjectedAttributes) && s.index == nil:
-		return "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
+		return errInvalid(textOne + "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 	}
-	return ""
+	return nil
 }
-
-const textSpecific = "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
 
 func (s selection) counts() bool { return text(s.what) == string(dynamodbapi.SelectCount) }
 
