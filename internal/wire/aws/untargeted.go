@@ -23,14 +23,15 @@ func (s *Server) untargeted(x *exchange) *service {
 	return nil
 }
 
-// unposted answers what is no POST. DynamoDB says to a GET that it is well.
+// unposted answers what is no POST. DynamoDB says to a GET of its root that it is well.
 //
-// Source: kinesalite and dynalite, test/connection.js, recorded against AWS (read 2026-11).
+// Source: kinesalite and dynalite, test/connection.js, recorded against AWS; ScyllaDB's test/alternator/test_health.py, which passes
+// there (read 2026-11).
 func (s *Server) unposted(x *exchange) {
 	switch {
 	case !x.dynamodb():
 		s.fail(x, undetermined())
-	case x.Method == http.MethodGet:
+	case x.Method == http.MethodGet && x.Path == "/":
 		x.send(s.head(x, http.StatusOK), []byte("healthy: "+x.service.Name+"."+s.opts.DefaultRegion+".amazonaws.com "))
 	default:
 		s.fail(x, &api.Error{Code: "UnknownOperationException", Status: http.StatusNotFound})

@@ -70,6 +70,15 @@ func TestRequestsWithoutATargetAreAnsweredInTheWordsOfWhomTheyAreFor(t *testing.
 	}
 }
 
+func TestDynamoDBIsWellAtItsRootOnly(t *testing.T) {
+	addr := serve(t, Options{}, kinesisapi.Bind(kinesisapi.Unimplemented{}), dynamodbapi.Bind(&table{}))
+	for path, want := range map[string]int{"": 200, "/": 200, "/?a=b": 200, "/abc": 404, "/-": 404, "//": 404} {
+		if a, got := call(t, http.DefaultClient, "GET", addr+path, scoped("dynamodb"), ""); a.StatusCode != want {
+			t.Errorf("GET %q: %d %q, want %d", path, a.StatusCode, got, want)
+		}
+	}
+}
+
 func TestDynamoDBAsksWhoSentABodyThatIsNotThere(t *testing.T) {
 	addr := serve(t, Options{Credentials: sigv4.Static{"AKID": "secret"}}, kinesisapi.Bind(kinesisapi.Unimplemented{}), dynamodbapi.Bind(&table{}))
 	const coral = "com.amazon.coral.service#"

@@ -135,6 +135,10 @@ func TestRefusalsReadAsAWSWritesThem(t *testing.T) {
 			nil, testTime.Add(6 * time.Minute),
 			"InvalidSignatureException: Signature expired: 20261120T093000Z is now earlier than 20261120T093100Z (20261120T093600Z - 5 min.)",
 		},
+		"late, of an unknown key in no scope": {
+			func(r *http.Request) { replaceAuth(r, testKey+"/20261120/eu-west-1/kinesis", "alternator/2/3/4") }, testTime.Add(6 * time.Minute),
+			"InvalidSignatureException: Signature expired: 20261120T093000Z is now earlier than 20261120T093100Z (20261120T093600Z - 5 min.)",
+		},
 		"early": {
 			nil, testTime.Add(-6 * time.Minute),
 			"InvalidSignatureException: Signature not yet current: 20261120T093000Z is still later than 20261120T092900Z (20261120T092400Z + 5 min.)",
@@ -207,7 +211,7 @@ func TestRegionsAreNames(t *testing.T) {
 	} {
 		query := url.Values{
 			"X-Amz-Algorithm": {algorithm}, "X-Amz-Credential": {testKey + "/20261120/" + region + "/kinesis/aws4_request"},
-			"X-Amz-Signature": {"0"}, "X-Amz-SignedHeaders": {"host"}, "X-Amz-Date": {"20261120T000000Z"},
+			"X-Amz-Signature": {"0"}, "X-Amz-SignedHeaders": {"host"}, "X-Amz-Date": {"20261120T093000Z"},
 		}
 		r := &Request{Query: query.Encode(), Header: func(string) []string { return nil }}
 		if _, got, _, ok := Scope(r); ok != valid || ok && got != region {
