@@ -142,3 +142,18 @@ func walk(t *testing.T, seen map[*api.Shape]bool, s *api.Shape) {
 		walk(t, seen, m.Shape)
 	}
 }
+
+func TestDataOfApplicationsAreKeptOutOfErrors(t *testing.T) {
+	op := kinesisapi.Bind(kinesisapi.Unimplemented{}).Operations["PutRecords"]
+	entry := kinesisapi.PutRecordsRequestEntry{Data: []byte("secret"), PartitionKey: new("k")}
+	large := kinesisapi.PutRecordsRequestEntry{Data: make([]byte, 10<<20+1), PartitionKey: new("k")}
+	for want, records := range map[string][]kinesisapi.PutRecordsRequestEntry{
+		"1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length less than or equal to 500":                    slices.Repeat([]kinesisapi.PutRecordsRequestEntry{entry}, 501),
+		"1 validation error detected: Value at 'records.2.member.data' failed to satisfy constraint: Member must have length less than or equal to 10485760": {entry, large},
+		"1 validation error detected: Value '[]' at 'records' failed to satisfy constraint: Member must have length greater than or equal to 1":              {},
+	} {
+		if err := api.Validate(op.Input, &kinesisapi.PutRecordsInput{StreamName: new("s"), Records: records}); err == nil || err.Message != want {
+			t.Errorf("%d records: got %v, want %s", len(records), err, want)
+		}
+	}
+}

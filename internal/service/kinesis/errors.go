@@ -151,11 +151,10 @@ func errOrdering(p place, number string) error {
 // errRecordSize words a stream's own limit like a constraint of the model, which only knows the
 // largest that any stream can have. AWS counts the partition key too, and names the data all the same.
 //
-// Source: Kinesis API reference, PutRecords; moto, tests of its limits (read 2026-11).
-func errRecordSize(member string, size, limit int) error {
+// Source: Kinesis API reference, PutRecords; amazon-kinesis-producer, issue 680, of 2025; moto, tests of its limits (read 2026-11).
+func errRecordSize(member string, limit int) error {
 	return kinesisapi.ValidationException(fmt.Sprintf("1 validation error detected: "+
-		"Value 'java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]' at '%sdata' failed to satisfy constraint: "+
-		"Member must have length less than or equal to %d", size, size, member, limit))
+		"Value at '%sdata' failed to satisfy constraint: Member must have length less than or equal to %d", member, limit))
 }
 
 // errNoKey is what AWS says of a missing member, which the model allows since streams exist that spread

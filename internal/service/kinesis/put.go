@@ -365,11 +365,7 @@ func checkRecords(st *stream, recs []kinesisapi.PutRecordsRequestEntry, member f
 	if over < 0 {
 		return nil
 	}
-	size := len(recs[over].Data)
-	if size <= limit {
-		size = recordSize(&recs[over])
-	}
-	return errRecordSize(member(over+1), size, limit)
+	return errRecordSize(member(over+1), limit)
 }
 
 // recordSize is what a record counts, as AWS does: its partition key too.
