@@ -9,15 +9,15 @@ import (
 )
 
 // untargeted gives the service in whose dialect a request is answered whose target names none: DynamoDB's for one that is sent to its
-// host name, signed for it, or in awsJson 1.0, which Kinesis does not take. All others, nil, are answered as by Kinesis.
+// host name or signed for it, and for one in awsJson 1.0, which Kinesis does not take, that nobody has signed for another service. All others,
+// nil, are answered as by Kinesis.
 func (s *Server) untargeted(x *exchange) *service {
 	if s.tables == nil || strings.HasPrefix(x.Path, "/service/") { // the latter are RPC v2 CBOR
 		return nil
 	}
-	if strings.HasPrefix(x.host, s.tables.Name+".") || strings.HasPrefix(x.contentType, typeJSON10) {
-		return s.tables
-	}
-	if _, _, name, ok := sigv4.Scope(&x.Request); ok && name == s.tables.Name {
+	_, _, name, signed := sigv4.Scope(&x.Request)
+	switch {
+	case strings.HasPrefix(x.host, s.tables.Name+"."), signed && name == s.tables.Name, !signed && strings.HasPrefix(x.contentType, typeJSON10):
 		return s.tables
 	}
 	return nil

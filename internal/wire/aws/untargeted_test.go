@@ -52,6 +52,7 @@ func TestRequestsWithoutATargetAreAnsweredInTheWordsOfWhomTheyAreFor(t *testing.
 			{"not JSON", "POST", also(map[string]string{}, "Content-Type", typeJSON10+";blah"), "hi", 400, `{"__type":"com.amazon.coral.service#SerializationException"}`, 3948637019},
 			{"the operation of an unknown target", "POST", also(dynamodb, "X-Amz-Target", "DynamoDB.PutItem", "Content-Type", typeJSON10), "{}", 400, unknown, 1368724161},
 			{"for Kinesis", "GET", scoped("kinesis"), "", 403, "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be authorized</Message>\n</AccessDeniedException>\n", 0},
+			{"awsJson 1.0 for Kinesis", "POST", also(scoped("kinesis"), "Content-Type", typeJSON10), "{}", 400, `{"__type":"UnknownOperationException"}`, 0},
 			{"for nobody", "GET", nil, "", 403, "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be authorized</Message>\n</AccessDeniedException>\n", 0},
 			{"of a page", "OPTIONS", also(dynamodb, "Origin", "http://page"), "", 200, "", 0},
 		} {
