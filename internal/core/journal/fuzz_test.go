@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"runtime"
 	"testing"
+
+	"millrace/internal/core/store"
 )
 
 // allocated runs fn and returns the bytes that it allocated.
@@ -70,6 +72,12 @@ func FuzzWalk(f *testing.F) {
 				_ = CheckBatches(m, testFile, g)
 				return nil
 			})
+		})
+		_, _ = WalkBatches(m, testFile, header7, int64(len(m.b)), func(a *store.Append, s *Stored) error {
+			if s.Pos+int64(s.Len) > int64(len(m.b)) {
+				t.Fatalf("a batch of %d bytes at %d in a file of %d", s.Len, s.Pos, len(m.b))
+			}
+			return nil
 		})
 		if limit := uint64(maxPerByte*len(m.b) + 2*windowSize); n > limit {
 			t.Fatalf("%d bytes were allocated for a file of %d, limit %d", n, len(m.b), limit)

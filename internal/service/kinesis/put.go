@@ -3,7 +3,6 @@ package kinesis
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"time"
 
@@ -197,8 +196,8 @@ func (x *putScratch) charge(st *stream, recs []kinesisapi.PutRecordsRequestEntry
 	}
 }
 
-// group sorts the pending records by shard, in the order of the request within each. Shards are in the order of their hash keys,
-// which is mostly that of partitions: the mover then reads the records of some partitions without those between.
+// group sorts the pending records by shard, in the order of the request within each. Shards are in the order of their first
+// records.
 func (x *putScratch) group(st *stream, recs []kinesisapi.PutRecordsRequestEntry) {
 	x.counts = resize(x.counts, len(st.routes.open))
 	x.used = x.used[:0]
@@ -213,14 +212,13 @@ func (x *putScratch) group(st *stream, recs []kinesisapi.PutRecordsRequestEntry)
 		x.counts[slot]++
 		total++
 	}
-	slices.Sort(x.used)
 	x.records, x.order = resize(x.records, total), resize(x.order, total)
 	x.requests = resize(x.requests, len(x.used))
 	x.dataKey = st.encryption.dataKey
 	from := int32(0)
 	for i, slot := range x.used {
 		to := from + x.counts[slot]
-		x.requests[i] = store.AppendRequest{Partition: st.routes.open[slot].partition, Records: x.records[from:to], Key: st.encryption.dataKey}
+		x.requests[i] = store.AppendRequest{Partition: st.routes.parts[slot], Records: x.records[from:to], Key: st.encryption.dataKey}
 		x.counts[slot], from = from, to // now where the next record of the shard goes
 	}
 	for i, slot := range x.slots {

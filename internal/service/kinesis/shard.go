@@ -157,8 +157,9 @@ func (h hashKey) times(n uint64) hashKey {
 type routes struct {
 	starts []hashKey // of open, ascending
 	open   []*shard
-	whole  bool // all hash keys have a shard
-	single bool // one open shard holds all hash keys: no partition key needs to be hashed
+	parts  []store.PartitionID // of open
+	whole  bool                // all hash keys have a shard
+	single bool                // one open shard holds all hash keys: no partition key needs to be hashed
 }
 
 func newRoutes(shards []shard) routes {
@@ -170,7 +171,7 @@ func newRoutes(shards []shard) routes {
 	}
 	slices.SortFunc(r.open, func(a, b *shard) int { return a.start.cmp(b.start) })
 	for _, s := range r.open {
-		r.starts = append(r.starts, s.start)
+		r.starts, r.parts = append(r.starts, s.start), append(r.parts, s.partition)
 	}
 	r.whole = wholeRange(r.open)
 	r.single = len(r.open) == 1 && r.whole

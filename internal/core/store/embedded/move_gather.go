@@ -54,6 +54,7 @@ type gatherPass struct {
 	batches []gathered // by rank
 	at      []int32    // of each in the buffer
 	files   []int32    // of each
+	warmed  int32      // so that what is read early is not left out
 }
 
 // partRound is what a round has of one partition.
@@ -159,6 +160,9 @@ func (g *gathering) passes(most int64, fn func(part *partRound, e *segment.Entry
 			return err
 		}
 		for i := range n {
+			if i%warmAhead == 0 {
+				g.pass.warm(i)
+			}
 			for left == 0 {
 				part++
 				left = g.parts[part].batches
@@ -187,6 +191,19 @@ func (p *gatherPass) begin(from int, lengths []uint32, room int64) (n int) {
 	p.batches = slices.Grow(p.batches[:0], n)[:n]
 	p.files = slices.Grow(p.files[:0], n)[:n]
 	return n
+}
+
+// warmAhead is how many batches of a pass are looked at ahead, some KiB: bytes that are copied between them have pushed them out of
+// the processor's memory since the pass was loaded.
+const warmAhead = 64
+
+// warm reads a word of each of the next batches from one on, so that nobody waits for one after the other.
+func (p *gatherPass) warm(from int) {
+	to := min(from+warmAhead, len(p.at))
+	for i := from; i < to; i++ {
+		b := &p.batches[i]
+		p.warmed += int32(b.base) + b.rank + p.at[i] + p.files[i]
+	}
 }
 
 // has tells whether a batch is in the pass.

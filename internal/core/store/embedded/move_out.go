@@ -32,7 +32,7 @@ type runFiles struct {
 
 const (
 	// writePages is the size of one write of a file of runs.
-	writePages = 2 << 20
+	writePages = 1 << 20
 	// mostSources bounds the files that are open for what is written again.
 	mostSources = 64
 )

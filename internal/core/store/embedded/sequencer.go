@@ -36,7 +36,7 @@ type job struct {
 type groupRoom struct {
 	appends, spare []store.Append
 	stored         []journal.Stored
-	keys           []uint64 // to sort appends by
+	keys, next     []uint64 // to sort appends by
 }
 
 // mostRoom is how many batches the room that is kept has: those of a group of 8 MiB of small records.
