@@ -13,10 +13,13 @@ import (
 // apiError turns what the store and the pure packages say into what a client sees. Errors that are already the
 // client's stay; what we do not know becomes InternalServerError with the error as its cause.
 func apiError(err error) error {
-	var e *api.Error
-	if err == nil || errors.As(err, &e) {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*api.Error](err); ok {
 		return err
 	}
+	var e *api.Error
 	if v, ok := errors.AsType[*value.Error](err); ok {
 		return errInvalid(v.Error())
 	}

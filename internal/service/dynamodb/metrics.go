@@ -124,8 +124,8 @@ func tableName(in any, field int) string { return reflect.ValueOf(in).Elem().Fie
 func (s *Service) count(ctx context.Context, operation, table string, err error, took time.Duration) {
 	call := api.CallFrom(ctx)
 	k := seriesKey{account: call.Account, region: call.Region}
-	var e *api.Error
-	switch failed := errors.As(err, &e); {
+	e, failed := errors.AsType[*api.Error](err)
+	switch {
 	case failed && e.Fault == api.FaultClient && throttled(err) == "" && e.Code != codeConditionFailed:
 		k.name = "UserErrors" // of the account: the table may be none
 	case !dataOperations[operation]:

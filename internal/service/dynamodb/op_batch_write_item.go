@@ -84,10 +84,12 @@ func (w *write) readItem(r *reader, body []byte) {
 // writeAll locates all items before it writes one.
 func (s *Service) writeAll(tx store.Tx, writes []*write) error {
 	seen := make(map[string]bool, len(writes))
+	var before *write
 	for _, w := range writes {
-		if err := w.locate(s, tx); err != nil {
+		if err := w.locate(s, tx, before); err != nil {
 			return err
 		}
+		before = w
 		if seen[string(w.at)] {
 			return errDuplicateKeys()
 		}

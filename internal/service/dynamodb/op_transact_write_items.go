@@ -223,9 +223,13 @@ func (a *action) image() []byte {
 func (s *Service) locateAll(tx store.Tx, actions []*action) error {
 	r := newReasons(len(actions))
 	seen := make(map[string]bool, len(actions))
+	var before *write
 	for i, a := range actions {
-		a.at = nil
-		err := a.locate(s, tx)
+		a.at, a.table = nil, nil
+		err := a.locate(s, tx, before)
+		if before = nil; a.table != nil {
+			before = &a.write
+		}
 		if err == nil {
 			err = s.admitWrite(&a.write, 0)
 		}

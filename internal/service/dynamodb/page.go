@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"bytes"
+	"slices"
 
 	"millrace/internal/api"
 	"millrace/internal/api/dynamodbapi"
@@ -86,16 +87,24 @@ func (p *page) read(tx store.ReadTx) error {
 
 // take evaluates a run, until the page ends.
 func (p *page) take(tx store.ReadTx, kvs []store.KV) error {
+	if !p.count && p.filter.IsZero() {
+		p.items = slices.Grow(p.items, len(kvs))
+	}
+	if p.fetch == nil {
+		for i := range kvs {
+			if err := p.evaluate(kvs[i].Value, kvs[i].Value); err != nil || p.more {
+				return err
+			}
+		}
+		return nil
+	}
 	rows := make([][]byte, len(kvs))
 	for i, kv := range kvs {
 		rows[i] = kv.Value
 	}
-	items := rows
-	if p.fetch != nil {
-		var err error
-		if items, err = p.fetched(tx, rows); err != nil {
-			return err
-		}
+	items, err := p.fetched(tx, rows)
+	if err != nil {
+		return err
 	}
 	for i := range rows {
 		if err := p.evaluate(rows[i], items[i]); err != nil || p.more {
@@ -131,6 +140,10 @@ func (p *page) evaluate(row, stored []byte) error {
 	}
 	p.matched++
 	if p.count {
+		return nil
+	}
+	if p.form && p.fetch == nil && p.show.IsZero() {
+		p.items = append(p.items, row) // which was opened above
 		return nil
 	}
 	item, err := shown(p.form, p.show, stored)

@@ -50,7 +50,7 @@ type write struct {
 //
 // Errors: ResourceNotFoundException, ValidationException, errCondition, those of the store.
 func (w *write) run(s *Service, tx store.Tx) error {
-	if err := w.locate(s, tx); err != nil {
+	if err := w.locate(s, tx, nil); err != nil {
 		return err
 	}
 	if err := s.admitWrite(w, 0); err != nil {
@@ -63,14 +63,19 @@ func (w *write) run(s *Service, tx store.Tx) error {
 	return w.perform(s, tx)
 }
 
-// locate finds where the item is.
-func (w *write) locate(s *Service, tx store.Tx) error {
-	t, err := s.live(tx, w.place)
-	if err != nil {
-		return err
+// locate finds where the item is. before is what was located just before in the same run, if anything: most batches are for one table.
+func (w *write) locate(s *Service, tx store.Tx, before *write) error {
+	if before != nil && before.place == w.place {
+		w.table = before.table
+	} else {
+		t, err := s.live(tx, w.place)
+		if err != nil {
+			return err
+		}
+		w.table = t
 	}
-	w.table = t
-	w.at, err = w.key(t)
+	var err error
+	w.at, err = w.key(w.table)
 	return err
 }
 

@@ -179,14 +179,40 @@ func scan(r pebble.Reader, from, to []byte, limit int, reverse bool) (found []st
 	if reverse {
 		first, next = it.Last, it.Prev
 	}
+	var m slabs
 	for ok := first(); ok && len(found) < limit; ok = next() {
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return nil, keyError(err)
 		}
-		found = append(found, store.KV{Key: bytes.Clone(it.Key()), Value: append([]byte{}, value...)})
+		if len(found) == cap(found) {
+			found = slices.Grow(found, min(max(len(found), 16), limit-len(found)))
+		}
+		found = append(found, store.KV{Key: m.clone(it.Key()), Value: m.clone(value)})
 	}
 	return found, keyError(it.Error())
+}
+
+// slabs is memory for many short slices, in few pieces. What was cloned has no room to grow into its neighbour.
+type slabs struct{ free []byte }
+
+// A slab has four times the bytes of the one before. What keeps one pair of many keeps no more than the largest.
+const (
+	smallestSlab = 1 << 10
+	largestSlab  = 32 << 10
+)
+
+// clone is bytes.Clone, but never nil.
+func (m *slabs) clone(b []byte) []byte {
+	if len(b) > largestSlab/8 {
+		return bytes.Clone(b)
+	}
+	if len(b) > cap(m.free)-len(m.free) || m.free == nil {
+		m.free = make([]byte, 0, max(min(4*cap(m.free), largestSlab), smallestSlab, 2*len(b)))
+	}
+	n := len(m.free)
+	m.free = append(m.free, b...)
+	return m.free[n:len(m.free):len(m.free)]
 }
 
 func (v *snapshot) Head(id store.PartitionID, fields store.HeadField) (store.Head, bool, error) {
