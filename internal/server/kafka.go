@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,8 +24,36 @@ import (
 	wire "millrace/internal/wire/kafka"
 )
 
-// logDirs is the broker config that admin clients are shown as the folder of the logs.
-const logDirs = "log.dirs"
+// Broker configs that admin clients are shown: the folder of the logs, the addresses that are listened on and those that
+// clients are told.
+const (
+	logDirs             = "log.dirs"
+	listenersConfig     = "listeners"
+	advertisedListeners = "advertised.listeners"
+)
+
+// showListeners sets the configs that tell of listeners, where they are not said. An address that clients came in on is not
+// known yet: its listener's own stands for it.
+func showListeners(configs map[string]string, listeners []kafkaListener) {
+	own, told := make([]string, len(listeners)), make([]string, len(listeners))
+	for i, l := range listeners {
+		own[i] = l.name + "://" + l.listen
+		told[i] = own[i]
+		if l.host == "" {
+			continue
+		}
+		port := strconv.Itoa(int(l.port))
+		if _, listen, err := net.SplitHostPort(l.listen); err == nil && l.port == 0 {
+			port = listen
+		}
+		told[i] = l.name + "://" + net.JoinHostPort(l.host, port)
+	}
+	for name, addresses := range map[string][]string{listenersConfig: own, advertisedListeners: told} {
+		if _, said := configs[name]; !said {
+			configs[name] = strings.Join(addresses, ",")
+		}
+	}
+}
 
 // openKafka starts the broker, unless no listener is configured. Its listeners open with listenKafka.
 func (s *Server) openKafka(listeners []kafkaListener, users map[string]string) error {
@@ -39,6 +69,7 @@ func (s *Server) openKafka(listeners []kafkaListener, users map[string]string) e
 			return err
 		}
 	}
+	showListeners(configs, listeners)
 	s.broker, err = kafka.New(kafka.Options{
 		Store: s.store, Logger: s.log, DefaultRegion: s.opts.Region, Users: users, Configs: configs, Streams: kinesisStreams{s.kinesis},
 		Tables: kafkaTables{s.tables},

@@ -71,3 +71,17 @@ func TestKafkaListenersAreReadFromTheirSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestConfigsTellOfTheListeners(t *testing.T) {
+	listeners := []kafkaListener{{name: "IN", listen: "127.0.0.1:0"}, {name: "OUT", listen: "0.0.0.0:9093", host: "kafka.example", port: 19093}, {name: "SAME", listen: "0.0.0.0:9094", host: "box"}}
+	configs := map[string]string{}
+	showListeners(configs, listeners)
+	own, told := "IN://127.0.0.1:0,OUT://0.0.0.0:9093,SAME://0.0.0.0:9094", "IN://127.0.0.1:0,OUT://kafka.example:19093,SAME://box:9094"
+	if configs["listeners"] != own || configs["advertised.listeners"] != told {
+		t.Errorf("got %q, want %s and %s", configs, own, told)
+	}
+	configs = map[string]string{"listeners": "said", "advertised.listeners": "said"}
+	if showListeners(configs, listeners); configs["listeners"] != "said" || configs["advertised.listeners"] != "said" {
+		t.Errorf("those that are said: got %q", configs)
+	}
+}
