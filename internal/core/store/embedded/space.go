@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -186,17 +187,33 @@ func (p *space) fill(f *journalFile, zero bool) error {
 		return err
 	}
 	if zero {
-		buf := make([]byte, min(zeroStep, f.size))
-		for at := int64(0); at < f.size; at += int64(len(buf)) {
-			if _, err := f.file.WriteAt(buf[:min(int64(len(buf)), f.size-at)], at); err != nil {
-				return err
-			}
+		if err := p.zero(f); err != nil {
+			return err
 		}
 	}
 	if err := f.file.Sync(); err != nil {
 		return err
 	}
 	return syncDir(p.s.opts.FS, p.dir)
+}
+
+// zero writes a file ahead, past the page cache where that is possible: there it costs a tenth of the CPU, and nothing that is read
+// has to go for it.
+func (p *space) zero(f *journalFile) error {
+	var out io.WriterAt = f.file
+	if p.s.opts.FS == vfs.Default && f.size%journal.PageSize == 0 {
+		if direct, err := journal.OpenDirect(f.name, false); err == nil {
+			defer func() { _ = direct.Close() }() // the sync that follows tells of errors
+			out = direct
+		}
+	}
+	buf := journal.Aligned(zeroStep)[:min(zeroStep, f.size)]
+	for at := int64(0); at < f.size; at += int64(len(buf)) {
+		if _, err := out.WriteAt(buf[:min(int64(len(buf)), f.size-at)], at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func syncDir(fs vfs.FS, dir string) error {
