@@ -101,9 +101,21 @@ func errProtected() error {
 	return errInvalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 }
 
-func errBadARN(arn string) error {
-	return errInvalid("Invalid TableArn: Invalid ResourceArn provided as input " + api.Clip(arn))
+// errARNForm is of an ARN for the name of a table that names none.
+func errARNForm(arn string) error {
+	return errInvalid("1 validation error detected: Value '" + api.Clip(arn) + "' at 'tableName' failed to satisfy constraint: " +
+		"Valid ARN format is 'arn:<awsPartition>:<vendor>:<region>:<subscriber>:resourceType/resourceName', where " +
+		"Resource name must have length less than or equal to 255, Resource name must have length greater than or equal to 3, " +
+		"Resource name must satisfy regular expression pattern: " + tableNamePattern)
 }
+
+// errARNPart is of an ARN for the name of a table of which one part is none of ours.
+func errARNPart(part, arn string) error {
+	return errInvalid("1 validation error detected: Invalid " + part + " in '" + api.Clip(arn) + "'")
+}
+
+// errDenied is of the control plane; the data plane says what lacks.
+func errDenied() error { return api.ClientError("AccessDeniedException", "Access is denied") }
 
 func errNotAllowed(operation, arn string) error {
 	return api.ClientError("AccessDeniedException", "User is not authorized to perform: dynamodb:"+operation+" on resource: "+arn+

@@ -21,10 +21,11 @@ type caller struct {
 	svc             *Service
 	iterator        string // of scripts: the last that was answered
 	hot             bool   // of scripts: through the codecs by hand, where they know a body
+	operation       string // of scripts: what is called
 }
 
 func (c *caller) ctx() context.Context {
-	return api.WithCall(c.t.Context(), &api.Call{Account: c.account, Region: c.region, AccessKeyID: "AKIA", Operation: "Test"})
+	return api.WithCall(c.t.Context(), &api.Call{Account: c.account, Region: c.region, AccessKeyID: "AKIA", Operation: c.operation})
 }
 
 // start opens a service on a new store.

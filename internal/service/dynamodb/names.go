@@ -41,31 +41,54 @@ func home(call *api.Call) place {
 // which are not served.
 //
 // Errors: ValidationException, AccessDeniedException.
+// Source of texts: AWS Controllers for Kubernetes, findings about DynamoDB, recorded 2026-10; that of a form which is none, ExtendDB, which
+// compared itself with the service in 2026.
 func address(call *api.Call, name string) (place, error) {
 	p := home(call)
 	p.table, p.named = name, name
 	if !strings.HasPrefix(name, "arn:") {
 		return p, checkTableName(name)
 	}
-	at, ok := tableARN(name)
-	if !ok || at.region != p.region {
-		return p, errBadARN(name)
-	}
-	if at.account != p.account {
+	a, ok := parseARN(name)
+	kind, table, named := strings.Cut(a.resource, "/")
+	switch {
+	case !ok || !named:
+		return p, errARNForm(name)
+	case a.partition != partition:
+		return p, errARNPart("AWS partition", name)
+	case kind != "table":
+		return p, errARNPart("resource type", name)
+	case checkTableName(table) != nil: // also one of an index or a stream
+		return p, errARNForm(name)
+	case a.region != p.region:
+		return p, errARNPart("AWS region", name)
+	case a.account != p.account && isData(call.Operation):
 		return p, errNotAllowed(call.Operation, name)
+	case a.account != p.account:
+		return p, errDenied()
 	}
-	p.table = at.table
+	p.table = table
 	return p, nil
 }
 
-// tableARN reads the ARN of a table, of whichever account and region.
-func tableARN(arn string) (place, bool) {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[2] != "dynamodb" {
-		return place{}, false
+// isData says whether an operation is one of the data plane.
+func isData(operation string) bool {
+	return dataOperations[operation] || strings.HasPrefix(operation, "Batch") || strings.HasPrefix(operation, "Transact")
+}
+
+// partition is where everything is here.
+const partition = "aws"
+
+// arn is an ARN of anything in DynamoDB.
+type arn struct{ partition, region, account, resource string }
+
+// parseARN reads an ARN; false when it is of another service or none.
+func parseARN(text string) (arn, bool) {
+	parts := strings.SplitN(text, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "dynamodb" {
+		return arn{}, false
 	}
-	table, ok := strings.CutPrefix(parts[5], "table/")
-	return place{account: parts[4], region: parts[3], table: table, named: arn}, ok && checkTableName(table) == nil
+	return arn{parts[1], parts[3], parts[4], parts[5]}, true
 }
 
 // checkTableName is badTableName as an error.

@@ -15,7 +15,6 @@ const (
 	maxControl     = 500 // tables that are created, updated and deleted at once
 	classChanges   = 2   // of a table's class within classInterval
 	classInterval  = 30 * 24 * time.Hour
-	tagsPage       = 10 // tags on a page of ListTagsOfResource
 	controlScanned = 4 * maxControl
 )
 
@@ -64,7 +63,7 @@ func (t *table) changeClass(c class, now int64) error {
 	}
 	if t.classBefore != 0 && now < t.classBefore+classInterval.Milliseconds() {
 		return dynamodbapi.LimitExceededException(fmt.Sprintf(
-			"Subscriber limit exceeded: Table class can be changed at most %d times in a trailing period of 30 days", classChanges))
+			"Subscriber limit exceeded: Updates to TableClass are limited to %d times in 30 day(s).", classChanges))
 	}
 	t.class, t.classBefore, t.classChanged = c, t.classChanged, now
 	return nil

@@ -190,6 +190,7 @@ func (c *caller) run(line string) string {
 	if op == nil {
 		return "UnknownOperationException"
 	}
+	c.operation = name
 	shown, known, err := "", false, error(nil)
 	if c.hot {
 		shown, known, err = c.frontCall(name, body)

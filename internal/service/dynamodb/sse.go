@@ -119,13 +119,16 @@ func (e *sse) change(in *dynamodbapi.SSESpecification, p place, now int64) error
 	if e.changes >= sseChanges && now < e.last+sseRest.Milliseconds() {
 		return dynamodbapi.LimitExceededException(fmt.Sprintf("Subscriber limit exceeded: Encryption mode changes are limited in the 24h window ending at %s. "+
 			"After the first %d change, each subsequent change in the same window can be performed at most once every %d seconds. "+
-			"Number of updates today: %d. Last change at %s", time.UnixMilli(e.began).Add(sseWindow).UTC().Format("2006-01-02T15:04:05.000Z"),
-			sseChanges, int(sseRest.Seconds()), e.changes, time.UnixMilli(e.last).UTC().Format("2006-01-02T15:04:05.999")))
+			"Number of updates today: %d. Last change at %s. Next changes can be made at %s.", zulu(e.began+sseWindow.Milliseconds()),
+			sseChanges, int(sseRest.Seconds()), e.changes, zulu(e.last), zulu(min(e.last+sseRest.Milliseconds(), e.began+sseWindow.Milliseconds()))))
 	}
 	e.next, e.changing, e.last = key, true, now
 	e.changes++
 	return nil
 }
+
+// zulu is a time in ms as texts of AWS show it.
+func zulu(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // wanted is the key that the table has been asked to be under.
 func (e *sse) wanted() string {
