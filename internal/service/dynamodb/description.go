@@ -24,7 +24,7 @@ func (t *table) description(p place, now int64) *dynamodbapi.TableDescription {
 		TableArn: new(p.arn()), TableId: new(uuid(t.id)),
 		ItemCount: new(int64), TableSizeBytes: new(int64), // describeCounts fills them
 		ProvisionedThroughput: &dynamodbapi.ProvisionedThroughputDescription{
-			ReadCapacityUnits: new(t.read), WriteCapacityUnits: new(t.write), NumberOfDecreasesToday: new(t.decreasesToday(now)),
+			ReadCapacityUnits: new(t.shown().read), WriteCapacityUnits: new(t.shown().write), NumberOfDecreasesToday: new(t.decreasesToday(now)),
 			LastIncreaseDateTime: timeOf(t.increased), LastDecreaseDateTime: timeOf(t.decreased),
 		},
 		DeletionProtectionEnabled: new(t.protected),
@@ -47,6 +47,14 @@ func (t *table) description(p place, now int64) *dynamodbapi.TableDescription {
 	return d
 }
 
+// shown is the throughput that clients see: billing changes at once, units when the update ends.
+func (t *table) shown() throughput {
+	if t.next != nil && t.next.billing != t.billing {
+		return *t.next
+	}
+	return t.throughput
+}
+
 // farewell is the description that DeleteTable answers: what the table was, without what it held.
 func (t *table) farewell(p place, now int64) *dynamodbapi.TableDescription {
 	d := t.description(p, now)
@@ -60,9 +68,8 @@ func (t *table) farewell(p place, now int64) *dynamodbapi.TableDescription {
 
 // describeBilling adds what is shown only of tables that were given it.
 func (t *table) describeBilling(d *dynamodbapi.TableDescription) {
-	if t.onDemandSince != 0 {
-		mode := dynamodbapi.BillingModeProvisioned
-		if t.billing == onDemand {
+	if mode := dynamodbapi.BillingModeProvisioned; t.onDemandSince != 0 || t.shown().billing == onDemand {
+		if t.shown().billing == onDemand {
 			mode = dynamodbapi.BillingModePayPerRequest
 		}
 		d.BillingModeSummary = &dynamodbapi.BillingModeSummary{BillingMode: &mode, LastUpdateToPayPerRequestDateTime: timeOf(t.onDemandSince)}
@@ -81,9 +88,9 @@ func (t *table) describeBilling(d *dynamodbapi.TableDescription) {
 
 func (t *table) warmThroughput() *dynamodbapi.TableWarmThroughputDescription {
 	read, write := t.warm()
-	status := t.status()
-	if status != dynamodbapi.TableStatusUpdating {
-		status = dynamodbapi.TableStatusActive
+	status := dynamodbapi.TableStatusActive
+	if t.nextRead != 0 || t.nextWrite != 0 {
+		status = dynamodbapi.TableStatusUpdating
 	}
 	return &dynamodbapi.TableWarmThroughputDescription{ReadUnitsPerSecond: &read, WriteUnitsPerSecond: &write, Status: &status}
 }
@@ -110,10 +117,10 @@ func (t *table) status() dynamodbapi.TableStatus {
 	}
 }
 
-// limitOf shows that there is no limit as AWS does.
+// limitOf is a limit, nil for none.
 func limitOf(n int64) *int64 {
 	if n == 0 {
-		n = -1
+		return nil
 	}
 	return &n
 }

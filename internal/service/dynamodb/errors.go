@@ -92,9 +92,21 @@ func errTableExists(p place) error {
 }
 
 // errInUse: the table is in a state that ends by itself.
+//
+// Source of texts: dynalite; AWS Controllers for Kubernetes, findings about DynamoDB, recorded 2026-10.
 func errInUse(t *table, p place) error {
-	word := map[state]string{stateCreating: "created", stateUpdating: "updated", stateDeleting: "deleted"}[t.state]
-	return dynamodbapi.ResourceInUseException("Attempt to change a resource which is still in use: Table is being " + word + ": " + p.table)
+	switch t.state {
+	case stateCreating:
+		return errStillInUse("Table is being created: " + p.table)
+	case stateDeleting:
+		return errStillInUse("Table is being deleted: " + p.table)
+	case stateActive, stateUpdating:
+	}
+	return errStillInUse("Table: " + p.table + " is in the process of being updated.")
+}
+
+func errStillInUse(why string) error {
+	return dynamodbapi.ResourceInUseException("Attempt to change a resource which is still in use: " + why)
 }
 
 func errProtected() error {

@@ -85,13 +85,9 @@ func checkAlone(in *dynamodbapi.UpdateTableInput, create bool) error {
 	return nil
 }
 
-// onlyIndexThroughput says that a request changes nothing but the throughput of indexes: the table stays active.
-func onlyIndexThroughput(in *dynamodbapi.UpdateTableInput) bool {
-	if len(in.GlobalSecondaryIndexUpdates) == 0 || in.BillingMode != nil || in.ProvisionedThroughput != nil || in.StreamSpecification != nil ||
-		in.SSESpecification != nil || in.TableClass != nil || in.DeletionProtectionEnabled != nil || in.OnDemandThroughput != nil || in.WarmThroughput != nil {
-		return false
-	}
-	return !slices.ContainsFunc(in.GlobalSecondaryIndexUpdates, func(u dynamodbapi.GlobalSecondaryIndexUpdate) bool { return u.Update == nil })
+// movesIndexes says that a request creates or deletes an index: the table is UPDATING for a while.
+func movesIndexes(in *dynamodbapi.UpdateTableInput) bool {
+	return slices.ContainsFunc(in.GlobalSecondaryIndexUpdates, func(u dynamodbapi.GlobalSecondaryIndexUpdate) bool { return u.Update == nil })
 }
 
 // admitIndexes sees that the indexes of the table are in a state for what the request does with them: one is created or deleted at a

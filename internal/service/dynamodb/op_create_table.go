@@ -15,6 +15,7 @@ import (
 // Behaviour
 //   - a name is unique in its account and region; a table that is DELETING still has it
 //   - billing is checked first, then the key schema
+//   - the answer does not say since when the table is on demand, nor what it is ready for unless it was asked to be
 //   - what is not served yet (policies, global tables) is refused with a text that says so
 //
 // Errors: ResourceInUseException, LimitExceededException, ValidationException
@@ -40,7 +41,14 @@ func (s *Service) CreateTable(ctx context.Context, in *dynamodbapi.CreateTableIn
 	if err != nil {
 		return nil, apiError(err)
 	}
-	return &dynamodbapi.CreateTableOutput{TableDescription: made.description(p, made.created)}, nil
+	d := made.description(p, made.created)
+	if d.BillingModeSummary != nil {
+		d.BillingModeSummary.LastUpdateToPayPerRequestDateTime = nil
+	}
+	if d.WarmThroughput.Status = new(dynamodbapi.TableStatusUpdating); in.WarmThroughput == nil {
+		d.WarmThroughput = nil
+	}
+	return &dynamodbapi.CreateTableOutput{TableDescription: d}, nil
 }
 
 // newTable makes a table of a request.
@@ -195,8 +203,8 @@ func classOf(c *dynamodbapi.TableClass) (class, error) {
 	return 0, errInvalid("Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].")
 }
 
-// setOnDemandThroughput sets the limits of a table that will be billed as b; -1 takes one away. Source of texts: findings
-// of AWS Controllers for Kubernetes against AWS, October 2026.
+// setOnDemandThroughput sets the limits of a table that will be billed as b; -1 takes one away from a table that is there. Source of texts:
+// findings of AWS Controllers for Kubernetes against AWS, October 2026.
 func (t *table) setOnDemandThroughput(in *dynamodbapi.OnDemandThroughput, b billing) error {
 	if in == nil {
 		return nil
@@ -208,9 +216,11 @@ func (t *table) setOnDemandThroughput(in *dynamodbapi.OnDemandThroughput, b bill
 	}{{"MaxReadRequestUnits", in.MaxReadRequestUnits, &t.maxRead}, {"MaxWriteRequestUnits", in.MaxWriteRequestUnits, &t.maxWrite}} {
 		switch {
 		case f.n == nil:
+		case b != onDemand && t.num == 0: // a new one
+			return errParameter(f.name + " for OnDemandThroughput cannot be specified when table BillingMode is PROVISIONED.")
 		case b != onDemand:
 			return errParameter(f.name + " for OnDemandThroughput cannot be specified when the table BillingMode is PROVISIONED")
-		case *f.n == -1:
+		case *f.n == -1 && t.num != 0:
 			*f.at = 0
 		case *f.n < 1 || *f.n > maxUnits:
 			return errParameter("Requested " + f.name + " for OnDemandThroughput for table is outside of valid range")
@@ -221,21 +231,25 @@ func (t *table) setOnDemandThroughput(in *dynamodbapi.OnDemandThroughput, b bill
 	return nil
 }
 
-// setWarmThroughput keeps what a table is asked to be ready for, which does not go down; it always is. Source of texts: findings of AWS
-// Controllers for Kubernetes against AWS, October 2026.
+// setWarmThroughput keeps what a table is asked to be ready for, which does not go down; it always is. One that is there shows it when the
+// change ends. Source of texts: findings of AWS Controllers for Kubernetes against AWS, October 2026.
 func (t *table) setWarmThroughput(in *dynamodbapi.WarmThroughput) error {
 	if in == nil {
 		return nil
 	}
 	read, write := t.warm()
+	nextRead, nextWrite := &t.nextRead, &t.nextWrite
+	if t.num == 0 {
+		nextRead, nextWrite = &t.warmRead, &t.warmWrite
+	}
 	for _, f := range []struct {
 		name, capacity string
 		n              *int64
 		now            int64
 		at             *int64
 	}{
-		{"ReadUnitsPerSecond", "ReadCapacityUnits", in.ReadUnitsPerSecond, read, &t.warmRead},
-		{"WriteUnitsPerSecond", "WriteCapacityUnits", in.WriteUnitsPerSecond, write, &t.warmWrite},
+		{"ReadUnitsPerSecond", "ReadCapacityUnits", in.ReadUnitsPerSecond, read, nextRead},
+		{"WriteUnitsPerSecond", "WriteCapacityUnits", in.WriteUnitsPerSecond, write, nextWrite},
 	} {
 		low := "Requested " + f.name + " for WarmThroughput for table is lower than "
 		switch {

@@ -11,10 +11,12 @@ import (
 // Behaviour
 //   - its items are out of reach at once; they are deleted in slices after it
 //   - the answer has no schema, indexes, stream or date
-//   - a table that is CREATING or UPDATING is not deleted, nor one that is protected; one that is DELETING answers as it is
+//   - a table that is CREATING, UPDATING or DELETING is not deleted, nor one that is protected; the API reference says that one which is
+//     DELETING answers as it is, but that is not so
 //
 // Errors: ResourceNotFoundException, ResourceInUseException, LimitExceededException, ValidationException
-// Source: DynamoDB API reference, DeleteTable; ScyllaDB, test/alternator/test_table.py, which ran against the service (read 2026-11)
+// Source: DynamoDB API reference, DeleteTable; ScyllaDB, test/alternator/test_table.py, which ran against the service (read 2026-11);
+// AWS Controllers for Kubernetes, findings about DynamoDB, recorded 2026-10
 func (s *Service) DeleteTable(ctx context.Context, in *dynamodbapi.DeleteTableInput) (*dynamodbapi.DeleteTableOutput, error) {
 	p, err := s.resolve(ctx, in.TableName)
 	if err != nil {
@@ -27,11 +29,8 @@ func (s *Service) DeleteTable(ctx context.Context, in *dynamodbapi.DeleteTableIn
 	t, err := s.changeTable(ctx, p, func(t *table, at int64) error {
 		now = at
 		switch {
-		case t.state == stateDeleting:
-			return nil
-		case t.state != stateCreating && !t.indexesIdle():
-			return dynamodbapi.ResourceInUseException("Attempt to change a resource which is still in use: " +
-				"Cannot delete table while indexes are being created, updated, or deleted.")
+		case t.state != stateCreating && t.state != stateDeleting && !t.indexesIdle():
+			return errStillInUse("Cannot delete table while indexes are being created, updated, or deleted.")
 		case t.state != stateActive:
 			return errInUse(t, p)
 		case t.protected:

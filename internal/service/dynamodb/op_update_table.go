@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -10,13 +11,17 @@ import (
 // UpdateTable: changes billing, throughput, stream, class, protection, limits and global indexes of a table, which is UPDATING for a while.
 //
 // Behaviour
-//   - until it is ACTIVE again it shows its old billing and throughput; items are read and written all the while
+//   - until it is ACTIVE again it shows its old units, also while items are read and written; another billing is shown at once
+//   - what changes at once, or beside the table, leaves it ACTIVE: protection, limits on demand, encryption, warm throughput, units of indexes. Protection,
+//     encryption and warm throughput change also while the table is UPDATING
+//   - billing or a class that is there already changes nothing, but the answer says UPDATING
 //   - throughput that would not change is refused
 //   - one index is created or deleted at a time; one that is created is filled after the table is ACTIVE again, and cannot be read
 //     before it is ACTIVE too; when nothing but the throughput of indexes changes the table stays ACTIVE
 //
 // Errors: ResourceNotFoundException, ResourceInUseException, LimitExceededException, ValidationException
-// Source: DynamoDB API reference, UpdateTable (read 2026-11); texts as errors.go says
+// Source: DynamoDB API reference, UpdateTable (read 2026-11); AWS Controllers for Kubernetes, findings about DynamoDB, recorded 2026-10; texts as
+// errors.go says
 func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableInput) (*dynamodbapi.UpdateTableOutput, error) {
 	p, err := s.resolve(ctx, in.TableName)
 	if err != nil {
@@ -32,14 +37,15 @@ func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableIn
 	var now int64
 	t, err := s.changeTable(ctx, p, func(t *table, at int64) error {
 		now = at
+		was := t.class
 		if t.state == stateDeleting {
-			return errTableNotFound(p)
+			return errInUse(t, p)
 		}
 		if err := t.admitIndexes(in, p); err != nil {
 			return err
 		}
-		if t.state != stateActive {
-			return errInUse(t, p)
+		if err := t.admit(in, p); err != nil {
+			return err
 		}
 		if err := t.update(in, p, now); err != nil {
 			return err
@@ -47,8 +53,12 @@ func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableIn
 		if err := t.updateStream(in.StreamSpecification, p); err != nil {
 			return err
 		}
-		if t.due = now + s.opts.StateDelay.Milliseconds(); !onlyIndexThroughput(in) && in.SSESpecification == nil {
+		moves := t.next != nil || in.StreamSpecification != nil || t.class != was || movesIndexes(in)
+		if moves {
 			t.state = stateUpdating
+		}
+		if moves || in.SSESpecification != nil || in.WarmThroughput != nil || len(in.GlobalSecondaryIndexUpdates) > 0 {
+			t.due = now + s.opts.StateDelay.Milliseconds()
 		}
 		return nil
 	})
@@ -56,10 +66,47 @@ func (s *Service) UpdateTable(ctx context.Context, in *dynamodbapi.UpdateTableIn
 		return nil, apiError(err)
 	}
 	d := t.description(p, now)
+	if in.BillingMode != nil || in.TableClass != nil {
+		d.TableStatus = new(dynamodbapi.TableStatusUpdating)
+	}
+	d.OnDemandThroughput = lifted(d.OnDemandThroughput, in.OnDemandThroughput)
 	if err := s.describeCounts(ctx, p, t, d); err != nil {
 		return nil, apiError(err)
 	}
 	return &dynamodbapi.UpdateTableOutput{TableDescription: d}, nil
+}
+
+// admit sees that a table which is CREATING or UPDATING can be changed as a request asks.
+//
+// Errors: ResourceInUseException. Source: findings of AWS Controllers for Kubernetes against AWS, October 2026.
+func (t *table) admit(in *dynamodbapi.UpdateTableInput, p place) error {
+	aside := in.DeletionProtectionEnabled != nil || in.SSESpecification != nil || in.WarmThroughput != nil // each of them comes alone
+	switch {
+	case t.state == stateActive, t.state == stateUpdating && aside:
+		return nil
+	case t.state != stateUpdating || t.next == nil:
+		return errInUse(t, p)
+	case in.ProvisionedThroughput != nil || in.BillingMode != nil:
+		return errStillInUse("Table IOPS are currently being updated. Table: " + p.table)
+	case in.OnDemandThroughput != nil && t.next.billing != t.billing:
+		return errStillInUse("OnDemandThroughput cannot be updated while BillingMode update is in progress")
+	case in.StreamSpecification != nil:
+		return errStillInUse("Can't enable or disable stream while table IOPS are being updated. Table: " + p.table)
+	}
+	return errInUse(t, p)
+}
+
+// lifted adds limits that a request takes away to those that are left: only the answer to it shows them, as -1.
+func lifted(left, asked *dynamodbapi.OnDemandThroughput) *dynamodbapi.OnDemandThroughput {
+	if asked == nil {
+		return left
+	}
+	shown := &dynamodbapi.OnDemandThroughput{MaxReadRequestUnits: asked.MaxReadRequestUnits, MaxWriteRequestUnits: asked.MaxWriteRequestUnits}
+	if left != nil {
+		shown.MaxReadRequestUnits = cmp.Or(left.MaxReadRequestUnits, shown.MaxReadRequestUnits)
+		shown.MaxWriteRequestUnits = cmp.Or(left.MaxWriteRequestUnits, shown.MaxWriteRequestUnits)
+	}
+	return shown
 }
 
 // dropEmpty forgets structures without members, which count as absent. Source: findings of AWS Controllers for Kubernetes against AWS,
@@ -94,7 +141,7 @@ func checkUpdateTable(in *dynamodbapi.UpdateTableInput) error {
 		case *in.BillingMode == dynamodbapi.BillingModeProvisioned && in.ProvisionedThroughput == nil:
 			return errParameter("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
 		case *in.BillingMode == dynamodbapi.BillingModePayPerRequest && in.ProvisionedThroughput != nil:
-			return errParameter(textNoUnits)
+			return errParameter("ProvisionedThroughput cannot be specified when BillingMode is PAY_PER_REQUEST")
 		}
 	}
 	switch {
@@ -134,7 +181,9 @@ func (t *table) update(in *dynamodbapi.UpdateTableInput, p place, now int64) err
 		if t.billing == provisioned && u.ReadCapacityUnits == t.read && u.WriteCapacityUnits == t.write {
 			return errUnchanged(t)
 		}
-		t.next = &throughput{provisioned, u.ReadCapacityUnits, u.WriteCapacityUnits}
+		if err := t.begin(throughput{provisioned, u.ReadCapacityUnits, u.WriteCapacityUnits}, now); err != nil {
+			return err
+		}
 	} else if billed != t.billing {
 		t.next = &throughput{billing: billed}
 	}

@@ -54,6 +54,31 @@ func (s *Service) admitControl(ctx context.Context, p place, creates bool) error
 	return nil
 }
 
+// Decreases of a table's throughput: so many in a day of UTC, then one each interval. Source: findings of AWS Controllers for Kubernetes against
+// AWS, October 2026, like the text.
+const (
+	freeDecreases    = 4
+	decreaseInterval = time.Hour
+)
+
+// admitDecrease sees that the throughput may become less.
+//
+// Errors: LimitExceededException.
+func (t *table) admitDecrease(now int64) error {
+	day := (24 * time.Hour).Milliseconds()
+	next := min(t.decreased+decreaseInterval.Milliseconds(), (t.decreased/day+1)*day)
+	if t.decreasesToday(now) < freeDecreases || now >= next {
+		return nil
+	}
+	long := func(ms int64) string {
+		return time.UnixMilli(ms).UTC().Format("Monday, January 2, 2006 at 3:04:05 PM") + " Coordinated Universal Time"
+	}
+	return dynamodbapi.LimitExceededException(fmt.Sprintf("Subscriber limit exceeded: Provisioned throughput decreases are limited within a given UTC day. "+
+		"After the first %d decreases, each subsequent decrease in the same UTC day can be performed at most once every %d seconds. "+
+		"Number of decreases today: %d. Last decrease at %s. Next decrease can be made at %s.",
+		freeDecreases, int(decreaseInterval.Seconds()), t.decreasesToday(now), long(t.decreased), long(next)))
+}
+
 // changeClass changes the table's class at a time in ms.
 //
 // Errors: LimitExceededException. Its text is our own: no record of AWS's was found.

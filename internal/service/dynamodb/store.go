@@ -163,6 +163,9 @@ func (s *Service) createTable(ctx context.Context, p place, t *table) (*table, e
 		if err != nil {
 			return err
 		}
+		if old != nil && old.state == stateCreating {
+			return errInUse(old, p)
+		}
 		if old != nil {
 			return errTableExists(p)
 		}

@@ -49,6 +49,8 @@ const (
 	fieldSSE           = 36
 	fieldClassBefore   = 37
 	fieldDataKey       = 45
+	fieldNextRead      = 46
+	fieldNextWrite     = 47
 )
 
 func corrupt(what string) error {
@@ -79,6 +81,8 @@ func (t *table) numbers() []number {
 		{fieldWarmRead, &t.warmRead},
 		{fieldWarmWrite, &t.warmWrite},
 		{fieldLatestStream, &t.latest},
+		{fieldNextRead, &t.nextRead},
+		{fieldNextWrite, &t.nextWrite},
 	}
 }
 

@@ -63,6 +63,7 @@ type table struct {
 	classBefore          int64 // ms: the change before that one
 	maxRead, maxWrite    int64 // on demand; 0: no limit
 	warmRead, warmWrite  int64 // 0: as tables begin
+	nextRead, nextWrite  int64 // what they become when their change ends; 0: as they are
 	protected            bool
 	tags                 []tag
 	ttl                  timeToLive
@@ -137,6 +138,8 @@ func (t *table) finish(now int64) bool {
 		}
 	case stateActive, stateCreating:
 	}
+	t.warmRead, t.warmWrite = max(t.warmRead, t.nextRead), max(t.warmWrite, t.nextWrite)
+	t.nextRead, t.nextWrite = 0, 0
 	t.finishIndexes(now)
 	t.sse.settle()
 	t.state, t.due, t.next = stateActive, 0, nil
@@ -145,6 +148,7 @@ func (t *table) finish(now int64) bool {
 
 // apply changes the throughput and notes when it did.
 func (t *table) apply(next throughput, now int64) {
+	t.warmRead, t.warmWrite = t.warm() // it stays ready for the most that it ever had
 	if next.billing == onDemand {
 		if t.billing != onDemand {
 			t.onDemandSince = now
@@ -152,20 +156,32 @@ func (t *table) apply(next throughput, now int64) {
 		t.throughput = throughput{billing: onDemand}
 		return
 	}
-	if t.billing == provisioned {
-		t.noteChange(next, now)
+	if t.billing == provisioned && t.decreasesTo(next) {
+		t.decreases++
 	}
 	t.throughput = next
 }
 
-func (t *table) noteChange(next throughput, now int64) {
-	if next.read > t.read || next.write > t.write {
+// decreasesTo says whether other throughput is a decrease.
+func (t *table) decreasesTo(next throughput) bool {
+	return t.billing == provisioned && next.billing == provisioned && (next.read < t.read || next.write < t.write)
+}
+
+// begin notes a change of throughput, which is shown from then on; a decrease counts when it is done.
+//
+// Errors: LimitExceededException.
+func (t *table) begin(next throughput, now int64) error {
+	if t.billing == provisioned && next.billing == provisioned && (next.read > t.read || next.write > t.write) {
 		t.increased = now
 	}
-	if next.read < t.read || next.write < t.write {
-		t.decreases = t.decreasesToday(now) + 1
-		t.decreased = now
+	if t.decreasesTo(next) {
+		if err := t.admitDecrease(now); err != nil {
+			return err
+		}
+		t.decreases, t.decreased = t.decreasesToday(now), now
 	}
+	t.next = &next
+	return nil
 }
 
 // decreasesToday counts them by days of UTC.
