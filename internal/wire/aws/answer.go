@@ -12,7 +12,7 @@ import (
 // head is the head of an answer to x, which every answer has.
 func (s *Server) head(x *exchange, status int) head {
 	h := head{status: status, requestID: x.call.RequestID}
-	if !x.dynamodb() {
+	if h.server = x.dynamodb(); !h.server {
 		h.id2 = s.ids.id2()
 	}
 	h.rpc = x.format == formatRPC

@@ -7,12 +7,15 @@ import (
 	"millrace/internal/wire/aws/bufpool"
 )
 
-// In the dialect of DynamoDB an answer carries the CRC-32 of its body as sent, which SDKs check; an error's type
+// In the dialect of DynamoDB an answer carries the CRC-32 of its body as sent, which SDKs check, and the name of a server; an error's type
 // carries the namespace of the layer that found it; x-amz-id-2 and x-amzn-ErrorType are not sent; application/json is
 // as good as awsJson 1.0; and answers may be compressed.
 //
 // Source: dynalite, test/connection.js and test/helpers.js, recorded against AWS; SDK for Go v2,
-// service/dynamodb/internal/customizations/doc.go (read 2026-11).
+// service/dynamodb/internal/customizations/doc.go; ScyllaDB, test/alternator/test_http_headers.py, which ran against the service (read 2026-11).
+
+// serverName is what DynamoDB calls itself in the head of every answer, also of an error.
+const serverName = "Server"
 
 // Namespaces of the layers of AWS's front and of the service behind it.
 const (

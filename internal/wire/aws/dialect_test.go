@@ -55,12 +55,15 @@ func raw(t *testing.T, addr string, header map[string]string, body []byte) (answ
 	return call(t, hc, "POST", addr, header, string(body))
 }
 
-// wantSum holds X-Amz-Crc32 against the body as it was sent.
+// wantSum holds X-Amz-Crc32 against the body as it was sent, and the rest of the head that only DynamoDB has.
 func wantSum(t *testing.T, name string, a answered, body string) {
 	t.Helper()
 	want := strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(body))), 10)
 	if got := a.Header.Get("X-Amz-Crc32"); got != want {
 		t.Errorf("%s: X-Amz-Crc32 is %q, want %q for body %q", name, got, want, body)
+	}
+	if got := a.Header.Values("Server"); len(got) != 1 || got[0] != "Server" {
+		t.Errorf("%s: Server is %q, want one that is Server", name, got)
 	}
 }
 

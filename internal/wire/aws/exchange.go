@@ -64,6 +64,7 @@ type head struct {
 	hasCRC      bool
 	queryError  string // x-amzn-query-error
 	rpc         bool   // smithy-protocol: rpc-v2-cbor
+	server      bool   // Server: Server
 	cors        *cors
 }
 

@@ -47,6 +47,9 @@ func (a *fastAnswer) begin(h head, length int) {
 	b = strconv.AppendInt(b, int64(h.status), 10)
 	b = append(b, ' ')
 	b = append(b, http.StatusText(h.status)...)
+	if h.server {
+		b = append(b, "\r\nServer: "+serverName...)
+	}
 	b = append(b, "\r\nx-amzn-RequestId: "...)
 	b = append(b, h.requestID...)
 	if h.id2 != "" {

@@ -61,7 +61,7 @@ type httpAnswer struct {
 	w      http.ResponseWriter
 	http2  bool
 	until  time.Time // of the stream's write deadline; zero: none
-	values [9]string
+	values [10]string
 }
 
 func (a *httpAnswer) Write(b []byte) (int, error) { return a.w.Write(b) }
@@ -123,6 +123,9 @@ func (a *httpAnswer) begin(h head, length int) {
 	}
 	if h.rpc {
 		set(8, "smithy-protocol", "rpc-v2-cbor")
+	}
+	if h.server {
+		set(9, "Server", serverName)
 	}
 	if h.cors != nil {
 		setCORS(out, h.cors)

@@ -136,6 +136,9 @@ func TestEveryAnswerHasItsIds(t *testing.T) {
 		if raw, err := base64.StdEncoding.DecodeString(resp.Header.Get("X-Amz-Id-2")); err != nil || len(raw) != 72 {
 			t.Errorf("%s: x-amz-id-2 %q is not 72 bytes", body, resp.Header.Get("X-Amz-Id-2"))
 		}
+		if name := resp.Header.Get("Server"); name != "" {
+			t.Errorf("%s: Server is %q, want none", body, name)
+		}
 		wantType := map[int]string{200: "", 400: "SerializationException"}[resp.StatusCode]
 		if got := resp.Header.Get("X-Amzn-Errortype"); got != wantType {
 			t.Errorf("%s: error type %q, want %q", body, got, wantType)
