@@ -20,18 +20,21 @@ func TestQuestionThatReadsTooMuchIsRefused(t *testing.T) {
 	}
 	for minute := range int64(days * 24 * 60) {
 		at := noon.Unix() - 60*minute
-		c.svc.data.put(place{c.account, c.region}, []datum{{identity: newIdentity("n", "m", nil), at: at, summary: of(1)}}, noon.Unix())
+		c.svc.data.put(place{c.account, c.region}, []datum{
+			{identity: newIdentity("n", "m", nil), at: at, summary: of(1)},
+			{identity: newIdentity("n", "units", nil), at: at, summary: of(1)}, {identity: newIdentity("n", "units", nil), unit: 1, at: at, summary: of(1)},
+		}, noon.Unix())
 	}
 	in := &cloudwatchapi.GetMetricDataInput{StartTime: noon.Add(-days * 24 * time.Hour), EndTime: noon.Add(time.Minute)}
-	metrics := func(n int) (all []cloudwatchapi.MetricDataQuery) {
+	metrics := func(n int, name string) (all []cloudwatchapi.MetricDataQuery) {
 		for i := range n {
-			q := sumQuery(fmt.Sprint("m", i), "m")
+			q := sumQuery(fmt.Sprint("m", i), name)
 			q.ReturnData = new(false)
 			all = append(all, q)
 		}
 		return all
 	}
-	fills := metrics(2)
+	fills := metrics(2, "m")
 	for i := range 10 {
 		fills = append(fills, cloudwatchapi.MetricDataQuery{Id: fmt.Sprint("f", i), Expression: new(strings.Repeat("FILL(m0,0)+", 50) + "m1"), ReturnData: new(false)})
 	}
@@ -39,7 +42,8 @@ func TestQuestionThatReadsTooMuchIsRefused(t *testing.T) {
 		queries []cloudwatchapi.MetricDataQuery
 		text    string
 	}{
-		"many metrics": {metrics(maxWork/(days*24*60) + 1), "FILL(m0,0)"},
+		"many metrics": {metrics(maxWork/(days*24*60)+1, "m"), "FILL(m0,0)"},
+		"many units":   {metrics(maxWork/(2*days*24*60)+1, "units"), "FILL(m0,0)"},
 		"many values":  {fills, "f0+f1+f2+f3+f4+f5+f6+f7+f8+f9"},
 	} {
 		in.MetricDataQueries = append(x.queries, cloudwatchapi.MetricDataQuery{Id: "e", Expression: &x.text})

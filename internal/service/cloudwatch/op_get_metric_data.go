@@ -236,6 +236,7 @@ func (q *queries) measure(one *query) line {
 	for u, points := range byUnit {
 		if len(points) > 0 && (one.unit == nil || *one.unit == u) {
 			l.units = append(l.units, string(units[u]))
+			q.work += len(points)
 		}
 	}
 	if len(l.units) == 0 {
@@ -250,7 +251,6 @@ func (q *queries) measure(one *query) line {
 			l.times, l.values = append(l.times, p.at), append(l.values, v)
 		}
 	}
-	q.work += len(byUnit[n])
 	return l
 }
 
