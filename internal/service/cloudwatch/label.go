@@ -77,7 +77,7 @@ func namedPart(l *line, name string) (text string, known bool) {
 	return "", false
 }
 
-// property is one of a metric; those of an expression, and dimensions that the metric has not, are empty.
+// property is one of a metric; those that an expression has not, and dimensions that the metric has not, are empty.
 func (q *queries) property(one *query, name string) (text string, known bool) {
 	if dim, ok := strings.CutPrefix(name, "Dim."); ok {
 		for _, d := range one.id.dimensions {
@@ -96,13 +96,14 @@ func (q *queries) property(one *query, name string) (text string, known bool) {
 		return one.id.name, true
 	case "Namespace":
 		return one.id.namespace, true
-	case "Period":
-		return strconv.FormatInt(one.period, 10), true
-	case "Stat":
-		if one.in.MetricStat != nil {
-			return one.in.MetricStat.Stat, true
+	case "Period", "Stat":
+		switch stat := one.in.MetricStat; {
+		case stat == nil:
+			return "", true
+		case name == "Stat":
+			return stat.Stat, true
 		}
-		return "", true
+		return strconv.FormatInt(one.period, 10), true
 	}
 	return "", false
 }

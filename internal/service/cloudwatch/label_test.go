@@ -33,7 +33,7 @@ func TestDynamicLabelsAreFilledIn(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", label, got, want)
 		}
 	}
-	e := cloudwatchapi.MetricDataQuery{Id: "e", Expression: new("a*2"), Label: new("${LABEL} ${PROP('Stat')}.")}
+	e := cloudwatchapi.MetricDataQuery{Id: "e", Expression: new("a*2"), Label: new("${LABEL} ${PROP('MetricName')}${PROP('Stat')}${PROP('Period')}.")}
 	q := sumQuery("a", "Latency")
 	if out, err := c.ask(nil, q, e); err != nil || *out.MetricDataResults[1].Label != "e ." {
 		t.Errorf("of an expression: got %+v, %v, want the label \"e .\"", out, err)
