@@ -76,7 +76,7 @@ func (v *validator) where() string {
 
 func (v *validator) full() bool { return len(v.found) >= maxViolations }
 
-// add notes a violation; value is the Java text of the value, already quoted unless it is null.
+// add notes a violation; value is the Java text of the value, already quoted unless it is null, and empty when it is not told.
 func (v *validator) add(value, constraint string) {
 	if !v.full() {
 		if value != "" {

@@ -194,8 +194,7 @@ func (s *Server) observe(service, operation, code string, d time.Duration, in, o
 func (s *Server) storeOptions(root *rootKey) embedded.Options {
 	o := &s.opts
 	e := embedded.Options{
-		LockWait: lockWait,
-		Dir:      o.Data, Logger: s.log, RootKey: root.key,
+		Dir: o.Data, Logger: s.log, RootKey: root.key, LockWait: lockWait,
 		TailCacheBytes: o.TailCacheMiB << 20, MemtableBytes: o.MemtableMiB << 20, BlockCacheBytes: o.BlockCacheMiB << 20,
 		JournalFileBytes: o.JournalFileMiB << 20, MaxUnmovedBytes: o.MaxUnmovedMiB << 20, MaxQueuedBytes: o.MaxQueuedMiB << 20, MaxOpenFiles: o.MaxOpenFiles,
 	}

@@ -18,8 +18,9 @@
 //
 // # Bounds
 //
-// Values nest 64 deep at most. What decoding allocates is bounded by 16 times the body and 64 KiB,
-// and where a Memory is given what exceeds the body is asked of it; a list longer than its model allows is read to its end but kept only one element past the limit,
-// which is enough for its violation. Strings are copies; a blob in CBOR is the piece of the body it stands
-// in, so that the body must live as long as the input.
+// Values nest 64 deep at most. What decoding allocates is bounded by 16 times the body and 64 KiB;
+// what exceeds the body and 64 KiB is asked of a [Memory] where one is given. A list longer than its
+// model allows is read to its end but kept only one element past the limit, which is enough for its
+// violation. Strings are copies; a blob in CBOR is the piece of the body it stands in, so that the body
+// must live as long as the input.
 package codec
