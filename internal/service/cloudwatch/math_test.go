@@ -22,7 +22,8 @@ func TestQuestionThatReadsTooMuchIsRefused(t *testing.T) {
 		at := noon.Unix() - 60*minute
 		c.svc.data.put(place{c.account, c.region}, []datum{
 			{identity: newIdentity("n", "m", nil), at: at, summary: of(1)},
-			{identity: newIdentity("n", "units", nil), at: at, summary: of(1)}, {identity: newIdentity("n", "units", nil), unit: 1, at: at, summary: of(1)},
+			{identity: newIdentity("n", "units", nil), at: at, summary: of(1)},
+			{identity: newIdentity("n", "units", nil), unit: 1, at: at, summary: of(1)},
 		}, noon.Unix())
 	}
 	in := &cloudwatchapi.GetMetricDataInput{StartTime: noon.Add(-days * 24 * time.Hour), EndTime: noon.Add(time.Minute)}
