@@ -432,7 +432,7 @@ func TestQuietPartitionIsCompactedSoon(t *testing.T) {
 		"not before it is time": {RollMillis: 3_600_000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := openKeyed(t, with, nil)
+			k := openKeyed(t, with, func(o *Options) { o.Clock = o.Clock.(handClock).Manual })
 			k.put(0, "a=1")
 			k.put(0, "a=2")
 			k.now.Advance(10 * time.Second)
