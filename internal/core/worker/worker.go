@@ -26,16 +26,24 @@ type Options struct {
 	First time.Duration
 	// Retry is the sleep after a step that has failed. Default: 1 s.
 	Retry time.Duration
-	// What is logged of a step that has failed.
+	// What is logged of a step that has failed. The same failure is logged again after sameAgain.
 	What   string
 	Clock  clock.Clock
 	Logger *slog.Logger
 }
 
+const (
+	// sameAgain is how long a failure that was logged is not logged again: what stays broken fails each second.
+	sameAgain = 10 * time.Minute
+	// sameMost bounds the failures that are remembered for it.
+	sameMost = 16
+)
+
 // Worker is one background loop. Poke may be called by anybody, Run once.
 type Worker struct {
 	opts Options
-	wake chan struct{} // of size 1
+	wake chan struct{}        // of size 1
+	said map[string]time.Time // of Run: when a failure was logged, by its text
 }
 
 // New returns a worker that does not run yet.
@@ -43,7 +51,7 @@ func New(o Options) *Worker {
 	if o.Retry == 0 {
 		o.Retry = time.Second
 	}
-	return &Worker{opts: o, wake: make(chan struct{}, 1)}
+	return &Worker{opts: o, wake: make(chan struct{}, 1), said: map[string]time.Time{}}
 }
 
 // Poke ends the worker's sleep. It never blocks: one poke that was not heard yet stands for all.
@@ -70,9 +78,22 @@ func (w *Worker) Run(ctx context.Context) {
 			if ctx.Err() != nil || errors.Is(err, store.ErrStopped) {
 				return
 			}
-			w.opts.Logger.Error(w.opts.What, "err", err)
+			w.report(err)
 			wait = w.opts.Retry
 		}
 		timer.Reset(wait)
 	}
+}
+
+// report logs a failure, unless it was a short while ago.
+func (w *Worker) report(err error) {
+	text, now := err.Error(), w.opts.Clock.Now()
+	if at, ok := w.said[text]; ok && now.Sub(at) < sameAgain {
+		return
+	}
+	if len(w.said) >= sameMost {
+		clear(w.said)
+	}
+	w.said[text] = now
+	w.opts.Logger.Error(w.opts.What, "err", err)
 }

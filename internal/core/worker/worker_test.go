@@ -3,7 +3,9 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,5 +88,46 @@ func TestStoppedStoreEndsTheWorker(t *testing.T) {
 		time.Sleep(time.Minute)
 		stop()
 		wantSteps(t, *steps, 0)
+	})
+}
+
+// lines counts what is logged.
+type lines struct{ atomic.Int64 }
+
+func (n *lines) Write(b []byte) (int, error) {
+	n.Add(1)
+	return len(b), nil
+}
+
+func TestSameFailureIsLoggedOnceInAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged lines
+		steps := 0
+		w := New(Options{
+			What: "test", Clock: clock.Real(), Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+			Step: func(context.Context) (time.Duration, error) {
+				if steps++; steps > 3600 { // after an hour all failures differ
+					return 0, fmt.Errorf("failure %d", steps)
+				}
+				return 0, fmt.Errorf("failure %d", steps%2)
+			},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { w.Run(ctx); close(done) }()
+		for _, want := range []int64{2, 4, 6} {
+			time.Sleep(9 * time.Minute)
+			synctest.Wait()
+			if got := logged.Load(); got != want {
+				t.Errorf("%d lines, want %d", got, want)
+			}
+			time.Sleep(time.Minute + 5*time.Second)
+		}
+		time.Sleep(time.Hour)
+		cancel()
+		<-done
+		if len(w.said) > sameMost {
+			t.Errorf("%d failures are remembered, want at most %d", len(w.said), sameMost)
+		}
 	})
 }

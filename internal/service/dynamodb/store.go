@@ -269,7 +269,7 @@ func (s *Service) listTables(ctx context.Context, p place, limit int) (names []s
 type chores struct {
 	due    []place // tables whose state has ended
 	wait   int64   // ms until the next state ends; 0: none is known
-	purge  bool    // a dropped table has items left
+	purge  uint64  // number of a dropped table that has items left; 0: there is none
 	tokens bool    // a token of a transaction has ended
 	bad    error   // what could not be read: it must not hold up the others
 }
@@ -281,12 +281,23 @@ func (s *Service) chores(ctx context.Context, limit int) (c chores, err error) {
 		if err := c.states(tx, limit); err != nil {
 			return err
 		}
-		c.purge, err = someKey(tx, purgeKey(0), []byte{byte(store.FamilyTable), kindPurge + 1})
+		err := eachKey(tx, []byte{byte(store.FamilyTable), kindPurge}, []byte{byte(store.FamilyTable), kindPurge + 1}, 1, func(kv store.KV) bool {
+			if len(kv.Key) != itemPrefixSize {
+				c.bad = errors.Join(c.bad, corrupt("purge of a table"))
+				return true
+			}
+			c.purge = binary.BigEndian.Uint64(kv.Key[2:])
+			return false
+		})
 		if err != nil {
 			return err
 		}
-		c.tokens, err = someKey(tx, []byte{byte(store.FamilyTable), kindEnd}, endedTokens(tx.Now()))
-		return err
+		return eachKey(tx, []byte{byte(store.FamilyTable), kindEnd}, endedTokens(tx.Now()), 1, func(kv store.KV) bool {
+			if c.tokens = isTokenEnd(kv.Key); !c.tokens {
+				c.bad = errors.Join(c.bad, corrupt("end of a token"))
+			}
+			return !c.tokens
+		})
 	})
 	return c, err
 }
@@ -367,16 +378,11 @@ func (s *Service) finishState(ctx context.Context, p place) error {
 }
 
 // purge deletes some items of a table that is gone.
-func (s *Service) purge(ctx context.Context) error {
+func (s *Service) purge(ctx context.Context, num uint64) error {
 	_, err := s.store.Update(ctx, func(tx store.Tx) error {
-		kvs, err := tx.Scan(purgeKey(0), []byte{byte(store.FamilyTable), kindPurge + 1}, 1, false)
-		if err != nil || len(kvs) == 0 {
+		if _, left, err := tx.Get(purgeKey(num)); err != nil || !left {
 			return err
 		}
-		if len(kvs[0].Key) != 10 {
-			return corrupt("purge of a table")
-		}
-		num := binary.BigEndian.Uint64(kvs[0].Key[2:])
 		for _, prefix := range []func(uint64) []byte{itemPrefix, expiryPrefix} {
 			next, err := tx.DeleteRange(prefix(num), prefix(num+1), purgeSlice)
 			if err != nil || next != nil {
@@ -389,7 +395,7 @@ func (s *Service) purge(ctx context.Context) error {
 		if more, err := purgeIndexes(tx, num); err != nil || more {
 			return err
 		}
-		return tx.Delete(kvs[0].Key)
+		return tx.Delete(purgeKey(num))
 	})
 	return err
 }

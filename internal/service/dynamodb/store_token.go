@@ -68,21 +68,27 @@ func remember(tx store.Tx, key []byte, digest [sha256.Size]byte) error {
 // endedTokens is the end of the range of keys of tokens that have ended.
 func endedTokens(now int64) []byte { return tokenEnd(now+1, []byte{0, 0}) }
 
-// forgetTokens deletes some tokens that have ended.
+// isTokenEnd says whether a key may be one of tokenEnd.
+func isTokenEnd(key []byte) bool { return len(key) > 2+8 }
+
+// forgetTokens deletes some tokens that have ended. Keys that are none are left to chores, which reports them.
 func (s *Service) forgetTokens(ctx context.Context) error {
 	_, err := s.store.Update(ctx, func(tx store.Tx) error {
-		kvs, err := tx.Scan([]byte{byte(store.FamilyTable), kindEnd}, endedTokens(tx.Now()), tokenSlice, false)
+		var ends [][]byte
+		err := eachKey(tx, []byte{byte(store.FamilyTable), kindEnd}, endedTokens(tx.Now()), tokenSlice, func(kv store.KV) bool {
+			if isTokenEnd(kv.Key) {
+				ends = append(ends, kv.Key)
+			}
+			return len(ends) < tokenSlice
+		})
 		if err != nil {
 			return err
 		}
-		for _, kv := range kvs {
-			if len(kv.Key) < 10 {
-				return corrupt("end of a token")
-			}
-			if err := tx.Delete(append([]byte{byte(store.FamilyTable), kindToken}, kv.Key[10:]...)); err != nil {
+		for _, end := range ends {
+			if err := tx.Delete(append([]byte{byte(store.FamilyTable), kindToken}, end[2+8:]...)); err != nil {
 				return err
 			}
-			if err := tx.Delete(kv.Key); err != nil {
+			if err := tx.Delete(end); err != nil {
 				return err
 			}
 		}

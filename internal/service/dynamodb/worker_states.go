@@ -23,14 +23,14 @@ func (s *Service) step(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	failed := c.bad // one table that cannot be read must not hold up the others
+	var failed error // one table that cannot be moved on must not hold up the others
 	for _, p := range c.due {
 		if err := s.finishState(ctx, p); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("table %s: %w", p.arn(), err))
 		}
 	}
-	if c.purge {
-		failed = errors.Join(failed, s.purge(ctx))
+	if c.purge != 0 {
+		failed = errors.Join(failed, s.purge(ctx, c.purge))
 	}
 	if c.tokens {
 		failed = errors.Join(failed, s.forgetTokens(ctx))
@@ -38,8 +38,10 @@ func (s *Service) step(ctx context.Context) (time.Duration, error) {
 	switch {
 	case failed != nil:
 		return 0, failed
-	case c.purge || c.tokens || len(c.due) > 0:
+	case c.purge != 0 || c.tokens || len(c.due) > 0:
 		return 0, nil // look again: there may be more
+	case c.bad != nil:
+		return 0, c.bad // when nothing else is left to do
 	case c.wait == 0:
 		return statesIdle, nil
 	}

@@ -68,6 +68,8 @@ var broken = map[string][]byte{
 	"filling of an index":     {kindChore, choreFill, 0},
 	"deletion of an index":    {kindChore, choreDrop, 0},
 	"note of time to live":    {kindUpkeep, upkeepTTL, 0, 0, 0, 0, 0, 0, 0, 1, 0},
+	"purge of a table":        {kindPurge, 0},
+	"end of a token":          {kindEnd, 0},
 	"note of a data key":      {kindUpkeep, upkeepSeal, 0, 0, 0, 0, 0, 0, 0, 1, 0},
 	"stream that is due, too": append([]byte{kindStreamDue}, make([]byte, 20)...),
 }
@@ -147,6 +149,32 @@ func TestWhatCannotBeReadIsReportedAndHoldsUpNothingElse(t *testing.T) {
 	}
 	work(c.svc.stepSeals)
 	work(c.svc.stepKeys)
+
+	_, err = c.svc.TransactWriteItems(c.ctx(), &dynamodbapi.TransactWriteItemsInput{
+		ClientRequestToken: new("token"),
+		TransactItems:      []dynamodbapi.TransactWriteItem{{Put: &dynamodbapi.Put{TableName: "table", Item: api.JSON(`{"pk":{"S":"z"}}`)}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hands.Advance(tokenLife + time.Millisecond)
+	if _, err := c.svc.DeleteTable(c.ctx(), &dynamodbapi.DeleteTableInput{TableName: "table"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 { // until there is nothing left to do but to report
+		work(c.svc.step)
+	}
+	for _, kind := range []byte{kindToken, kindItem, kindPurge, kindEnd} {
+		var left int
+		err := st.View(t.Context(), func(tx store.ReadTx) error {
+			kvs, err := tx.Scan([]byte{byte(store.FamilyTable), kind, 0, 0}, []byte{byte(store.FamilyTable), kind + 1}, 10, false)
+			left = len(kvs)
+			return err
+		})
+		if err != nil || left != 0 {
+			t.Errorf("%d keys of kind %d are left, %v; want what can be read to go", left, kind, err)
+		}
+	}
 	for what := range broken {
 		if !slices.Contains(reported, what) && what != "stream that is due, too" {
 			t.Errorf("%s is not reported, but %q", what, reported)
