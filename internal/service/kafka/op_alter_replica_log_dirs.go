@@ -14,15 +14,17 @@ import (
 // Source: AlterReplicaLogDirsRequest.json of Kafka 4.3.1, KIP-113; codes of a broker of that version (recorded 2026-11)
 func (b *Broker) alterReplicaLogDirs(c *Call, req *kafkaapi.AlterReplicaLogDirsRequest) *kafkaapi.AlterReplicaLogDirsResponse {
 	res := &kafkaapi.AlterReplicaLogDirsResponse{Results: []kafkaapi.AlterReplicaLogDirsResponseAlterReplicaLogDirTopicResult{}}
+	here := b.logDir()
 	for _, dir := range req.Dirs {
 		for _, asked := range dir.Topics {
 			r := kafkaapi.AlterReplicaLogDirsResponseAlterReplicaLogDirTopicResult{TopicName: asked.Name}
-			t, missing := b.named(c.Context, asked.Name)
+			t, missing := (*topic)(nil), kafkaapi.LogDirNotFound
+			if dir.Path == here {
+				t, missing = b.named(c.Context, asked.Name)
+			}
 			for _, index := range asked.Partitions {
 				code := missing
-				if dir.Path != b.logDir() {
-					code = kafkaapi.LogDirNotFound
-				} else if code == kafkaapi.None {
+				if code == kafkaapi.None {
 					if _, ok := t.partition(index); !ok {
 						code = kafkaapi.UnknownTopicOrPartition
 					}
