@@ -117,7 +117,7 @@ func (p *tablePage[T]) each(n uint64, from PartitionID, yield func(PartitionID, 
 	if p == nil {
 		return true
 	}
-	for i, v := range p.items {
+	for i, v := range &p.items { // not of a copy: what is deleted meanwhile is not told of
 		id := PartitionID(n*tablePageSize + uint64(i))
 		if v != nil && id >= from && !yield(id, v) {
 			return false

@@ -56,3 +56,19 @@ func TestTableIsLikeAMap(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsDeletedMeanwhileIsNotToldOf deletes the next one, of the same page, of the next and far away.
+func TestWhatIsDeletedMeanwhileIsNotToldOf(t *testing.T) {
+	for _, ids := range [][]PartitionID{{1, 2}, {1, tablePageSize}, {1, lowPages * tablePageSize}} {
+		var table Table[int]
+		for _, id := range ids {
+			table.Set(id, new(int))
+		}
+		for id := range table.All() {
+			if id != ids[0] {
+				t.Errorf("partition %d was deleted before its turn, and told of", id)
+			}
+			table.Delete(ids[1])
+		}
+	}
+}
