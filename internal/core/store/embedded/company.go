@@ -100,7 +100,8 @@ func bytesOf(requests []*request) (n int) {
 	return n
 }
 
-// pause lets others run for some microseconds. The timers of the runtime are too coarse: in a process that is idle they take a millisecond.
+// pause lets others run for some microseconds. On Linux the runtime's timers are too coarse: in a
+// process that is idle they take a millisecond.
 func pause() {
 	start := time.Now()
 	runtime.Gosched()

@@ -2,5 +2,8 @@
 
 package embedded
 
-// nap does nothing where no short sleep is known: the wait for company takes a fraction of a sync.
-func nap() {}
+import "time"
+
+// nap sleeps for as short as the runtime can: the kernels there take timeouts in nanoseconds, but for Windows, with half a
+// millisecond.
+func nap() { time.Sleep(10 * time.Microsecond) }
