@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -142,6 +143,8 @@ func awaitDir(opts Options) (interface{ Close() error }, error) {
 func self() string { return fmt.Sprintf("process %d", os.Getpid()) }
 
 // lockDir takes the folder for this process.
+//
+// Errors: *store.LockedError, those of the disk.
 func lockDir(fs vfs.FS, dir string) (interface{ Close() error }, error) {
 	if err := fs.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -152,6 +155,10 @@ func lockDir(fs vfs.FS, dir string) (interface{ Close() error }, error) {
 		}
 	}
 	lock, err := fs.Lock(fs.PathJoin(dir, lockName))
+	var path *os.PathError
+	if errors.As(err, &path) && !errors.Is(err, syscall.EAGAIN) { // the file cannot be made: nobody has to give it up
+		return nil, fmt.Errorf("lock the folder: %w", err)
+	}
 	if err != nil {
 		return nil, &store.LockedError{Path: dir, Holder: holder(fs, dir)}
 	}

@@ -88,6 +88,24 @@ func TestAFolderOfAProcessThatEndsIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestAFolderThatCannotBeLockedIsNotOneThatIsLocked has a folder where the lock's file would be.
+func TestAFolderThatCannotBeLockedIsNotOneThatIsLocked(t *testing.T) {
+	o := small(vfs.Default)
+	o.Dir, o.LockWait = t.TempDir(), time.Minute
+	if err := os.Mkdir(filepath.Join(o.Dir, lockName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	_, err := Open(o)
+	var locked *store.LockedError
+	if err == nil || errors.As(err, &locked) || !strings.Contains(err.Error(), lockName) {
+		t.Errorf("got %v, want an error that names the file", err)
+	}
+	if waited := time.Since(began); waited >= o.LockWait {
+		t.Errorf("waited %v for nobody", waited)
+	}
+}
+
 // withKeys changes the keys of a store that is closed.
 func withKeys(t *testing.T, o Options, change func(db *pebble.DB) error) {
 	t.Helper()
