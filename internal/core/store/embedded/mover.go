@@ -16,7 +16,8 @@ import (
 
 const (
 	// moveAtOnce and moveBatches bound what one round takes out of the journal, and so the memory for its entries: 48 bytes
-	// each, 24 MiB. The more a round takes, the longer are the runs that it makes of many partitions, and the less often they are merged.
+	// each, 24 MiB, and 104 more for each batch that is not plain loose records, as those of Kafka's producers. The more a round
+	// takes, the longer are the runs that it makes of many partitions, and the less often they are merged.
 	moveAtOnce  = 512 << 20
 	moveBatches = 512 << 10
 	// retryMove is how long the mover waits after an error.

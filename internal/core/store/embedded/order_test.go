@@ -37,3 +37,16 @@ func TestBatchesOfAGroupAreSortedByPartition(t *testing.T) {
 		}
 	}
 }
+
+func TestBatchesOfPartitionsFarApartStayWhereTheyAre(t *testing.T) {
+	appends := make([]store.Append, sortFrom)
+	for i := range appends {
+		appends[i] = store.Append{Partition: store.PartitionID(1 + uint64(i%2)<<63), Base: store.Offset(i)}
+	}
+	var room groupRoom
+	for i, a := range room.sortAppends(appends) {
+		if a.Base != store.Offset(i) {
+			t.Fatalf("batch %d: got the one that was at %d", i, a.Base)
+		}
+	}
+}
