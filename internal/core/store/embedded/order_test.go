@@ -1,9 +1,12 @@
 package embedded
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 
+	"millrace/internal/core/batch"
+	"millrace/internal/core/fault"
 	"millrace/internal/core/store"
 )
 
@@ -49,4 +52,68 @@ func TestBatchesOfPartitionsFarApartStayWhereTheyAre(t *testing.T) {
 			t.Fatalf("batch %d: got the one that was at %d", i, a.Base)
 		}
 	}
+}
+
+// TestGroupsOfManyPartitionsAreReadBackAsTheyWereAnswered appends batches of an idempotent producer and loose records to
+// partitions in no order, all in one group, and looks at them in the journal, after a start and in segments.
+func TestGroupsOfManyPartitionsAreReadBackAsTheyWereAnswered(t *testing.T) {
+	const producer = 7
+	r := openRig(t, small(fault.NewTorn()))
+	var ids []store.PartitionID
+	for range 12 {
+		ids = append(ids, r.create(store.Retention{}))
+	}
+	r.update(func(tx store.Tx) error { return tx.InitProducer(producer, 0) })
+	random := rand.New(rand.NewPCG(5, 6))
+	next, sequence := map[store.PartitionID]store.Offset{}, map[store.PartitionID]int32{}
+	last := map[store.PartitionID]int{} // the producer's
+	reqs := make([]store.AppendRequest, 4*sortFrom)
+	want := make([]store.Offset, len(reqs))
+	for i := range reqs {
+		id := ids[random.IntN(len(ids))]
+		want[i] = next[id]
+		next[id]++
+		v := numbered(id, want[i], 20)
+		if random.IntN(3) == 0 {
+			reqs[i] = store.AppendRequest{Partition: id, Records: []store.Record{{Value: v}}}
+			continue
+		}
+		var b batch.Builder
+		b.Start(nil, 1)
+		b.Add(&batch.Record{Timestamp: 1, Value: v})
+		f := batch.Fields{FirstTimestamp: 1, MaxTimestamp: 1, ProducerID: producer, BaseSequence: sequence[id]}
+		reqs[i] = store.AppendRequest{Partition: id, Batch: b.Finish(f)}
+		sequence[id]++
+		last[id] = i
+	}
+	send := func(reqs []store.AppendRequest) []store.AppendResult {
+		res, err := r.Append(context.Background(), reqs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	for i, res := range send(reqs) {
+		if res.Err != nil || res.Base != want[i] {
+			t.Fatalf("request %d to partition %d: got offset %d, %v, want %d", i, reqs[i].Partition, res.Base, res.Err, want[i])
+		}
+	}
+	for _, when := range []string{"in the journal", "after a start", "in segments"} {
+		switch when {
+		case "after a start":
+			r.stop()
+			r = openRig(t, r.opts)
+		case "in segments":
+			r.roll()
+		}
+		if err := r.readAll(ids); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+		for id, i := range last {
+			if res := send(reqs[i : i+1])[0]; res.Err != nil || !res.Repeat || res.Base != want[i] {
+				t.Errorf("%s, the last batch of partition %d again: got %+v, want offset %d", when, id, res, want[i])
+			}
+		}
+	}
+	r.checked(ids)
 }
