@@ -76,8 +76,29 @@ func (r *FetchRequest) putBack() {
 	fetchRequests.Put(r)
 }
 
-// FetchCall is a Fetch that has not been answered. It holds none of the request's bytes.
-type FetchCall struct{ p pending }
+// FetchCall is a Fetch that has not been answered. It holds none of the request's bytes, and is not used after Send.
+type FetchCall struct {
+	p    pending
+	back func() // putBack, made once
+}
+
+var fetchCalls sync.Pool
+
+func newFetchCall(p *pending) *FetchCall {
+	f, ok := fetchCalls.Get().(*FetchCall)
+	if !ok {
+		f = new(FetchCall)
+		f.back = f.putBack
+	}
+	f.p = *p
+	f.p.recycle = f.back
+	return f
+}
+
+func (f *FetchCall) putBack() {
+	f.p = pending{}
+	fetchCalls.Put(f)
+}
 
 // Conn is the connection that the request came by.
 func (f *FetchCall) Conn() *Conn { return f.p.conn }
@@ -91,7 +112,7 @@ func (c *Conn) dispatchFetch(f *frame, r *kbin.Reader, p *pending) error {
 	q := newFetchRequest()
 	err := q.decode(r, f.version)
 	if err == nil {
-		q.Call = &FetchCall{p: *p}
+		q.Call = newFetchCall(p)
 		c.enqueue(&q.Call.p)
 		c.handleFetch(q)
 	}

@@ -176,6 +176,7 @@ func (c *Cache) add(s *Session) bool {
 			return false
 		}
 	}
+	s.slot = &slot{heapAt: -1}
 	for s.id == 0 || c.sessions[s.id] != nil {
 		s.id = c.opts.Random()
 	}

@@ -77,13 +77,7 @@ type Session struct {
 	cancels  []func()
 	fresh    []store.PartitionID // bound, and not watched yet
 
-	// Guarded by Cache.mu; id is constant once it is set.
-	id      int32
-	created time.Time
-	used    time.Time
-	size    int
-	place   *list.Element
-	heapAt  int
+	*slot // nil: of one fetch alone
 
 	mu        sync.Mutex // guards what commits change, down from here; held for moments
 	places    placed
@@ -96,12 +90,21 @@ type Session struct {
 	waiter    *Poll        // whose wake it is
 }
 
+// slot is what the cache knows of a session that it holds. Guarded by Cache.mu; id is constant once it is set.
+type slot struct {
+	id      int32
+	created time.Time
+	used    time.Time
+	size    int
+	place   *list.Element
+	heapAt  int // -1: nowhere
+}
+
 func newSession(w Watcher, all *atomic.Int64, req *Request) *Session {
 	s := &Session{
 		watcher: w,
 		all:     all,
 		usesIDs: req.UsesIDs,
-		heapAt:  -1,
 		parts:   keyed{list: make([]*Partition, 0, len(req.Wanted))},
 		dirty:   make([]*Partition, 0, len(req.Wanted)),
 	}
