@@ -11,7 +11,7 @@ import (
 //
 // Behaviour
 //   - ENABLING while items that are there are looked through, DISABLING while what was noted of them is removed, both in the background
-//   - a second change within an hour is refused
+//   - a second change within half an hour is refused
 //   - any attribute will do, also one of the key
 //
 // Errors: ResourceNotFoundException, ResourceInUseException, ValidationException

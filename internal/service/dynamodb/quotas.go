@@ -83,12 +83,12 @@ func (t *table) admitDecrease(now int64) error {
 //
 // Errors: LimitExceededException. Source of its text: findings of AWS Controllers for Kubernetes against AWS, October 2026.
 func (t *table) changeClass(c class, now int64) error {
-	if c == max(t.class, classStandard) {
-		return nil
-	}
 	if t.classBefore != 0 && now < t.classBefore+classInterval.Milliseconds() {
 		return dynamodbapi.LimitExceededException(fmt.Sprintf(
 			"Subscriber limit exceeded: Updates to TableClass are limited to %d times in 30 day(s).", classChanges))
+	}
+	if c == max(t.class, classStandard) {
+		return nil
 	}
 	t.class, t.classBefore, t.classChanged = c, t.classChanged, now
 	return nil

@@ -19,8 +19,9 @@ const (
 )
 
 const (
-	// ttlInterval is how long a table's time to live stays as it was set. Source: API reference, UpdateTimeToLive (read 2026-11).
-	ttlInterval = time.Hour
+	// ttlInterval is how long a table's time to live stays as it was set. The API reference says an hour. Source: AWS Controllers for Kubernetes, findings
+	// about DynamoDB, recorded 2026-10: refused after 30:11, admitted after 31:12; ScyllaDB, test/alternator/test_ttl.py (read 2026-11): half an hour.
+	ttlInterval = 31 * time.Minute
 	// ttlOldest is how far in the past a time may lie for its item to expire: items with older ones stay, so that those who enable
 	// it on a table with other numbers do not lose it. Source: developer guide, "Computing Time to Live" (read 2026-11): five years.
 	ttlOldest = 5 * 365 * 24 * time.Hour
@@ -105,7 +106,8 @@ func (l *timeToLive) decode(p []byte) bool {
 	return (l.attribute == "") == (l.state == ttlOff) && *l != timeToLive{}
 }
 
-// expiry is the second at which a stored item expires; false when it never does. Only a whole Number above 0 counts.
+// expiry is the second at which a stored item expires; false when it never does. Only a Number above 0 counts; one with a fraction stands for the
+// second after it. Source: ScyllaDB, test/alternator/test_ttl.py, which ran against the service (read 2026-11).
 func (l *timeToLive) expiry(stored []byte) (second int64, ok bool) {
 	if stored == nil {
 		return 0, false
@@ -118,7 +120,7 @@ func (l *timeToLive) expiry(stored []byte) (second int64, ok bool) {
 	if !ok || raw.Kind() != value.KindN {
 		return 0, false
 	}
-	second, ok = raw.Number().Int64()
+	second, ok = raw.Number().Ceil()
 	return second, ok && second > 0
 }
 

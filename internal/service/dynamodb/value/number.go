@@ -176,6 +176,28 @@ func (n Number) Int64() (i int64, ok bool) {
 	return int64(lo), true
 }
 
+// Ceil is the least integer that is not below n; ok is false when it does not fit.
+func (n Number) Ceil() (i int64, ok bool) {
+	if n.exp >= 0 {
+		return n.Int64()
+	}
+	whole, fraction := n.coef(), false
+	for left := -int(n.exp); left > 0 && !whole.isZero(); left-- {
+		var digit uint64
+		whole, digit = whole.div64(10)
+		fraction = fraction || digit != 0
+	}
+	switch {
+	case whole.hi != 0 || whole.lo >= 1<<63-1:
+		return 0, false
+	case n.neg:
+		return -int64(whole.lo), true
+	case fraction:
+		whole.lo++
+	}
+	return int64(whole.lo), true
+}
+
 // Hash is equal for equal numbers.
 func (n Number) Hash() uint64 {
 	const odd1, odd2 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93 // odd constants without structure

@@ -17,6 +17,22 @@ func num(tb testing.TB, s string) Number {
 	return n
 }
 
+func TestCeilIsTheLeastIntegerThatIsNotBelow(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "7": 7, "9466849e2": 946684900, "946684801.5": 946684802, "1795206718.8525927": 1795206719, "0.1": 1, "1E-130": 1, "-0.5": 0, "-1.5": -1,
+		"12345678901234567.123456789012345678901": 12345678901234568, "-9223372036854775808": -9223372036854775808,
+	} {
+		if got, ok := num(t, text).Ceil(); got != want || !ok {
+			t.Errorf("%s: got %d, %t, want %d", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"9223372036854775807.5", "1E20", "123456789012345678901234567890.5"} {
+		if got, ok := num(t, text).Ceil(); ok {
+			t.Errorf("%s: got %d, want that it does not fit", text, got)
+		}
+	}
+}
+
 func TestNumbersAreNormalised(t *testing.T) {
 	for in, want := range map[string]string{
 		"0": "0", "-0": "0", "+5": "5", ".5": "0.5", "5.": "5", "1.e5": "100000", "1.E+5": "100000",
