@@ -75,8 +75,9 @@ func TestClassOfATableChangesTwiceInThirtyDays(t *testing.T) {
 		ok bool
 	}{
 		{1, classInfrequent, true},
+		{5 * day, classInfrequent, true}, // it is that already
 		{10 * day, classStandard, true},
-		{20 * day, classStandard, true},
+		{20 * day, classStandard, false}, // also what it is already, once the changes are spent
 		{20 * day, classInfrequent, false},
 		{30 * day, classInfrequent, false},
 		{30*day + 1, classInfrequent, true},
