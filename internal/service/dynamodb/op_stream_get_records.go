@@ -37,19 +37,40 @@ func (s *Service) GetRecords(ctx context.Context, in *dynamodbstreamsapi.GetReco
 	if err != nil {
 		return nil, streamsError(err)
 	}
-	sh := v.shards.Get(it.shard)
-	if sh == nil {
-		return nil, errTrimmed() // an iterator is of a shard that was there
-	}
-	g := &streamPage{svc: s, view: v, shard: sh, limit: limit, next: it.at, records: []dynamodbstreamsapi.Record{}}
-	if err := g.fill(ctx); err != nil {
+	g, err := s.readStreamPage(ctx, v, it, limit)
+	if err != nil {
 		return nil, streamsError(err)
 	}
+	for g.shard.Open() && len(g.records) > 0 {
+		// A shard that has ended meanwhile may have been read into its child.
+		if v, err = s.readableStream(ctx, it.stream); err != nil {
+			return nil, streamsError(err)
+		}
+		if now := v.shards.Get(it.shard); now != nil && now.Open() {
+			break
+		}
+		if g, err = s.readStreamPage(ctx, v, it, limit); err != nil {
+			return nil, streamsError(err)
+		}
+	}
+	sh := g.shard
 	out := &dynamodbstreamsapi.GetRecordsOutput{Records: g.records}
 	if sh.Open() || g.next < sh.End(g.head.Next) {
 		out.NextShardIterator = new(s.sealIterator(&iterator{created: v.now, stream: it.stream, shard: sh.ID, at: g.next}))
 	}
 	return out, nil
+}
+
+// readStreamPage reads a page of a shard, as far as the shard goes in a view of its stream.
+//
+// Errors: TrimmedDataAccessException, those of the store.
+func (s *Service) readStreamPage(ctx context.Context, v *streamView, it *iterator, limit int) (*streamPage, error) {
+	sh := v.shards.Get(it.shard)
+	if sh == nil {
+		return nil, errTrimmed() // an iterator is of a shard that was there
+	}
+	g := &streamPage{svc: s, view: v, shard: sh, limit: limit, next: it.at, records: []dynamodbstreamsapi.Record{}}
+	return g, g.fill(ctx)
 }
 
 // fill reads until the page is full or the end is reached.

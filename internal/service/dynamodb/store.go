@@ -186,8 +186,14 @@ func (s *Service) createTable(ctx context.Context, p place, t *table) (*table, e
 		}
 		return saveTable(tx, p, nil, made)
 	})
-	s.states.Poke()
+	s.pokeTables()
 	return made, err
+}
+
+// pokeTables has the workers look at tables and their streams: behind the commit, since one that looks before it sleeps on.
+func (s *Service) pokeTables() {
+	s.states.Poke()
+	s.turns.Poke()
 }
 
 // changeTable gives a clone of a table to change, and keeps it unless change fails or the table is as before.
@@ -215,7 +221,7 @@ func (s *Service) changeTable(ctx context.Context, p place, change func(t *table
 		}
 		return saveTable(tx, p, old, t)
 	})
-	s.states.Poke()
+	s.pokeTables()
 	if err == nil && t.sse.changing {
 		s.seals.Poke()
 	}

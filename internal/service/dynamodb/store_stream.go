@@ -163,7 +163,6 @@ func (s *Service) beginStream(tx store.Tx, p place, t *table) error {
 	for i := range t.capture.slices {
 		r.shards.Add(i, 0, capture.ShardID{}, at.created)
 	}
-	s.turns.Poke()
 	return s.saveStream(tx, r)
 }
 
@@ -181,7 +180,6 @@ func (s *Service) endStream(tx store.Tx, at streamPlace, t *table) error {
 	}
 	r.ended = max(tx.Now(), at.created)
 	r.shards.Close(r.ended)
-	s.turns.Poke()
 	return s.saveStream(tx, r)
 }
 

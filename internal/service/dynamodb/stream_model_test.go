@@ -48,14 +48,20 @@ func (c *caller) shards(arn string) []dynamodbstreamsapi.Shard {
 	}
 }
 
-// iterate gives the records of a shard from its beginning: to its end, or until there are none.
-func (c *caller) iterate(arn, shard string, fn func(*dynamodbstreamsapi.Record)) (ended bool) {
+// fromHorizon begins at a shard's first record.
+func (c *caller) fromHorizon(arn, shard string) *string {
 	c.t.Helper()
 	out, err := c.svc.GetShardIterator(c.ctx(), &dynamodbstreamsapi.GetShardIteratorInput{StreamArn: arn, ShardId: shard, ShardIteratorType: dynamodbstreamsapi.ShardIteratorTypeTrimHorizon})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	in := &dynamodbstreamsapi.GetRecordsInput{ShardIterator: *out.ShardIterator, Limit: new(int32(7))}
+	return out.ShardIterator
+}
+
+// iterate gives the records of a shard from its beginning: to its end, or until there are none.
+func (c *caller) iterate(arn, shard string, fn func(*dynamodbstreamsapi.Record)) (ended bool) {
+	c.t.Helper()
+	in := &dynamodbstreamsapi.GetRecordsInput{ShardIterator: *c.fromHorizon(arn, shard), Limit: new(int32(7))}
 	for {
 		page, err := c.svc.GetRecords(c.ctx(), in)
 		if err != nil {
@@ -293,4 +299,89 @@ func manualStore() (store.Store, *atomic.Int64) {
 	now := &atomic.Int64{}
 	now.Store(1_000_000_000_000)
 	return storetest.NewModel(storetest.WithModelClock(now.Load)), now
+}
+
+// TestReadersGetEachChangeOnceWhileShardsRotate follows a stream from its beginning while it is written and its shards rotate all the time.
+func TestReadersGetEachChangeOnceWhileShardsRotate(t *testing.T) {
+	st, err := embedded.Open(embedded.Options{Dir: "rotating", FS: vfs.NewMem(), BallastBytes: -1, JournalFileBytes: 8 << 20, FirstFileBytes: 256 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc, err := New(Options{Store: st, StateDelay: -1, StreamRotation: time.Millisecond, StreamSplitRate: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(svc.Close(), st.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	c := &caller{t: t, account: "000000000000", region: "us-east-2", svc: svc}
+	arn := c.withStream(input("rotating", "h:N"), dynamodbapi.StreamViewTypeKeysOnly)
+	const writers, each = 4, 1500
+	var writing sync.WaitGroup
+	for w := range writers {
+		writing.Go(func() {
+			for i := range each {
+				item := fmt.Sprintf(`{"h":{"N":"%d"},"n":{"N":"%d"}}`, w*16+i%16, i)
+				if _, err := svc.PutItem(c.ctx(), &dynamodbapi.PutItemInput{TableName: "rotating", Item: api.JSON(item)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	written := make(chan struct{})
+	go func() {
+		writing.Wait()
+		close(written)
+	}()
+	seen, at := map[string]bool{}, map[string]*string{} // where each shard is read next; nil: to its end
+	follow := func() {
+		for _, sh := range c.shards(arn) {
+			next, begun := at[*sh.ShardId]
+			if sh.ParentShardId != nil && !begun {
+				if parent, known := at[*sh.ParentShardId]; !known || parent != nil {
+					continue // not read to its end
+				}
+			}
+			if !begun {
+				next = c.fromHorizon(arn, *sh.ShardId)
+			}
+			for next != nil {
+				page, err := svc.GetRecords(c.ctx(), &dynamodbstreamsapi.GetRecordsInput{ShardIterator: *next})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range page.Records {
+					if id := *page.Records[i].EventID; seen[id] {
+						t.Errorf("shard %s: event %s again", *sh.ShardId, id)
+					} else {
+						seen[id] = true
+					}
+				}
+				if next = page.NextShardIterator; len(page.Records) == 0 {
+					break
+				}
+			}
+			at[*sh.ShardId] = next
+		}
+	}
+	for done := false; !done; {
+		select {
+		case <-written:
+			done = true
+		default:
+		}
+		follow()
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for len(seen) < writers*each && time.Now().Before(deadline) {
+		follow() // children of what has ended since
+	}
+	if len(seen) != writers*each {
+		t.Errorf("got %d changes, want %d", len(seen), writers*each)
+	}
+	if n := len(c.shards(arn)); n < 20 {
+		t.Errorf("got %d shards: rotation was not tested", n)
+	}
 }

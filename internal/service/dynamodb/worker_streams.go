@@ -103,24 +103,10 @@ func (s *Service) recallStreams(ctx context.Context) (bad error) {
 	return bad
 }
 
-// turnStream does what is due for one stream. Where an open shard ends is looked up before the transaction, which so does not conflict with those
-// that write: any offset up to the end will do.
+// turnStream does what is due for one stream. An open shard ends behind all that has been written to its partition: what a reader has been given of
+// it must not be its child's afterwards.
 func (s *Service) turnStream(ctx context.Context, at streamPlace) error {
-	v, err := s.lookStream(ctx, at)
-	if err != nil || v == nil {
-		return err
-	}
-	next := map[int]store.Offset{}
-	for i := range v.shards.All {
-		if sh := &v.shards.All[i]; sh.Open() {
-			h, err := s.store.Head(ctx, v.parts[sh.Partition].ID)
-			if err != nil {
-				return err
-			}
-			next[sh.Partition] = h.Next
-		}
-	}
-	_, err = s.store.Update(ctx, func(tx store.Tx) error {
+	_, err := s.store.Update(ctx, func(tx store.Tx) error {
 		r, err := readStream(tx, at)
 		if err != nil || r == nil || r.due > tx.Now() {
 			return err
@@ -130,8 +116,19 @@ func (s *Service) turnStream(ctx context.Context, at streamPlace) error {
 			return s.removeStream(tx, r)
 		}
 		r.shards.Drop(old)
+		topic, err := s.cat.Get(tx, r.topic)
+		if err != nil {
+			return err
+		}
+		parts, err := s.cat.Partitions(tx, topic)
+		if err != nil {
+			return err
+		}
 		for _, sh := range slices.Clone(r.shards.All) {
-			if err := s.turnShard(tx, r, &sh, next); err != nil {
+			if !sh.Open() || tx.Now()-sh.Since < s.opts.StreamRotation.Milliseconds() {
+				continue
+			}
+			if err := s.turnShard(tx, r, &sh, parts[sh.Partition].ID); err != nil {
 				return err
 			}
 		}
@@ -152,19 +149,18 @@ func (s *Service) removeStream(tx store.Tx, r *stream) error {
 }
 
 // turnShard rotates or splits a shard that is old enough.
-func (s *Service) turnShard(tx store.Tx, r *stream, sh *capture.Shard, next map[int]store.Offset) error {
-	age := tx.Now() - sh.Since
-	end, known := next[sh.Partition]
-	if !sh.Open() || !known || age < s.opts.StreamRotation.Milliseconds() {
-		return nil
+func (s *Service) turnShard(tx store.Tx, r *stream, sh *capture.Shard, partition store.PartitionID) error {
+	h, err := tx.Head(partition, store.FieldNext)
+	if err != nil {
+		return err
 	}
-	if int64(end-sh.From)*1000 > int64(s.opts.StreamSplitRate)*age {
-		split, err := s.splitShard(tx, r, sh, end)
+	if int64(h.Next-sh.From)*1000 > int64(s.opts.StreamSplitRate)*(tx.Now()-sh.Since) {
+		split, err := s.splitShard(tx, r, sh, h.Next)
 		if split || err != nil {
 			return err
 		}
 	}
-	r.shards.Rotate(sh.ID, end, tx.Now())
+	r.shards.Rotate(sh.ID, h.Next, tx.Now())
 	return nil
 }
 
