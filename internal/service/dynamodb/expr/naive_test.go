@@ -133,14 +133,13 @@ type naiveChange struct {
 func naiveApply(tb testing.TB, item naive, changes []naiveChange) (naive, bool) {
 	tb.Helper()
 	root := naive{"M": decoded[map[string]any](tb, json.RawMessage(naiveText(item)))}
-	changes = slices.SortedStableFunc(slices.Values(changes), func(a, b naiveChange) int {
-		x, okX := a.path[len(a.path)-1].(int)
-		y, okY := b.path[len(b.path)-1].(int)
-		if okX && okY {
-			return x - y
+	place := func(c naiveChange) int { // in its list; names go first
+		if at, ok := c.path[len(c.path)-1].(int); ok {
+			return at
 		}
-		return 0
-	})
+		return -1
+	}
+	changes = slices.SortedStableFunc(slices.Values(changes), func(a, b naiveChange) int { return place(a) - place(b) })
 	length := make(map[string]int) // of lists as they were
 	for _, c := range changes {
 		parent := root
