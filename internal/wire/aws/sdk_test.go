@@ -25,8 +25,8 @@ type whole struct{ http.RoundTripper }
 
 func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := w.RoundTripper.RoundTrip(r)
-	if err != nil {
-		return nil, err
+	if err != nil || resp.ContentLength < 0 { // one that stays open has no length
+		return resp, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
