@@ -90,17 +90,22 @@ func (c *caller) describe(name string) *dynamodbapi.TableDescription {
 // await returns when a table is in a state; "" means gone.
 func (c *caller) await(name string, want dynamodbapi.TableStatus) {
 	c.t.Helper()
+	c.awaitTable(name, string(want), func(d *dynamodbapi.TableDescription) bool {
+		return d == nil && want == "" || d != nil && *d.TableStatus == want
+	})
+}
+
+// awaitTable waits until a table, nil once it is gone, is as it should be.
+func (c *caller) awaitTable(name, what string, is func(d *dynamodbapi.TableDescription) bool) {
+	c.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		var got dynamodbapi.TableStatus
-		if d := c.describe(name); d != nil {
-			got = *d.TableStatus
-		}
-		if got == want {
+		d := c.describe(name)
+		if is(d) {
 			return
 		}
 		if time.Now().After(deadline) {
-			c.t.Fatalf("table %s is %q, want %q", name, got, want)
+			c.t.Fatalf("table %s is not %q in time: %+v", name, what, d)
 		}
 		time.Sleep(time.Millisecond)
 	}

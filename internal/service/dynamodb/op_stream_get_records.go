@@ -41,15 +41,9 @@ func (s *Service) GetRecords(ctx context.Context, in *dynamodbstreamsapi.GetReco
 	if err != nil {
 		return nil, streamsError(err)
 	}
-	for g.shard.Open() && len(g.records) > 0 {
+	if g.shard.Open() && len(g.records) > 0 {
 		// A shard that has ended meanwhile may have been read into its child.
-		if v, err = s.readableStream(ctx, it.stream); err != nil {
-			return nil, streamsError(err)
-		}
-		if now := v.shards.Get(it.shard); now != nil && now.Open() {
-			break
-		}
-		if g, err = s.readStreamPage(ctx, v, it, limit); err != nil {
+		if g, err = s.upToEnd(ctx, g, it, limit); err != nil {
 			return nil, streamsError(err)
 		}
 	}
@@ -71,6 +65,30 @@ func (s *Service) readStreamPage(ctx context.Context, v *streamView, it *iterato
 	}
 	g := &streamPage{svc: s, view: v, shard: sh, limit: limit, next: it.at, records: []dynamodbstreamsapi.Record{}}
 	return g, g.fill(ctx)
+}
+
+// upToEnd is a page of a shard that was open before it was read: read anew, if the shard is so no more.
+//
+// Errors: those of readableStream and readStreamPage.
+func (s *Service) upToEnd(ctx context.Context, g *streamPage, it *iterator, limit int) (*streamPage, error) {
+	open := false
+	err := s.store.View(ctx, func(tx store.ReadTx) error {
+		r, err := readStream(tx, it.stream)
+		if err != nil || r == nil {
+			return err
+		}
+		sh := r.shards.Get(it.shard)
+		open = sh != nil && sh.Open()
+		return nil
+	})
+	if err != nil || open {
+		return g, err
+	}
+	v, err := s.readableStream(ctx, it.stream)
+	if err != nil {
+		return nil, err
+	}
+	return s.readStreamPage(ctx, v, it, limit)
 }
 
 // fill reads until the page is full or the end is reached.

@@ -165,11 +165,9 @@ func TestWarmThroughputIsTheMostThatATableHad(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.await("tab", dynamodbapi.TableStatusActive)
-		for end := time.Now().Add(20 * time.Second); *c.describe("tab").WarmThroughput.Status != dynamodbapi.TableStatusActive; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("the warm throughput is still UPDATING")
-			}
-		}
+		c.awaitTable("tab", "ready for more", func(d *dynamodbapi.TableDescription) bool {
+			return *d.WarmThroughput.Status == dynamodbapi.TableStatusActive
+		})
 		if w := c.describe("tab").WarmThroughput; *w.ReadUnitsPerSecond != x.read || *w.WriteUnitsPerSecond != x.write {
 			t.Errorf("after %+v: got %d, %d, want %d, %d", x.in, *w.ReadUnitsPerSecond, *w.WriteUnitsPerSecond, x.read, x.write)
 		}

@@ -16,7 +16,7 @@ import (
 const (
 	// maxOpenShards bounds what a stream is split into: 64,000 changes a second at the default rate.
 	maxOpenShards = 64
-	// splitGap is above what can be appended to a partition between a look at its end and the commit that closes it.
+	// splitGap is between the numbers of a partition that is split and those of its children, so that the former stay below.
 	splitGap = 1_000_000_000
 )
 
